@@ -1,0 +1,1 @@
+"""Bytes to messages and back: generated protobuf, server-sent events, lossless JSON. Pure."""
