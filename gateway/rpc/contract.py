@@ -1,0 +1,88 @@
+"""What both ends of the link share: the method table and the shape of a call.
+
+Rules:
+    - A call is an async generator of items, in this order: one `Head`, any number of batches
+      (non-empty lists of events), one `Tail`. A failure is a `GatewayError` raised in place of the
+      rest; whatever came before it still holds.
+    - An event is a message of the method's reply type, or a `str`: the previous message of this call
+      again, with this text in its one text delta (see `expand`).
+    - Closing the generator cancels the call; it returns when the provider's connection is closed and
+      the reservation is settled.
+Not here:
+    - How items travel (link_client, link_server, inprocess) and what a call does (pipeline).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from google.protobuf.message import Message
+
+from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2, link_pb2, models_pb2
+
+CallContext: TypeAlias = link_pb2.CallContext
+Event: TypeAlias = Message | str
+Batch: TypeAlias = list[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Response headers (lower case), known before the first event."""
+
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Trailers (lower case) of a complete call."""
+
+    trailers: Mapping[str, str]
+
+
+Item: TypeAlias = Head | Batch | Tail
+
+
+class Caller(Protocol):
+    """Anything that can run a call: the service's dispatch, the link, the in-process link."""
+
+    def __call__(self, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
+        """Run one call; see the module's rules."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row of the method table."""
+
+    name: str
+    request: type[Message]
+    reply: type[Message]
+    is_stream: bool
+
+
+CHAT = Method("Chat", chat_pb2.ChatRequest, chat_pb2.ChatResponse, is_stream=False)
+STREAM_CHAT = Method("StreamChat", chat_pb2.ChatRequest, chat_pb2.ChatChunk, is_stream=True)
+COMPLETE = Method("Complete", completions_pb2.CompletionRequest, completions_pb2.CompletionResponse, is_stream=False)
+STREAM_COMPLETE = Method(
+    "StreamComplete", completions_pb2.CompletionRequest, completions_pb2.CompletionResponse, is_stream=True
+)
+EMBED = Method("Embed", embeddings_pb2.EmbeddingRequest, embeddings_pb2.EmbeddingResponse, is_stream=False)
+LIST_MODELS = Method("ListModels", models_pb2.ListModelsRequest, models_pb2.ListModelsResponse, is_stream=False)
+GET_MODEL = Method("GetModel", models_pb2.GetModelRequest, models_pb2.Model, is_stream=False)
+
+METHODS: dict[str, Method] = {
+    m.name: m for m in (CHAT, STREAM_CHAT, COMPLETE, STREAM_COMPLETE, EMBED, LIST_MODELS, GET_MODEL)
+}
+
+
+def with_text(template: Message, text: str) -> Message:
+    """The whole message a `str` event stands for: `template` with `text` in its one text delta."""
+    whole = type(template)()
+    whole.CopyFrom(template)
+    if isinstance(whole, chat_pb2.ChatChunk):
+        whole.choices[0].delta.blocks[0].text = text
+    else:
+        whole.choices[0].text = text  # type: ignore[attr-defined]  # CompletionResponse
+    return whole
