@@ -179,6 +179,7 @@ class GatewayError(Exception):
         self.limit = limit
         self.http_status = http_status
         self.cause = cause
+        self.trailers: dict[str, str] = {}  # what a complete call would have had in its Tail
 
     @property
     def row(self) -> Row:
