@@ -116,7 +116,7 @@ ensure_python_env() {
     [ "$scope" != serve ] || ! is_fresh serve "$VENV/.stamp-serve" || return 0
   fi
   [ "$scope" = dev ] || flags=(--no-dev --inexact)
-  python="$(find_python)"
+  python="$(find_python)" || exit 1
   find_uv "$python"
   step "Installing the locked packages ($scope) into .venv" \
     "$UV" sync --frozen --no-progress --python "$python" "${flags[@]}" ||
