@@ -1,0 +1,155 @@
+"""API keys: making them, hashing them, and telling whose key a credential is.
+
+Rules:
+    - A key is `PREFIX` + id + `.` + secret: 80 random bits of id, 256 of secret. It is shown once.
+    - Only HMAC-SHA-256(pepper, whole key) is kept; comparison is constant-time, and an unknown id
+      costs the same work as a known one.
+    - A bad key is INVALID_KEY whatever is wrong with it; only the log says which (`cause`).
+Not here:
+    - Where records live (configuration layers); what a key may spend (quota).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.config.schema import Config, Key
+from gateway.core.errors import GatewayError, Kind
+
+CREDENTIAL_MAX_CHARS = 512
+_NO_DIGEST = "0" * 64
+_ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one key may use; None = no limit."""
+
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    concurrency: int | None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether any limit is set."""
+        return not (self.requests_per_minute is None and self.tokens_per_minute is None and self.concurrency is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who calls: the key's public id, its name, what it may use. `models` empty = all."""
+
+    key_id: str
+    name: str
+    models: tuple[str, ...]
+    limits: Limits
+
+    def may_use(self, model: str) -> bool:
+        """Whether this key may call the model of that wire name."""
+        return not self.models or any(fnmatch.fnmatchcase(model, glob) for glob in self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    digest: str
+    identity: Identity
+    is_disabled: bool
+    expires_at: datetime | None
+
+
+def make_key(prefix: str) -> tuple[str, str]:
+    """A new key: (id, whole key)."""
+    key_id = "".join(secrets.choice(_ID_ALPHABET) for _ in range(16))
+    return key_id, f"{prefix}{key_id}.{secrets.token_urlsafe(32)}"
+
+
+def digest(pepper: bytes, key: str) -> str:
+    """HMAC-SHA-256 of the whole key under the pepper, as 64 hex digits."""
+    return hmac.new(pepper, key.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def id_of(key: str, prefix: str) -> str | None:
+    """The public id within a key; None when it is not of the form `PREFIX id . secret`."""
+    if not key.startswith(prefix):
+        return None
+    key_id, dot, secret = key[len(prefix) :].partition(".")
+    return key_id if dot and key_id and secret else None
+
+
+class Keyring:
+    """All keys of one configuration snapshot; looked up by id, never changed."""
+
+    def __init__(self, records: Mapping[str, _Record], pepper: bytes, prefix: str, *, is_required: bool) -> None:
+        self._records = records
+        self._pepper = pepper
+        self._prefix = prefix
+        self._is_required = is_required
+        self._anonymous = Identity("", "anonymous", (), Limits(None, None, None))
+
+    @classmethod
+    def of(cls, config: Config, pepper: bytes) -> Keyring:
+        """The keyring of a checked configuration. A key in `auth.dev_key` is added in development."""
+        records = {key.id: _record(key, config) for key in config.keys.values()}
+        dev_key = config.auth.dev_key
+        if config.environment != "production" and dev_key is not None and dev_key.is_set:
+            whole = dev_key.reveal()
+            key_id = id_of(whole, config.auth.key_prefix) or whole
+            identity = Identity("dev", "development key", (), _limits(None, config))
+            records[key_id] = _Record(digest(pepper, whole), identity, is_disabled=False, expires_at=None)
+        return cls(records, pepper, config.auth.key_prefix, is_required=config.auth.is_required)
+
+    def identify(self, credential: str, now: datetime) -> Identity:
+        """Whose key this is.
+
+        Raises GatewayError MISSING_KEY or INVALID_KEY; the message never quotes the credential.
+        """
+        if not credential:
+            if not self._is_required:
+                return self._anonymous
+            raise GatewayError(
+                Kind.MISSING_KEY,
+                "You did not provide an API key. Send it in the Authorization header: Authorization: Bearer YOUR_KEY.",
+            )
+        if len(credential) > CREDENTIAL_MAX_CHARS:
+            raise _refused("longer than any key")
+        key_id = id_of(credential, self._prefix) or credential
+        record = self._records.get(key_id)
+        presented = digest(self._pepper, credential)
+        if not hmac.compare_digest(presented, record.digest if record else _NO_DIGEST) or record is None:
+            raise _refused("unknown id or wrong secret")
+        if record.is_disabled:
+            raise _refused(f"key {record.identity.key_id} is disabled")
+        if record.expires_at is not None and record.expires_at <= now:
+            raise _refused(f"key {record.identity.key_id} expired at {record.expires_at.isoformat()}")
+        return record.identity
+
+
+def _refused(cause: str) -> GatewayError:
+    return GatewayError(
+        Kind.INVALID_KEY,
+        "Incorrect API key provided. Check the key, and that it was made for this gateway.",
+        cause=cause,
+    )
+
+
+def _record(key: Key, config: Config) -> _Record:
+    identity = Identity(key.id, key.name, key.models, _limits(key, config))
+    return _Record(key.hmac, identity, key.is_disabled, key.expires_at)
+
+
+def _limits(key: Key | None, config: Config) -> Limits:
+    """A key's own limits where it sets them (null included), else the defaults."""
+    own = key.limits if key else None
+    return Limits(*(_limit(own, config.limits, name) for name in Limits.__slots__))
+
+
+def _limit(own: object, default: object, name: str) -> int | None:
+    is_own = own is not None and name in own.model_fields_set  # type: ignore[attr-defined]  # both are config Limits
+    value: int | None = getattr(own if is_own else default, name)
+    return value

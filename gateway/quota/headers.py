@@ -1,0 +1,45 @@
+"""Rate-limit headers of the OpenAI family, from a reservation or a refusal.
+
+Rules:
+    - `x-ratelimit-{limit,remaining}-{requests,tokens}` are integers; `-reset-` is the time until the
+      window is empty, as a Go duration (`12ms`, `1m0s`), as OpenAI sends it.
+    - A limit the key does not have has no header.
+Source: the OpenAI API reference ("Rate limits in headers"), Go's `time.Duration.String`.
+Not here:
+    - The other families (profiles); `retry-after` (made from the error by the edges).
+"""
+
+from __future__ import annotations
+
+from gateway.quota.memory import Reservation, Standing
+
+
+def openai_headers(reservation: Reservation) -> dict[str, str]:
+    """The headers of one reservation; empty when the key has no limits."""
+    headers: dict[str, str] = {}
+    if reservation.requests is not None:
+        _add(headers, "requests", reservation.requests)
+    if reservation.tokens is not None:
+        _add(headers, "tokens", reservation.tokens)
+    return headers
+
+
+def _add(headers: dict[str, str], dimension: str, standing: Standing) -> None:
+    headers[f"x-ratelimit-limit-{dimension}"] = str(standing.limit)
+    headers[f"x-ratelimit-remaining-{dimension}"] = str(standing.remaining)
+    headers[f"x-ratelimit-reset-{dimension}"] = go_duration(standing.full_in_s)
+
+
+def go_duration(seconds: float) -> str:
+    """A duration as Go prints it, to the millisecond: 0s, 12ms, 1.5s, 1m0s, 1h0m0.25s."""
+    millis = round(seconds * 1000)
+    if millis <= 0:
+        return "0s"
+    if millis < 1000:
+        return f"{millis}ms"
+    minutes, rest = divmod(millis, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{rest / 1000:g}s"
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text

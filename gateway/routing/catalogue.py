@@ -1,0 +1,167 @@
+"""What can be called: the configuration's models and providers, compiled once per snapshot.
+
+Rules:
+    - A `Catalogue` is immutable and belongs to one configuration snapshot.
+    - A wire name is looked up exactly first, then by glob in the order of the configuration.
+    - Every candidate is kept, also those that cannot be used now: the plan drops them with the reason.
+Not here:
+    - Choosing among candidates (routing.plan); sockets (providers.transport).
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cachetools import LRUCache
+
+from gateway.config.schema import Candidate, Config, Model, Pricing, Provider, Timeouts
+
+GLOB_CACHE_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deployment:
+    """Provider + upstream model + credentials: the thing that can fail."""
+
+    id: str  # provider/upstream_model; the model part is * when the client's name is passed on
+    provider: str
+    dialect: str
+    upstream_model: str | None  # None = the name the client sent
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)  # includes the credential
+    query: Mapping[str, str]
+    paths: Mapping[str, str]
+    force: Mapping[str, Any]
+    drop: frozenset[str]
+    rename: Mapping[str, str]
+    is_usage_in_stream_asked: bool
+    timeouts: Timeouts
+    response_max_bytes: int
+    chunk_max_bytes: int
+    connections_max: int
+    keepalive_s: float
+    priority: int
+    weight: int | None  # None on a whole priority = the order of the list
+    unavailable_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One model of the configuration."""
+
+    slug: str
+    names: tuple[str, ...]
+    owned_by: str
+    created_unix_s: int
+    is_listed: bool
+    capabilities: frozenset[str]
+    capability_list: tuple[str, ...]
+    context_window_tokens: int | None
+    output_max_tokens: int | None
+    has_dimensions: bool
+    dimensions_default: int | None
+    dimensions_allowed: tuple[int, ...]
+    pricing: Pricing | None
+    candidates: tuple[Deployment, ...]
+    attempts_max: int
+    backoff_base_s: float
+    backoff_max_s: float
+    retry_after_max_s: float
+    has_fallback: bool
+    on_client_gone: str
+
+
+class Catalogue:
+    """The models of one snapshot."""
+
+    def __init__(self, entries: tuple[Entry, ...]) -> None:
+        self.entries = entries
+        self._exact = {name: e for e in reversed(entries) for name in e.names if not is_glob(name)}
+        self._globs = [(name, e) for e in entries for name in e.names if is_glob(name)]
+        self._seen: LRUCache[str, Entry | None] = LRUCache(GLOB_CACHE_MAX)
+
+    @classmethod
+    def of(cls, config: Config) -> Catalogue:
+        """Compile a checked configuration."""
+        return cls(tuple(_entry(slug, model, config) for slug, model in config.models.items()))
+
+    def find(self, name: str) -> Entry | None:
+        """The model of that wire name; None when there is none."""
+        entry = self._exact.get(name)
+        if entry is not None or not self._globs:
+            return entry
+        if name not in self._seen:
+            self._seen[name] = next((e for glob, e in self._globs if fnmatch.fnmatchcase(name, glob)), None)
+        return self._seen[name]
+
+    def listed(self) -> list[tuple[str, Entry]]:
+        """Every wire name that may be shown, with its model, in the order of the configuration."""
+        return [(name, e) for e in self.entries if e.is_listed for name in e.names if not is_glob(name)]
+
+
+def is_glob(name: str) -> bool:
+    """Whether a configured name stands for many."""
+    return "*" in name or "?" in name
+
+
+def _entry(slug: str, model: Model, config: Config) -> Entry:
+    retry, own = config.policies.retry, model.retry
+    return Entry(
+        slug=slug,
+        names=model.names,
+        owned_by=model.owned_by,
+        created_unix_s=model.created_unix_s,
+        is_listed=model.is_listed,
+        capabilities=frozenset(model.capabilities),
+        capability_list=model.capabilities,
+        context_window_tokens=model.context_window_tokens,
+        output_max_tokens=model.output_max_tokens,
+        has_dimensions=model.has_dimensions,
+        dimensions_default=model.dimensions_default,
+        dimensions_allowed=model.dimensions_allowed,
+        pricing=model.pricing,
+        candidates=tuple(_deployment(c, model, config.providers[c.provider]) for c in model.candidates),
+        attempts_max=own.attempts_max or retry.attempts_max,
+        backoff_base_s=own.backoff_base_s or retry.backoff_base_s,
+        backoff_max_s=own.backoff_max_s or retry.backoff_max_s,
+        retry_after_max_s=retry.retry_after_max_s,
+        has_fallback=config.policies.has_fallback if model.has_fallback is None else model.has_fallback,
+        on_client_gone=model.on_client_gone or config.policies.on_client_gone,
+    )
+
+
+def _deployment(candidate: Candidate, model: Model, provider: Provider) -> Deployment:
+    return Deployment(
+        id=f"{candidate.provider}/{candidate.upstream_model or '*'}",
+        provider=candidate.provider,
+        dialect=provider.dialect,
+        upstream_model=candidate.upstream_model,
+        base_url=provider.base_url.rstrip("/"),
+        headers=_headers(provider),
+        query=provider.query,
+        paths=provider.paths.model_dump(),
+        force={**provider.force, **candidate.force},
+        drop=frozenset(provider.drop) | frozenset(candidate.drop),
+        rename=provider.rename,
+        is_usage_in_stream_asked=provider.is_usage_in_stream_asked,
+        timeouts=candidate.timeouts.over(model.timeouts.over(provider.timeouts)),
+        response_max_bytes=provider.response_max_bytes,
+        chunk_max_bytes=provider.chunk_max_bytes,
+        connections_max=provider.connections_max,
+        keepalive_s=provider.keepalive_s,
+        priority=candidate.priority,
+        weight=candidate.weight,
+        unavailable_reason=provider.unavailable_reason,
+    )
+
+
+def _headers(provider: Provider) -> dict[str, str]:
+    headers = {name.lower(): value for name, value in provider.headers.items()}
+    if provider.auth != "none" and provider.api_key is not None and provider.api_key.is_set:
+        key = provider.api_key.reveal()
+        name = "authorization" if provider.auth == "bearer" else provider.auth
+        headers[name] = f"Bearer {key}" if provider.auth == "bearer" else key
+    return headers
