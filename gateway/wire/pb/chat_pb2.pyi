@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ChatRequest(_message.Message):
-    __slots__ = ("model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "stop", "is_stop_string", "presence_penalty", "frequency_penalty", "logit_bias_json", "logprobs", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls", "response_format", "seed", "user", "safety_identifier", "metadata", "modalities", "audio_json", "reasoning_effort", "verbosity", "service_tier", "store", "prediction_json", "prompt_cache_key", "prompt_cache_retention", "web_search_options_json", "functions_json", "function_call_json", "stream", "stream_options", "top_k", "thinking", "safety_settings_json", "cached_content", "dialect", "extra", "nulls")
+    __slots__ = ("model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "stop", "is_stop_string", "presence_penalty", "frequency_penalty", "logit_bias_json", "logprobs", "extra", "nulls", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls", "response_format", "seed", "user", "safety_identifier", "metadata", "modalities", "audio_json", "reasoning_effort", "verbosity", "service_tier", "store", "prediction_json", "prompt_cache_key", "prompt_cache_retention", "web_search_options_json", "functions_json", "function_call_json", "stream", "stream_options", "top_k", "thinking", "safety_settings_json", "cached_content", "dialect")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,8 @@ class ChatRequest(_message.Message):
     FREQUENCY_PENALTY_FIELD_NUMBER: _ClassVar[int]
     LOGIT_BIAS_JSON_FIELD_NUMBER: _ClassVar[int]
     LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_FIELD_NUMBER: _ClassVar[int]
+    NULLS_FIELD_NUMBER: _ClassVar[int]
     TOP_LOGPROBS_FIELD_NUMBER: _ClassVar[int]
     TOOLS_FIELD_NUMBER: _ClassVar[int]
     TOOL_CHOICE_FIELD_NUMBER: _ClassVar[int]
@@ -57,8 +59,6 @@ class ChatRequest(_message.Message):
     SAFETY_SETTINGS_JSON_FIELD_NUMBER: _ClassVar[int]
     CACHED_CONTENT_FIELD_NUMBER: _ClassVar[int]
     DIALECT_FIELD_NUMBER: _ClassVar[int]
-    EXTRA_FIELD_NUMBER: _ClassVar[int]
-    NULLS_FIELD_NUMBER: _ClassVar[int]
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[_types_pb2.Message]
     temperature: float
@@ -72,6 +72,8 @@ class ChatRequest(_message.Message):
     frequency_penalty: float
     logit_bias_json: str
     logprobs: bool
+    extra: str
+    nulls: _containers.RepeatedScalarFieldContainer[str]
     top_logprobs: int
     tools: _containers.RepeatedCompositeFieldContainer[_types_pb2.Tool]
     tool_choice: _types_pb2.ToolChoice
@@ -100,9 +102,7 @@ class ChatRequest(_message.Message):
     safety_settings_json: str
     cached_content: str
     dialect: str
-    extra: str
-    nulls: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_types_pb2.Message, _Mapping]]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_tokens: _Optional[int] = ..., max_completion_tokens: _Optional[int] = ..., n: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., is_stop_string: _Optional[bool] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., logit_bias_json: _Optional[str] = ..., logprobs: _Optional[bool] = ..., top_logprobs: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[_types_pb2.Tool, _Mapping]]] = ..., tool_choice: _Optional[_Union[_types_pb2.ToolChoice, _Mapping]] = ..., parallel_tool_calls: _Optional[bool] = ..., response_format: _Optional[_Union[_types_pb2.ResponseFormat, _Mapping]] = ..., seed: _Optional[int] = ..., user: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., modalities: _Optional[_Iterable[str]] = ..., audio_json: _Optional[str] = ..., reasoning_effort: _Optional[str] = ..., verbosity: _Optional[str] = ..., service_tier: _Optional[str] = ..., store: _Optional[bool] = ..., prediction_json: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ..., prompt_cache_retention: _Optional[str] = ..., web_search_options_json: _Optional[str] = ..., functions_json: _Optional[str] = ..., function_call_json: _Optional[str] = ..., stream: _Optional[bool] = ..., stream_options: _Optional[_Union[_types_pb2.StreamOptions, _Mapping]] = ..., top_k: _Optional[int] = ..., thinking: _Optional[_Union[ThinkingConfig, _Mapping]] = ..., safety_settings_json: _Optional[str] = ..., cached_content: _Optional[str] = ..., dialect: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_types_pb2.Message, _Mapping]]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_tokens: _Optional[int] = ..., max_completion_tokens: _Optional[int] = ..., n: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., is_stop_string: _Optional[bool] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., logit_bias_json: _Optional[str] = ..., logprobs: _Optional[bool] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ..., top_logprobs: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[_types_pb2.Tool, _Mapping]]] = ..., tool_choice: _Optional[_Union[_types_pb2.ToolChoice, _Mapping]] = ..., parallel_tool_calls: _Optional[bool] = ..., response_format: _Optional[_Union[_types_pb2.ResponseFormat, _Mapping]] = ..., seed: _Optional[int] = ..., user: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., modalities: _Optional[_Iterable[str]] = ..., audio_json: _Optional[str] = ..., reasoning_effort: _Optional[str] = ..., verbosity: _Optional[str] = ..., service_tier: _Optional[str] = ..., store: _Optional[bool] = ..., prediction_json: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ..., prompt_cache_retention: _Optional[str] = ..., web_search_options_json: _Optional[str] = ..., functions_json: _Optional[str] = ..., function_call_json: _Optional[str] = ..., stream: _Optional[bool] = ..., stream_options: _Optional[_Union[_types_pb2.StreamOptions, _Mapping]] = ..., top_k: _Optional[int] = ..., thinking: _Optional[_Union[ThinkingConfig, _Mapping]] = ..., safety_settings_json: _Optional[str] = ..., cached_content: _Optional[str] = ..., dialect: _Optional[str] = ...) -> None: ...
 
 class ThinkingConfig(_message.Message):
     __slots__ = ("type", "budget_tokens", "extra", "nulls")

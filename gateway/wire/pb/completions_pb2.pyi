@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class CompletionRequest(_message.Message):
-    __slots__ = ("model", "prompt", "best_of", "echo", "frequency_penalty", "logit_bias_json", "logprobs", "max_tokens", "n", "presence_penalty", "seed", "stop", "is_stop_string", "stream", "stream_options", "suffix", "temperature", "top_p", "user", "extra", "nulls")
+    __slots__ = ("model", "prompt", "best_of", "echo", "frequency_penalty", "logit_bias_json", "logprobs", "max_tokens", "n", "presence_penalty", "seed", "stop", "is_stop_string", "extra", "nulls", "stream", "stream_options", "suffix", "temperature", "top_p", "user")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
     BEST_OF_FIELD_NUMBER: _ClassVar[int]
@@ -22,14 +22,14 @@ class CompletionRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     STOP_FIELD_NUMBER: _ClassVar[int]
     IS_STOP_STRING_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_FIELD_NUMBER: _ClassVar[int]
+    NULLS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     STREAM_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     SUFFIX_FIELD_NUMBER: _ClassVar[int]
     TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
     TOP_P_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
-    EXTRA_FIELD_NUMBER: _ClassVar[int]
-    NULLS_FIELD_NUMBER: _ClassVar[int]
     model: str
     prompt: _types_pb2.TextInput
     best_of: int
@@ -43,15 +43,15 @@ class CompletionRequest(_message.Message):
     seed: int
     stop: _containers.RepeatedScalarFieldContainer[str]
     is_stop_string: bool
+    extra: str
+    nulls: _containers.RepeatedScalarFieldContainer[str]
     stream: bool
     stream_options: _types_pb2.StreamOptions
     suffix: str
     temperature: float
     top_p: float
     user: str
-    extra: str
-    nulls: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[_Union[_types_pb2.TextInput, _Mapping]] = ..., best_of: _Optional[int] = ..., echo: _Optional[bool] = ..., frequency_penalty: _Optional[float] = ..., logit_bias_json: _Optional[str] = ..., logprobs: _Optional[int] = ..., max_tokens: _Optional[int] = ..., n: _Optional[int] = ..., presence_penalty: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., is_stop_string: _Optional[bool] = ..., stream: _Optional[bool] = ..., stream_options: _Optional[_Union[_types_pb2.StreamOptions, _Mapping]] = ..., suffix: _Optional[str] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., user: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., prompt: _Optional[_Union[_types_pb2.TextInput, _Mapping]] = ..., best_of: _Optional[int] = ..., echo: _Optional[bool] = ..., frequency_penalty: _Optional[float] = ..., logit_bias_json: _Optional[str] = ..., logprobs: _Optional[int] = ..., max_tokens: _Optional[int] = ..., n: _Optional[int] = ..., presence_penalty: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., is_stop_string: _Optional[bool] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ..., stream: _Optional[bool] = ..., stream_options: _Optional[_Union[_types_pb2.StreamOptions, _Mapping]] = ..., suffix: _Optional[str] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., user: _Optional[str] = ...) -> None: ...
 
 class CompletionResponse(_message.Message):
     __slots__ = ("id", "object", "created", "model", "choices", "usage", "system_fingerprint", "extra", "nulls")

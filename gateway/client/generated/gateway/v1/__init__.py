@@ -732,6 +732,10 @@ class ChatRequest(betterproto2.Message):
 
     logprobs: "bool | None" = betterproto2.field(13, betterproto2.TYPE_BOOL, optional=True)
 
+    extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
+
+    nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
+
     top_logprobs: "int | None" = betterproto2.field(16, betterproto2.TYPE_INT64, optional=True)
     """
     0 to 20; needs logprobs
@@ -828,10 +832,6 @@ class ChatRequest(betterproto2.Message):
     """
     The dialect in which `extra` is to be read; empty = openai.
     """
-
-    extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
-
-    nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
 
 
 default_message_pool.register_message("gateway.v1", "ChatRequest", ChatRequest)
@@ -1004,6 +1004,10 @@ class CompletionRequest(betterproto2.Message):
 
     is_stop_string: "bool | None" = betterproto2.field(13, betterproto2.TYPE_BOOL, optional=True)
 
+    extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
+
+    nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
+
     stream: "bool | None" = betterproto2.field(16, betterproto2.TYPE_BOOL, optional=True)
     """
     over gRPC the method decides
@@ -1024,10 +1028,6 @@ class CompletionRequest(betterproto2.Message):
     """
 
     user: "str | None" = betterproto2.field(21, betterproto2.TYPE_STRING, optional=True)
-
-    extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
-
-    nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
 
 
 default_message_pool.register_message("gateway.v1", "CompletionRequest", CompletionRequest)
