@@ -1,0 +1,170 @@
+"""Rules that span sections: what is named exists, is named once, and is safe in this environment.
+
+Rules:
+    - Pure: a tree in, complaints out; all of them.
+    - A missing secret is a mistake for a provider that is `on` and used, in production; elsewhere that provider is
+      unavailable and says why. For anything that is not a provider it is a mistake everywhere.
+
+Not here: rules about one value (the schema).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+from gateway.config.problems import Path, did_you_mean
+from gateway.config.schema import Config
+from gateway.config.standin import PROVIDER, is_on
+from gateway.core.secret import Secret
+
+CREDENTIAL_HEADERS = ("authorization", "api-key", "x-api-key")
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One broken rule: where in the tree, in which words, and how to mend it."""
+
+    path: Path
+    words: str
+    hint: str = ""
+
+
+def complaints(config: Config) -> Iterator[Complaint]:
+    """Every broken rule of `config`, as written (before the stand-in provider is added)."""
+    yield from _candidates(config)
+    yield from _wire_names(config)
+    yield from _key_records(config)
+    yield from _provider_urls(config)
+    yield from _provider_headers(config)
+    yield from _missing_secrets(config)
+    yield from _production(config)
+    yield from _profiles(config)
+    yield from _link(config)
+    yield from _embeddings(config)
+
+
+def _candidates(config: Config) -> Iterator[Complaint]:
+    known = {*config.providers, PROVIDER} if is_on(config) else set(config.providers)
+    for slug, model in config.models.items():
+        for index, candidate in enumerate(model.candidates):
+            path = ("models", slug, "candidates", index)
+            if candidate.provider not in known:
+                words = f'unknown provider "{candidate.provider}"'
+                yield Complaint((*path, "provider"), words, did_you_mean(candidate.provider, known))
+            first = model.candidates.index(candidate)
+            if first < index:
+                yield Complaint(path, f"the same as candidates[{first}]", "remove one")
+
+
+def _wire_names(config: Config) -> Iterator[Complaint]:
+    seen: dict[str, Path] = {}
+    for slug, model in config.models.items():
+        for index, name in enumerate(model.names):
+            path = ("models", slug, "names", index)
+            if name in seen:
+                where = seen[name]
+                also = "above" if where[1] == slug else f"by models.{where[1]}"
+                yield Complaint(path, f'the name "{name}" is taken {also}', "a name leads to one model; use candidates")
+            seen.setdefault(name, path)
+
+
+def _key_records(config: Config) -> Iterator[Complaint]:
+    ids: dict[str, str] = {}
+    hmacs: dict[str, str] = {}
+    for slug, key in config.keys.items():
+        for field, value, seen in (("id", key.id, ids), ("hmac", key.hmac, hmacs)):
+            if value in seen:
+                words = f"the same {field} as keys.{seen[value]}"
+                yield Complaint(("keys", slug, field), words, "make another with `gateway keys create`")
+            seen.setdefault(value, slug)
+        for index, wanted in enumerate(key.models):
+            if not _is_known_model(config, wanted):
+                names = {name for model in config.models.values() for name in model.names}
+                path = ("keys", slug, "models", index)
+                yield Complaint(path, f'unknown model "{wanted}"', did_you_mean(wanted, names) if names else "")
+
+
+def _is_known_model(config: Config, wanted: str) -> bool:
+    if any(mark in wanted for mark in "*?["):
+        return True
+    return any(fnmatchcase(wanted, name) for model in config.models.values() for name in model.names)
+
+
+def _provider_urls(config: Config) -> Iterator[Complaint]:
+    for slug, provider in config.providers.items():
+        url = urlsplit(provider.base_url)
+        path = ("providers", slug, "base_url")
+        if url.scheme == "http" and not provider.is_local:
+            yield Complaint(path, "http:// would send the key in clear", "use https://, or set is_local: true")
+        if "@" in url.netloc:
+            yield Complaint(path, "a URL with a password in it", "use api_key")
+
+
+def _provider_headers(config: Config) -> Iterator[Complaint]:
+    for slug, provider in config.providers.items():
+        for name in provider.headers:
+            if name.lower() in CREDENTIAL_HEADERS:
+                yield Complaint(
+                    ("providers", slug, "headers", name), "a credential as plain header", "use api_key and auth"
+                )
+
+
+def _missing_secrets(config: Config) -> Iterator[Complaint]:
+    others: tuple[tuple[Path, Secret | None], ...] = (
+        (("auth", "pepper"), config.auth.pepper),
+        (("auth", "dev_key"), config.auth.dev_key),
+        (("link", "secret"), config.link.secret),
+    )
+    for path, secret in others:
+        if secret is not None and not secret.is_set:
+            yield Complaint(path, f"missing secret: {secret.source} is not set", "set it, or remove the key")
+    if config.environment != "production":
+        return
+    used = {candidate.provider for model in config.models.values() for candidate in model.candidates}
+    for slug, provider in config.providers.items():
+        secret = provider.api_key
+        if provider.enabled == "on" and slug in used and secret is not None and not secret.is_set:
+            hint = "set it, or set enabled: auto or off"
+            yield Complaint(("providers", slug, "api_key"), f"missing secret: {secret.source} is not set", hint)
+
+
+def _production(config: Config) -> Iterator[Complaint]:
+    if config.environment != "production":
+        return
+    if config.simulator.enabled == "on":
+        yield Complaint(("simulator", "enabled"), "the simulator never runs in production", "set it to auto or off")
+    if not config.auth.is_required:
+        yield Complaint(("auth", "is_required"), "calls without a key are refused in production", "remove it")
+    if config.auth.dev_key is not None:
+        yield Complaint(("auth", "dev_key"), "a development key in production", "make one with `gateway keys create`")
+
+
+def _profiles(config: Config) -> Iterator[Complaint]:
+    if "default" not in config.profiles:
+        yield Complaint(("profiles",), 'the profile "default" is missing', "write at least `default: {}`")
+
+
+def _link(config: Config) -> Iterator[Complaint]:
+    address = config.link.address
+    if address is None or address.startswith("unix:"):
+        return
+    host, separator, port = address.rpartition(":")
+    if not separator or not host or not port.isdigit() or int(port) > 65_535:
+        yield Complaint(("link", "address"), f'expected HOST:PORT or unix:PATH, found "{address}"')
+    elif host not in LOCAL_HOSTS and config.link.secret is None:
+        yield Complaint(
+            ("link", "secret"), f"is missing: {address} is not this machine", "write {env: GATEWAY_LINK_SECRET}"
+        )
+
+
+def _embeddings(config: Config) -> Iterator[Complaint]:
+    for slug, model in config.models.items():
+        if model.dimensions_allowed and not model.has_dimensions:
+            path = ("models", slug, "dimensions_allowed")
+            yield Complaint(path, "has no effect while has_dimensions is false", "set has_dimensions: true")
+        window, output = model.context_window_tokens, model.output_max_tokens
+        if window is not None and output is not None and output > window:
+            words = f"{output} is above context_window_tokens ({window})"
+            yield Complaint(("models", slug, "output_max_tokens"), words, "swap them?")

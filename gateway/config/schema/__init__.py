@@ -1,0 +1,79 @@
+"""The one configuration tree: closed, frozen, and the source of documentation, JSON Schema and `explain`.
+
+Rules:
+    - Every setting is declared here once, with default, unit, bounds and description.
+    - Importing this package imports pydantic but never dynaconf.
+
+Not here: where values come from (config/load.py); rules that span sections (config/references.py).
+"""
+
+from typing import Literal
+
+from gateway.config.schema.access import Auth, Key, Keys, Limits
+from gateway.config.schema.base import SecretValue, Section, Slug, setting
+from gateway.config.schema.edge import Backoff, Cors, Grpc, Http, Link, Process
+from gateway.config.schema.models import Candidate, Model, Models, Policies, Pricing, Retry, RetryOverrides
+from gateway.config.schema.rest import Observe, Profile, Simulator
+from gateway.config.schema.upstream import Paths, Provider, Providers, TimeoutOverrides, Timeouts
+
+Environment = Literal["development", "production", "test"]
+
+
+def _default_profile() -> dict[str, Profile]:
+    return {"default": Profile()}
+
+
+class Config(Section):
+    """Everything the gateway does."""
+
+    environment: Environment = setting(
+        "development", "Which `environments/` file applies. Chosen by `GATEWAY_ENV`, not by a file.", reloads=False
+    )
+    http: Http = setting(Http, "The HTTP listener of a frontend.")
+    grpc: Grpc = setting(Grpc, "The gRPC listener of a service.")
+    link: Link = setting(Link, "The stream between a frontend and the service.")
+    process: Process = setting(Process, "Processes and their lives.")
+    auth: Auth = setting(Auth, "How callers prove who they are.")
+    limits: Limits = setting(Limits, "Limits of a key that sets none of its own.")
+    keys: Keys = setting(dict, "API keys by slug; written by `gateway keys`.")
+    providers: Providers = setting(dict, "Vendor accounts by slug.")
+    models: Models = setting(dict, "Models by slug.")
+    policies: Policies = setting(Policies, "Defaults for how calls are routed.")
+    profiles: dict[Slug, Profile] = setting(_default_profile, "Client-visible behaviour by name.")
+    observe: Observe = setting(Observe, "Logs, metrics and health.")
+    simulator: Simulator = setting(Simulator, "The stand-in upstream.")
+
+
+__all__ = [
+    "Auth",
+    "Backoff",
+    "Candidate",
+    "Config",
+    "Cors",
+    "Environment",
+    "Grpc",
+    "Http",
+    "Key",
+    "Keys",
+    "Limits",
+    "Link",
+    "Model",
+    "Models",
+    "Observe",
+    "Paths",
+    "Policies",
+    "Pricing",
+    "Process",
+    "Profile",
+    "Provider",
+    "Providers",
+    "Retry",
+    "RetryOverrides",
+    "SecretValue",
+    "Section",
+    "Simulator",
+    "Slug",
+    "TimeoutOverrides",
+    "Timeouts",
+    "setting",
+]

@@ -1,0 +1,166 @@
+"""The sections about what clients ask for: models, policies.
+
+Rules:
+    - `names` are the wire names; a name with `*` is a glob and is not listed by `/v1/models`.
+    - Candidates are tried in order of priority, then by weight within one priority.
+    - A price of null is unknown, not free. Money is exact: decimals in, whole micro-USD out.
+
+Not here: choosing among candidates (routing).
+"""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import StringConstraints
+
+from gateway.config.schema.base import Section, Slug, setting
+from gateway.config.schema.upstream import TimeoutOverrides
+
+WireName = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,200}$")]
+Capability = Literal[
+    "chat",
+    "completion",
+    "embedding",
+    "code",
+    "vision",
+    "audio",
+    "function_calling",
+    "json_mode",
+    "json_schema",
+    "reasoning",
+    "image",
+    "speech",
+    "transcription",
+    "moderation",
+    "rerank",
+]
+OnClientGone = Literal["cancel", "drain"]
+
+
+class Pricing(Section):
+    """List prices in USD per million tokens. Write them as text (`"0.15"`) to keep every digit."""
+
+    input_usd_per_million: Decimal = setting(..., "Prompt tokens.", unit="USD per million tokens", ge=0)
+    output_usd_per_million: Decimal = setting(Decimal(0), "Completion tokens.", unit="USD per million tokens", ge=0)
+    cached_input_usd_per_million: Decimal | None = setting(
+        None,
+        "Prompt tokens the vendor had cached; unset = as `input_usd_per_million`.",
+        unit="USD per million tokens",
+        ge=0,
+    )
+    audio_input_usd_per_million: Decimal | None = setting(
+        None, "Audio prompt tokens; unset = as `input_usd_per_million`.", unit="USD per million tokens", ge=0
+    )
+    audio_output_usd_per_million: Decimal | None = setting(
+        None, "Audio completion tokens; unset = as `output_usd_per_million`.", unit="USD per million tokens", ge=0
+    )
+
+    def cost_usd_micros(self, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0) -> int:
+        """Whole micro-USD of one call, half up. `input_tokens` includes the cached ones, as vendors count.
+
+        USD per million tokens is micro-USD per token, so no factor appears.
+        """
+        cached = self.cached_input_usd_per_million
+        cached = self.input_usd_per_million if cached is None else cached
+        exact = (
+            (input_tokens - cached_input_tokens) * self.input_usd_per_million
+            + cached_input_tokens * cached
+            + output_tokens * self.output_usd_per_million
+        )
+        return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+class Candidate(Section):
+    """One deployment a model can be served by."""
+
+    provider: str = setting(..., "Key of a block in `providers`.", min_length=1)
+    upstream_model: str | None = setting(
+        None, "The vendor's name of the model; unset = the name the client sent.", min_length=1
+    )
+    priority: int = setting(
+        0,
+        "Lower is tried first; within one priority the order of the list, or `weight` where it is set.",
+        ge=0,
+        le=1000,
+    )
+    weight: int | None = setting(
+        None,
+        "Share of calls within one priority; 0 = only as fallback; unset on all = order of the list.",
+        ge=0,
+        le=1000,
+    )
+    force: dict[str, Any] = setting(dict, "Parameters set in the request body, over provider and client.")
+    drop: tuple[str, ...] = setting((), "Parameters removed from the request body, besides the provider's.")
+    timeouts: TimeoutOverrides = setting(TimeoutOverrides, "Clocks that differ from the model's.")
+
+
+class RetryOverrides(Section):
+    """Retry of one model. Unset = section `policies.retry`."""
+
+    attempts_max: int | None = setting(None, "Attempts per call, the first included.", unit="attempts", ge=1, le=20)
+    backoff_base_s: float | None = setting(None, "First wait before a retry.", unit="seconds", gt=0, le=60)
+    backoff_max_s: float | None = setting(None, "Longest wait before a retry.", unit="seconds", gt=0, le=600)
+
+
+class Model(Section):
+    """What a client may ask for by name."""
+
+    names: tuple[WireName, ...] = setting(..., "Wire names; `*` and `?` make a glob.", min_length=1)
+    owned_by: str = setting("gateway", "Owner shown in the model list.", min_length=1)
+    created_unix_s: int = setting(1_700_000_000, "Creation time shown in the model list.", unit="Unix seconds", ge=0)
+    is_listed: bool = setting(True, "Whether the names without glob are in the model list.")
+    capabilities: tuple[Capability, ...] = setting(
+        ("chat",), "What it can do; requests beyond that are refused.", min_length=1
+    )
+    context_window_tokens: int | None = setting(
+        None, "Prompt and completion together; unset = unknown.", unit="tokens", ge=1
+    )
+    output_max_tokens: int | None = setting(None, "Longest completion; unset = unknown.", unit="tokens", ge=1)
+    dimensions_default: int | None = setting(
+        None, "Length of an embedding when none is asked; unset = unknown.", unit="numbers", ge=1
+    )
+    has_dimensions: bool = setting(False, "Whether `dimensions` may be asked for.")
+    dimensions_allowed: tuple[int, ...] = setting(
+        (), "The only lengths that may be asked for; empty = any up to `dimensions_default`."
+    )
+    pricing: Pricing | None = setting(None, "List prices; unset = unknown, which is not free.")
+    candidates: tuple[Candidate, ...] = setting(..., "Deployments in order.", min_length=1)
+    retry: RetryOverrides = setting(RetryOverrides, "Retry that differs from `policies.retry`.")
+    has_fallback: bool | None = setting(None, "Whether later candidates are tried; unset = `policies.has_fallback`.")
+    on_client_gone: OnClientGone | None = setting(
+        None, "What happens when the caller leaves; unset = `policies.on_client_gone`."
+    )
+    timeouts: TimeoutOverrides = setting(TimeoutOverrides, "Clocks that differ from the provider's.")
+
+
+Models = dict[Slug, Model]
+
+
+class Retry(Section):
+    """When the same deployment is tried again."""
+
+    attempts_max: int = setting(
+        3, "Attempts per call over all candidates, the first included.", unit="attempts", ge=1, le=20
+    )
+    backoff_base_s: float = setting(0.2, "First wait before a retry.", unit="seconds", gt=0, le=60)
+    backoff_max_s: float = setting(5.0, "Longest wait before a retry.", unit="seconds", gt=0, le=600)
+    retry_after_max_s: float = setting(
+        10.0, "A provider's `retry-after` beyond this goes to the next candidate instead.", unit="seconds", ge=0, le=600
+    )
+    budget_percent: int = setting(
+        20, "Retries allowed as a share of calls, so an outage is not made worse.", unit="percent", ge=0, le=1000
+    )
+
+
+class Policies(Section):
+    """Defaults for how calls are routed."""
+
+    retry: Retry = setting(Retry, "When the same deployment is tried again.")
+    has_fallback: bool = setting(True, "Whether the next candidate is tried when one fails before its first content.")
+    on_client_gone: OnClientGone = setting(
+        "cancel", "What happens when the caller leaves: `cancel` closes the upstream, `drain` reads it to its end."
+    )
+    deadline_default_s: float = setting(
+        600.0, "Deadline of a call whose caller sets none.", unit="seconds", gt=0, le=86_400
+    )
+    deadline_max_s: float = setting(3600.0, "Latest deadline a caller may set.", unit="seconds", gt=0, le=86_400)

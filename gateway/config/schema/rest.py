@@ -1,0 +1,57 @@
+"""The remaining sections: profiles, observe, simulator.
+
+Rules:
+    - A profile holds only what a client can see; nothing in it changes what a call costs or where it goes.
+
+Not here: how a profile is chosen and rendered (frontend).
+"""
+
+from typing import Literal
+
+from gateway.config.schema.base import Section, Switch, setting
+
+
+class Profile(Section):
+    """A named bundle of client-visible behaviour."""
+
+    key_carriers: tuple[Literal["bearer", "x-api-key", "api-key"], ...] = setting(
+        ("bearer",), "Where a key may stand: `authorization: Bearer`, `x-api-key`, `api-key`.", min_length=1
+    )
+    is_model_list_public: bool = setting(False, "Whether `GET /v1/models` answers without a key.")
+    rate_limit_headers: Literal["openai", "x-ratelimit", "none"] = setting(
+        "openai", "Family of rate-limit headers on responses."
+    )
+    model_extras: tuple[Literal["capabilities", "context_window", "pricing"], ...] = setting(
+        ("capabilities", "context_window", "pricing"), "Members of a model object beyond OpenAI's four."
+    )
+    upstream_error_status: Literal["mapped", "502"] = setting(
+        "mapped", "Status for a provider's own failure: by the table of errors, or always 502."
+    )
+    has_gateway_headers: bool = setting(
+        True, "Whether responses carry `x-gateway-provider` and `x-gateway-generation`."
+    )
+
+
+class Observe(Section):
+    """Logs, metrics and health."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severe record that is written.")
+    log_format: Literal["auto", "json", "console"] = setting(
+        "auto", "Shape of a record; `auto` = console on a terminal, else one JSON object per line.", reloads=False
+    )
+    has_access_log: bool = setting(True, "Whether each call writes one record.")
+    has_metrics: bool = setting(True, "Whether `/metrics` answers.", reloads=False)
+    label_values_max: int = setting(
+        200, "Distinct values of one metric label; more are counted as `other`.", unit="values", reloads=False, ge=10
+    )
+    loop_lag_warn_s: float = setting(0.25, "Event-loop lag that is logged.", unit="seconds", gt=0, le=60)
+
+
+class Simulator(Section):
+    """The stand-in upstream. Never in production."""
+
+    enabled: Switch = setting("auto", "`auto` = on in development and test, off in production.", reloads=False)
+    host: str = setting("127.0.0.1", "Address to listen on.", reloads=False, min_length=1)
+    port: int = setting(
+        0, "Port to listen on; 0 lets the system choose.", unit="TCP port", reloads=False, ge=0, le=65_535
+    )
