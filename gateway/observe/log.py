@@ -1,0 +1,107 @@
+"""Log records: one JSON object per line (or readable text on a terminal), on standard error.
+
+Rules:
+    - A record is named fields; nothing formats a message from untrusted text, so nothing can be injected.
+    - Writing never waits: lines are gathered and written at most 50 ms later, in one system call; when
+      more than `PENDING_MAX` lines wait, further ones are dropped and counted in the next record.
+    - A `Secret` prints as `***`; objects JSON does not know print as their `str`.
+Not here:
+    - What is worth a record (whoever calls `write`); bodies, which are never logged.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+FLUSH_AFTER_S = 0.05
+PENDING_MAX = 10_000
+
+
+class Log:
+    """Where records of one process go.
+
+    `schedule(delay_s, function)` runs a function later (an event loop's `call_later`); until one is
+    given by `attach`, every record is written at once.
+    """
+
+    def __init__(self, level: str = "info", *, is_json: bool = True, role: str = "", fd: int = 2) -> None:
+        self.level = LEVELS[level]
+        self.is_json = is_json
+        self.generation = 0
+        self._role = role
+        self._fd = fd
+        self._pending: list[bytes] = []
+        self._dropped = 0
+        self._schedule: Callable[[float, Callable[[], None]], object] | None = None
+        self._is_scheduled = False
+
+    def attach(self, schedule: Callable[[float, Callable[[], None]], object]) -> None:
+        """Gather lines from now on, flushing by `schedule`."""
+        self._schedule = schedule
+
+    def detach(self) -> None:
+        """Write what waits, and every further record at once."""
+        self._schedule = None
+        self.flush()
+
+    def write(self, level: str, event: str, **fields: Any) -> None:
+        """Write one record. Never raises and never waits."""
+        if LEVELS[level] < self.level:
+            return
+        if len(self._pending) >= PENDING_MAX:
+            self._dropped += 1
+            return
+        self._pending.append(self._line(level, event, fields))
+        if self._schedule is None:
+            self.flush()
+        elif not self._is_scheduled:
+            self._is_scheduled = True
+            self._schedule(FLUSH_AFTER_S, self.flush)
+
+    def flush(self) -> None:
+        """Write what waits. A closed or full output loses the lines, never the process."""
+        self._is_scheduled = False
+        if self._dropped:
+            self._pending.append(self._line("warning", "log lines dropped", {"count": self._dropped}))
+            self._dropped = 0
+        data, self._pending = b"".join(self._pending), []
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError:
+            return
+
+    def _line(self, level: str, event: str, fields: dict[str, Any]) -> bytes:
+        if not self.is_json:
+            return _console_line(level, event, fields)
+        record = {"ts": _timestamp(), "level": level, "event": event, "role": self._role, **fields}
+        record["generation"] = self.generation
+        return orjson.dumps(record, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+
+
+def make_log(level: str, log_format: str, role: str) -> Log:
+    """The log of a process: `log_format` is auto, json or console."""
+    is_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    return Log(level, is_json=is_json, role=role)
+
+
+def _timestamp() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")
+
+
+def _console_line(level: str, event: str, fields: dict[str, Any]) -> bytes:
+    shown = " ".join(f"{name}={_plain(value)}" for name, value in fields.items() if value not in (None, "", {}))
+    return f"{time.strftime('%H:%M:%S')} {level:<7} {event:<22} {shown}\n".encode("utf-8", "replace")
+
+
+def _plain(value: object) -> str:
+    text = str(value) if isinstance(value, str | int | float) else orjson.dumps(value, default=str).decode()
+    return text.encode("unicode_escape").decode() if not text.isprintable() else text

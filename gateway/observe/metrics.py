@@ -1,0 +1,136 @@
+"""Prometheus metrics of calls, named after the OpenTelemetry GenAI conventions where a name exists.
+
+Rules:
+    - Label values come from the configuration or from closed sets; anything else is `other`. The number
+      of distinct label sets is bounded.
+    - With `PROMETHEUS_MULTIPROC_DIR` set (the supervisor sets it before a process starts), all processes
+      of one machine add up in one scrape.
+    - A failing metric never fails a call.
+Source: OpenTelemetry semantic conventions for generative AI (dots become underscores, units a suffix).
+Not here:
+    - When to count (pipeline.settle, frontend, link): they call the verbs below.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_DURATION = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+_FIRST_TOKEN = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+_PER_TOKEN = (0.001, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+_TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304)
+_CALL = ("gen_ai_operation_name", "gen_ai_request_model", "gen_ai_provider_name")
+
+DURATION = Histogram("gen_ai_server_request_duration_seconds", "Whole call.", (*_CALL, "error_type"), buckets=_DURATION)
+FIRST_TOKEN = Histogram(
+    "gen_ai_server_time_to_first_token_seconds", "Until a stream's first content.", _CALL, buckets=_FIRST_TOKEN
+)
+PER_TOKEN = Histogram(
+    "gen_ai_server_time_per_output_token_seconds", "Between output chunks, mean of a stream.", _CALL, buckets=_PER_TOKEN
+)
+TOKENS = Histogram("gen_ai_client_token_usage", "Tokens per call.", (*_CALL, "gen_ai_token_type"), buckets=_TOKENS)
+CALLS = Counter("gateway_calls_total", "Calls by outcome.", ("protocol", "method", "outcome"))
+COST = Counter("gateway_cost_usd_micros_total", "Cost by configured prices, micro-USD.", ("model", "provider"))
+ATTEMPTS = Counter("gateway_attempts_total", "Tries against a deployment.", ("provider", "outcome"))
+LIMITED = Counter("gateway_rate_limited_total", "Calls refused by a limit of the caller.", ("limit",))
+IN_FLIGHT = Gauge("gateway_calls_in_flight", "Calls that run now.", ("protocol",), multiprocess_mode="livesum")
+LINK_BATCHES = Counter("gateway_link_batches_total", "Batches written to the link.", ("side",))
+LINK_FRAMES = Counter("gateway_link_frames_total", "Frames written to the link.", ("side",))
+LINK_STALLS = Counter("gateway_link_credit_stalls_total", "Times a call waited for its reader.", ("side",))
+LINK_QUEUE = Gauge(
+    "gateway_link_queue_bytes", "Bytes waiting to be written to the link.", ("side",), multiprocess_mode="livesum"
+)
+HTTP = Counter("gateway_http_requests_total", "HTTP requests.", ("route", "method", "status"))
+HTTP_SECONDS = Histogram("gateway_http_request_duration_seconds", "HTTP requests.", ("route",), buckets=_DURATION)
+HTTP_OPEN = Gauge("gateway_http_requests_in_flight", "HTTP requests that run now.", (), multiprocess_mode="livesum")
+LOOP_LAG = Gauge("gateway_event_loop_lag_seconds", "Latest event-loop lag.", ("role",), multiprocess_mode="livemax")
+GENERATION = Gauge("gateway_config_generation", "Configuration in force.", (), multiprocess_mode="livemax")
+RELOADS = Counter("gateway_config_reloads_total", "Reloads by outcome.", ("outcome",))
+
+
+class CallLabels(NamedTuple):
+    """What every metric of a call is labelled with; each from the configuration or a closed set."""
+
+    operation: str
+    model: str
+    provider: str
+
+
+class _Children(NamedTuple):
+    duration: Histogram
+    first_token: Histogram
+    per_token: Histogram
+    tokens_in: Histogram
+    tokens_out: Histogram
+    cost: Counter
+
+
+class CallMetrics:
+    """The metrics of calls, with children looked up once per label set."""
+
+    def __init__(self, label_sets_max: int = 2000) -> None:
+        self._max = label_sets_max
+        self._ok: dict[CallLabels, _Children] = {}
+        self._calls: dict[tuple[str, str, str], Counter] = {}
+
+    def ended(
+        self, labels: CallLabels, *, error: str, seconds: float, first_token_s: float | None, per_token_s: float | None
+    ) -> None:
+        """A call ended; `error` is the kind's name in lower case, empty for none."""
+        children = self._children(labels)
+        if error:
+            DURATION.labels(*labels, error).observe(seconds)
+        else:
+            children.duration.observe(seconds)
+        if first_token_s is not None:
+            children.first_token.observe(first_token_s)
+        if per_token_s is not None:
+            children.per_token.observe(per_token_s)
+
+    def used(self, labels: CallLabels, prompt_tokens: int, completion_tokens: int, cost_usd_micros: int | None) -> None:
+        """What a call used."""
+        children = self._children(labels)
+        children.tokens_in.observe(prompt_tokens)
+        if completion_tokens:
+            children.tokens_out.observe(completion_tokens)
+        if cost_usd_micros:
+            children.cost.inc(cost_usd_micros)
+
+    def counted(self, protocol: str, method: str, outcome: str) -> None:
+        """One call more with that outcome (`complete`, or an error kind's name in lower case)."""
+        key = (protocol, method, outcome)
+        child = self._calls.get(key)
+        if child is None:
+            child = self._calls[key] = CALLS.labels(*key)
+        child.inc()
+
+    def _children(self, labels: CallLabels) -> _Children:
+        found = self._ok.get(labels)
+        if found is not None:
+            return found
+        if len(self._ok) >= self._max:
+            labels = CallLabels(labels.operation, "other", "other")
+            if labels in self._ok:
+                return self._ok[labels]
+        made = self._ok[labels] = _Children(
+            DURATION.labels(*labels, ""),
+            FIRST_TOKEN.labels(*labels),
+            PER_TOKEN.labels(*labels),
+            TOKENS.labels(*labels, "input"),
+            TOKENS.labels(*labels, "output"),
+            COST.labels(labels.model, labels.provider),
+        )
+        return made
+
+
+def exposition() -> bytes:
+    """Everything, in the Prometheus text format; of all processes under a supervisor."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return generate_latest(registry)
