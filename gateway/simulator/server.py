@@ -1,0 +1,187 @@
+"""The simulator as an HTTP server: formats' routes, credentials, observation, start and stop.
+
+Rules:
+- Every request to a format's route is observed, and ends exactly once as completed, faulted or aborted.
+- A client that leaves is counted at once, in whatever phase: its loss cancels the handler.
+- Every failure is the format's error object; unknown paths and methods included.
+
+Control (JSON): GET /health, GET /_sim/stats, GET /_sim/requests?model=NAME, POST /_sim/reset.
+
+Not here: what is answered (openai.py, answer.py), when and how brokenly (play.py), what names mean (behaviour.py).
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import orjson
+from aiohttp import web
+
+from gateway.simulator.behaviour import UnknownOption, parse
+from gateway.simulator.observed import Call, Observed
+from gateway.simulator.openai import OpenAi
+from gateway.simulator.play import play, refusal
+from gateway.simulator.reply import Ask, Refused, WireFormat
+
+BACKLOG = 4096
+MAX_REQUEST_BYTES = 128 << 20
+DRAIN_S = 1.0
+FORMATS: tuple[WireFormat, ...] = (OpenAi(),)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A simulator that listens."""
+
+    url: str
+    port: int
+    observed: Observed
+    _runner: web.AppRunner
+
+    async def stop(self) -> None:
+        """Close the listener and every connection; open answers are cut after a short grace."""
+        await self._runner.cleanup()
+
+
+async def serve(host: str = "127.0.0.1", port: int = 0, *, key: str | None = None) -> Running:
+    """Listen and answer; port 0 takes a free one. `key`: refuse every other key with 401. Raises OSError."""
+    server = _Server(key)
+    runner = web.AppRunner(
+        server.app(), handler_cancellation=True, access_log=None, shutdown_timeout=DRAIN_S, keepalive_timeout=75.0
+    )
+    await runner.setup()
+    server.runner = runner
+    try:
+        site = web.TCPSite(runner, host, port, backlog=BACKLOG)
+        await site.start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    bound = runner.addresses[0][1]
+    shown = f"[{host}]" if ":" in host else host
+    return Running(f"http://{shown}:{bound}", bound, server.observed, runner)
+
+
+def run(host: str, port: int, key: str | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, on uvloop where it is installed. Raises OSError when the port is taken."""
+    factory = None
+    with contextlib.suppress(ImportError):
+        import uvloop  # noqa: PLC0415 - optional: the standard loop does as well
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_serve_until_signal(host, port, key))
+
+
+async def _serve_until_signal(host: str, port: int, key: str | None) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    running = await serve(host, port, key=key)
+    print(f"simulator: listening on {running.url}", flush=True)
+    try:
+        await stopped.wait()
+    finally:
+        await running.stop()
+
+
+class _Server:
+    def __init__(self, key: str | None) -> None:
+        self.observed = Observed()
+        self.runner: web.AppRunner | None = None
+        self._key = key
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_REQUEST_BYTES, middlewares=[_unknown_paths])
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/_sim/stats", self._stats)
+        app.router.add_get("/_sim/requests", self._requests)
+        app.router.add_post("/_sim/reset", self._reset)
+        app.router.add_route("*", "/_sim/redirected", self._redirected)
+        for wire_format in FORMATS:
+            for route in wire_format.routes:
+                app.router.add_route(route.method, route.path, self._endpoint(wire_format, route.operation))
+        return app
+
+    def _endpoint(
+        self, wire_format: WireFormat, operation: str
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def endpoint(request: web.Request) -> web.StreamResponse:
+            call = self.observed.begin(request.method, request.path_qs, request.headers)
+            try:
+                response = await self._answer(request, call, wire_format, operation)
+            except Refused as refused:
+                response = refusal(call, wire_format, refused)
+            except (asyncio.CancelledError, ConnectionError):
+                self.observed.end(call, "faulted" if call.is_cut else "aborted")
+                raise
+            except BaseException:
+                self.observed.end(call, "faulted")
+                raise
+            self.observed.end(call, "completed" if response.status < 300 else "faulted")
+            return response
+
+        return endpoint
+
+    async def _answer(
+        self, request: web.Request, call: Call, wire_format: WireFormat, operation: str
+    ) -> web.StreamResponse:
+        body = await request.read()
+        self.observed.read(call, body)
+        if self._key is not None and not wire_format.is_authorized(request.headers, self._key):
+            raise Refused(401, "invalid_api_key", "Incorrect API key provided.")
+        ask = wire_format.ask(operation, request.match_info, body)
+        self.observed.name(call, ask.model, is_stream=ask.is_stream)
+        behaviour = _behaviour(ask).at(*self.observed.attempt(call))
+        return await play(request, call, wire_format, ask, behaviour)
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return _json({"status": "ok"})
+
+    async def _stats(self, _: web.Request) -> web.Response:
+        connections = 0
+        if self.runner is not None and self.runner.server is not None:
+            connections = len(self.runner.server.connections)
+        requests = self.observed.requests(None)
+        return _json({**self.observed.stats(), "connections_open": connections, "last_requests": requests})
+
+    async def _requests(self, request: web.Request) -> web.Response:
+        return _json(self.observed.requests(request.query.get("model")))
+
+    async def _reset(self, _: web.Request) -> web.Response:
+        self.observed.reset()
+        return _json({"status": "ok"})
+
+    async def _redirected(self, _: web.Request) -> web.Response:
+        self.observed.redirects_followed += 1
+        return _json({"status": "a redirect was followed"})
+
+
+def _behaviour(ask: Ask):  # type: ignore[no-untyped-def]
+    try:
+        return parse(ask.model)
+    except UnknownOption as error:
+        raise Refused(404, "model_not_found", f"The model `{ask.model}` does not exist: {error}", "model") from None
+
+
+@web.middleware
+async def _unknown_paths(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        says = f"Invalid URL ({request.method} {request.path})"
+        code = None
+        if error.status == 405:
+            says, code = f"Not allowed to {request.method} on {request.path}", "method_not_supported"
+        elif error.status == 413:
+            says = f"The request is larger than {MAX_REQUEST_BYTES} bytes."
+        body = FORMATS[0].error(Refused(error.status, code, says))
+        return web.Response(status=error.status, body=orjson.dumps(body), content_type="application/json")
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=orjson.dumps(value), content_type="application/json")
