@@ -6,17 +6,17 @@ Not here: what a correct configuration is (`gateway/config`), the texts of its e
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 
 import yaml
 
+from gateway.config.load import load
+from gateway.config.problems import ConfigErrors
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("config", "loadtests", "deploy")
-GATEWAY = Path(sys.executable).parent / "gateway"
 
 
 class UniqueKeyLoader(yaml.SafeLoader):
@@ -52,20 +52,13 @@ def environments() -> list[str]:
 
 
 def configuration_problems() -> list[str]:
-    """What `gateway config check` says about each shipped environment, GATEWAY_* variables of the caller aside."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    """What the gateway's own loader says about each shipped environment, variables of the caller aside."""
     problems = []
     for environment in environments():
-        result = subprocess.run(
-            [GATEWAY, "config", "check"],
-            cwd=ROOT,
-            env=clean | {"GATEWAY_ENV": environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode != 0:
-            problems.append(f"environment {environment}:\n{result.stdout}{result.stderr}")
+        try:
+            load(ROOT, environment=environment, environ={})
+        except ConfigErrors as error:
+            problems.append(f"environment {environment}:\n{error}")
     return problems
 
 
