@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 
 from tests.meta.tree import GATEWAY, ROOT, committed_files, has_code, is_generated, python_files, short
 
@@ -74,3 +75,12 @@ def test_scripts_can_be_run() -> None:
     ]
     wrong = [short(path) for path in programs if not path.stat().st_mode & 0o100 or path.read_bytes()[:2] != b"#!"]
     assert not wrong, f"not executable: {wrong}"
+
+
+def test_every_shipped_default_is_packed() -> None:
+    """An installed gateway finds the same defaults as a checkout: each YAML of `config/` is named in the wheel."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]["wheel"]
+    packed = tuple(build["only-include"])
+    shipped = [short(path) for path in committed_files() if path.is_relative_to(ROOT / "config")]
+    missing = [name for name in shipped if not name.startswith(packed)]
+    assert not missing, f"add to only-include in pyproject.toml: {', '.join(missing)}"
