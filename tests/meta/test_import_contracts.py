@@ -16,7 +16,7 @@ import pytest
 
 from tests.meta.tree import ROOT
 
-_EDGES = ("commands", "frontend", "service", "client", "simulator")
+_EDGES = ("commands", "frontend", "service", "supervisor", "client", "simulator")
 _DECIDERS = ("pipeline", "routing", "quota", "accounts", "cache", "providers", "tasks")
 ROOMS = (*_EDGES, *_DECIDERS, "rpc", "config", "observe", "core", "wire")
 
@@ -84,6 +84,8 @@ def test_the_way_down_is_open(house: Path) -> None:
         ("client/inner.py", "import gateway.wire.inner", "client"),
         ("simulator/inner.py", "import gateway.core.inner", "simulator"),
         ("providers/inner.py", "import gateway.simulator.inner", "simulator-apart"),
+        ("supervisor/inner.py", "import grpc", "light"),
+        ("supervisor/inner.py", "import gateway.service.inner", "layers"),
         ("core/inner.py", "import asyncio", "pure"),
         ("wire/inner.py", "import grpc", "pure"),
         ("routing/inner.py", "import socket", "pure"),

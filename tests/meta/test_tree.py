@@ -27,7 +27,7 @@ def test_every_room_has_tests() -> None:
 
 def test_unit_tests_mirror_the_house() -> None:
     """A folder below `tests/unit` has the name of a room or of a program folder, so that a reader finds it."""
-    known = {path.name for path in GATEWAY.iterdir()} | {"scripts", "loadtests"}
+    known = {path.stem for path in GATEWAY.iterdir()} | {"scripts", "loadtests"}
     found = {path.name for path in (ROOT / "tests/unit").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert found <= known, f"tests/unit has folders that mirror nothing: {sorted(found - known)}"
 
