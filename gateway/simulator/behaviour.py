@@ -215,6 +215,8 @@ def parse(model: str) -> Behaviour:
         return Behaviour()
     found: dict[str, Any] = {}
     _read(words, found)
+    if not 200 <= found.get("status", 200) <= 599:
+        raise UnknownOption("the simulator's option 'status' needs a number from 200 to 599")
     scale = found.get("scale_percent", 100)
     scaled = {name: value * scale // 100 if name.endswith("_ms") else value for name, value in found.items()}
     fault = Fault(**{name: value for name, value in scaled.items() if name in _FAULT_FIELDS})

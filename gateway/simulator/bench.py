@@ -17,13 +17,13 @@ from gateway.wire.sse import encode_event
 CHUNKS = 64
 _USAGE = {"prompt_tokens": 10, "completion_tokens": 64, "total_tokens": 74}
 _HEAD = {"created": 1700000000, "model": "bench"}
-_STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nx-request-id: req_bench\r\nTransfer-Encoding: chunked\r\n\r\n"
+_START = b"HTTP/1.1 200 OK\r\nx-request-id: req_bench\r\nContent-Type: "
+_STREAM_HEAD = _START + b"text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def _answer(body: dict[str, Any]) -> bytes:
     data = orjson.dumps(body)
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-request-id: req_bench\r\nContent-Length: %d\r\n\r\n"
-    return head % len(data) + data
+    return _START + b"application/json\r\nContent-Length: %d\r\n\r\n" % len(data) + data
 
 
 def http_chunk(data: bytes) -> bytes:

@@ -36,6 +36,10 @@ class ModelCounts:
     streams_open: int = 0
     first_ms: float | None = None
 
+    def end(self, outcome: str, *, is_stream: bool) -> None:
+        setattr(self, outcome, getattr(self, outcome) + 1)
+        self.streams_open -= is_stream
+
     def as_json(self) -> dict[str, int]:
         names = ("requests", "attempts", "completed", "faulted", "aborted", "streams_open")
         return {name: getattr(self, name) for name in names}
@@ -50,7 +54,8 @@ class Call:
     headers: Mapping[str, str]
     request_id: str
     received_ms: float
-    counts: ModelCounts
+    total: ModelCounts
+    counts: ModelCounts | None = None
     model: str = ""
     body: bytes = b""
     phase: str = "reading"
@@ -86,12 +91,10 @@ class Observed:
     def __init__(self) -> None:
         self._started_s = time.monotonic()
         self._serial = 0
-        self._total = ModelCounts()
-        self._open: set[int] = set()
         self.reset()
 
     def reset(self) -> None:
-        """Forget all counts, attempts and requests; what is still open will count nowhere when it ends."""
+        """Forget all counts, attempts and requests; what is still open counts nowhere any more."""
         self._total = ModelCounts()
         self._by_model: dict[str, ModelCounts] = {}
         self._ring: deque[Call] = deque(maxlen=MAX_RING)
@@ -124,12 +127,12 @@ class Observed:
         call.model, call.is_stream = model, is_stream
         call.counts = self._of(model)
         call.counts.requests += 1
-        for counts in (call.counts, self._total):
+        for counts in (call.counts, call.total):
             counts.streams_open += is_stream
 
     def attempt(self, call: Call) -> tuple[int, float]:
         """Count an attempt that reached the behaviour; return its number and the ms since the model's first."""
-        counts = call.counts
+        counts = call.counts or self._of(call.model)
         counts.attempts += 1
         if counts.first_ms is None:
             counts.first_ms = call.received_ms
@@ -142,12 +145,11 @@ class Observed:
         call.outcome = outcome
         if outcome == "aborted":
             call.aborted_ms = self.now_ms()
-        else:
+        elif not call.is_cut:
             call.phase = "done"
-        for counts in {id(item): item for item in (call.counts, self._total)}.values():
-            setattr(counts, outcome, getattr(counts, outcome) + 1)
-            if call.model:
-                counts.streams_open = max(0, counts.streams_open - call.is_stream)
+        call.total.end(outcome, is_stream=call.is_stream)
+        if call.counts is not None:
+            call.counts.end(outcome, is_stream=call.is_stream)
 
     def requests(self, model: str | None) -> list[dict[str, Any]]:
         """Return the kept requests, oldest first, of one model or all."""

@@ -12,7 +12,6 @@ import asyncio
 import socket
 import struct
 import zlib
-from collections.abc import Callable, Mapping
 
 import orjson
 from aiohttp import web
@@ -21,7 +20,7 @@ from gateway.simulator.behaviour import Behaviour
 from gateway.simulator.bench import CHUNKS
 from gateway.simulator.frames import dump, encode, with_line_ends
 from gateway.simulator.observed import Call
-from gateway.simulator.reply import Ask, Canned, Frame, Json, Refused, Reply, StreamReply, WireFormat
+from gateway.simulator.reply import Ask, Canned, Frame, Json, Refused, StreamReply, WireFormat
 
 SILENCE_S = 600.0
 COMMENT_EVERY_S = 0.1
@@ -62,9 +61,16 @@ class Raw(web.StreamResponse):
     def __init__(self, data: bytes = b"") -> None:
         super().__init__()
         self._data = data
+        self._is_kept = False
 
-    async def prepare(self, request: web.BaseRequest) -> None:  # type: ignore[override]
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection stays for the next request."""
+        return self._is_kept
+
+    async def prepare(self, request: web.BaseRequest) -> None:
         """Write the whole response at once."""
+        self._is_kept = request.keep_alive
         if self._data and request.transport is not None:
             request.transport.write(self._data)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import orjson
 from aiohttp import web
 
-from gateway.simulator.behaviour import UnknownOption, parse
+from gateway.simulator.behaviour import Behaviour, UnknownOption, parse
 from gateway.simulator.observed import Call, Observed
 from gateway.simulator.openai import OpenAi
 from gateway.simulator.play import play, refusal
@@ -64,24 +64,29 @@ async def serve(host: str = "127.0.0.1", port: int = 0, *, key: str | None = Non
     return Running(f"http://{shown}:{bound}", bound, server.observed, runner)
 
 
-def run(host: str, port: int, key: str | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, on uvloop where it is installed. Raises OSError when the port is taken."""
+def run(
+    host: str, port: int, key: str | None = None, *, on_listening: Callable[[Running], None] = lambda _: None
+) -> None:
+    """Serve until SIGTERM or SIGINT, on uvloop where it is installed. Raises OSError when the port is taken.
+
+    `on_listening` is called once the port is open, with what runs.
+    """
     factory = None
     with contextlib.suppress(ImportError):
-        import uvloop  # noqa: PLC0415 - optional: the standard loop does as well
+        import uvloop
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_serve_until_signal(host, port, key))
+        runner.run(_serve_until_signal(host, port, key, on_listening))
 
 
-async def _serve_until_signal(host: str, port: int, key: str | None) -> None:
+async def _serve_until_signal(host: str, port: int, key: str | None, on_listening: Callable[[Running], None]) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     running = await serve(host, port, key=key)
-    print(f"simulator: listening on {running.url}", flush=True)
     try:
+        on_listening(running)
         await stopped.wait()
     finally:
         await running.stop()
@@ -159,7 +164,7 @@ class _Server:
         return _json({"status": "a redirect was followed"})
 
 
-def _behaviour(ask: Ask):  # type: ignore[no-untyped-def]
+def _behaviour(ask: Ask) -> Behaviour:
     try:
         return parse(ask.model)
     except UnknownOption as error:
