@@ -2,7 +2,7 @@
 
 Rules:
     - The schema decides how the text is read, so a secret of digits stays text and `1.20` for a text stays `1.20`.
-    - Lists and maps are written as YAML: `GATEWAY_HTTP__CORS__ALLOW_ORIGINS='["https://a.example"]'`, or comma-separated.
+    - Lists and maps are written as YAML: `GATEWAY_X='["a", "b"]'`; a list of texts also as `a,b`.
     - A variable that names no setting is a mistake, with the nearest name; `NOT_SETTINGS` are read elsewhere.
     - `_` in a variable finds `-` in a name: `GATEWAY_PROVIDERS__LLAMA_CPP__BASE_URL`.
 

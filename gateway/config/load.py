@@ -3,7 +3,7 @@
 Rules:
     - Layers, lowest first: settings and topic files, `environments/<env>.yaml`, `local.yaml`, the state directory's
       `keys.yaml`, `.secrets.yaml`, `GATEWAY_*` variables.
-    - One Dynaconf per layer, fed text and no file names: it finds no `.local` siblings, runs no hooks, reads no variables.
+    - One Dynaconf per layer, fed text and no file names: it finds no siblings, runs no hooks, reads no variables.
     - Everything wrong is raised at once, as ConfigErrors; a tree that is returned is complete and consistent.
     - Blocking and pure of side effects: call it at start and on reload, not per request.
 
@@ -103,9 +103,11 @@ def _setting_out(where: Sources, variables: Mapping[str, str], config_dir: FileP
     asked = config_dir or variables.get("GATEWAY_CONFIG_DIR")
     if asked and not where.config_dir.is_dir():
         problems.append(Problem(where.shown(where.config_dir), None, "", found="is not a directory"))
-    for variable in sorted({*variables, *os.environ}):
-        if variable.endswith("_FOR_DYNACONF"):
-            problems.append(Problem(variable, None, "", found="would change how files are read", hint="unset it"))
+    problems.extend(
+        Problem(variable, None, "", found="would change how files are read", hint="unset it")
+        for variable in sorted({*variables, *os.environ})
+        if variable.endswith("_FOR_DYNACONF")
+    )
     problems.extend(_strays(where))
     return problems
 

@@ -18,7 +18,7 @@ from gateway.config.problems import Path, Problem, dotted
 from gateway.config.schema.walk import place
 from gateway.core.secret import Secret
 
-TOKEN = "secret#"  # noqa: S105 - a placeholder, not a password
+TOKEN = "secret#"
 
 
 @dataclass(slots=True)
@@ -86,4 +86,5 @@ def _mistakes(merged: Merged, path: Path, value: Any) -> Iterator[Problem]:
             "a map of other keys" if isinstance(value, Mapping) else "a list" if isinstance(value, list) else "a number"
         )
         kind = "true or false" if isinstance(value, bool) else kind
-        yield Problem(source, line, dotted(path), "a secret: {env: NAME} or {file: PATH}", kind)
+        hint = "put it in quotes" if kind == "a number" else ""
+        yield Problem(source, line, dotted(path), "a secret: {env: NAME} or {file: PATH}", kind, hint)
