@@ -108,6 +108,17 @@ stamp_text() {
 
 is_fresh() { [ -f "$2" ] && stamp_text "$1" | cmp -s - "$2"; }
 
+# was_moved: whether .venv was made for another folder; its programs then name an interpreter that is not there.
+was_moved() {
+  local stamp root
+  for stamp in "$VENV"/.stamp-*; do
+    [ -f "$stamp" ] || continue
+    read -r _ root <"$stamp"
+    [ "$root" = "$ROOT" ] || return 0
+  done
+  return 1
+}
+
 # ensure_python_env serve|dev: .venv as the lock file says. `serve` leaves development packages that are there alone.
 ensure_python_env() {
   local scope="$1" python flags=(--all-groups)
@@ -115,6 +126,7 @@ ensure_python_env() {
     is_fresh dev "$VENV/.stamp-dev" && return 0
     [ "$scope" != serve ] || ! is_fresh serve "$VENV/.stamp-serve" || return 0
   fi
+  if was_moved; then rm -rf "$VENV"; fi
   [ "$scope" = dev ] || flags=(--no-dev --inexact)
   python="$(find_python)" || exit 1
   find_uv "$python"
