@@ -1,0 +1,101 @@
+"""Frames as chunks: each function gives the serialized FrameBatch of one frame.
+
+Rules:
+    - Chunks may be joined into one batch. Numbers of calls start at 1; 0 is the link itself.
+    - What an event costs in credit is decided here, once for both ends.
+Not here:
+    - When frames are sent (link_server, link_client), how they queue (outbox).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.rpc.contract import CallContext
+from gateway.rpc.options import FRAME_COST_BYTES
+from gateway.rpc.status import to_error, valid_text
+from gateway.wire.pb import link_pb2
+
+_STATE_OF_KIND = {
+    Kind.CANCELLED: link_pb2.END_STATE_CANCELLED,
+    Kind.STREAM_CUT: link_pb2.END_STATE_CUT,
+}
+
+
+def text_cost(text: str) -> int:
+    """Credit bytes of a text event."""
+    return (len(text) if text.isascii() else len(text.encode())) + FRAME_COST_BYTES
+
+
+def hello(protocol: int, instance: str, generation: int, credit_bytes: int, part_bytes: int, secret: str) -> bytes:
+    """The first frame of a side."""
+    said = link_pb2.Hello(
+        protocol=protocol,
+        instance=instance,
+        generation=generation,
+        credit_bytes=credit_bytes,
+        part_bytes=part_bytes,
+        secret=secret,
+    )
+    return _chunk(link_pb2.Frame(hello=said))
+
+
+def opening(call: int, method: str, context: CallContext, request: bytes, *, is_in_parts: bool) -> bytes:
+    """The frame that starts a call."""
+    opened = link_pb2.Open(method=method, context=context, request=request, is_in_parts=is_in_parts)
+    return _chunk(link_pb2.Frame(call=call, open=opened))
+
+
+def head(call: int, headers: Mapping[str, str]) -> bytes:
+    """Response headers."""
+    return _chunk(link_pb2.Frame(call=call, head=link_pb2.Head(headers=_texts(headers))))
+
+
+def parts(call: int, payload: bytes, part_bytes: int) -> Iterator[tuple[bytes, int]]:
+    """A payload over `part_bytes`, cut: chunks with their cost in credit."""
+    last = (len(payload) - 1) // part_bytes * part_bytes
+    for start in range(0, len(payload), part_bytes):
+        part = link_pb2.Part(data=payload[start : start + part_bytes], is_last=start == last)
+        yield _chunk(link_pb2.Frame(call=call, part=part)), len(part.data) + FRAME_COST_BYTES
+
+
+def complete(call: int, trailers: Mapping[str, str]) -> bytes:
+    """The end of a call that succeeded."""
+    ended = link_pb2.End(state=link_pb2.END_STATE_COMPLETE, trailers=_texts(trailers))
+    return _chunk(link_pb2.Frame(call=call, end=ended))
+
+
+def failed(call: int, failure: GatewayError) -> bytes:
+    """The end of a call that did not."""
+    state = _STATE_OF_KIND.get(failure.kind, link_pb2.END_STATE_ERROR)
+    ended = link_pb2.End(state=state, error=to_error(failure), trailers=_texts(failure.trailers))
+    return _chunk(link_pb2.Frame(call=call, end=ended))
+
+
+def cancel(call: int) -> bytes:
+    """The reader went away."""
+    return _chunk(link_pb2.Frame(call=call, cancel=link_pb2.Cancel()))
+
+
+def credit(call: int, size_bytes: int) -> bytes:
+    """The reader took so much."""
+    return _chunk(link_pb2.Frame(call=call, credit=size_bytes))
+
+
+def drain() -> bytes:
+    """The service takes no new calls."""
+    return _chunk(link_pb2.Frame(drain=link_pb2.Drain()))
+
+
+def settings(generation: int, json: str) -> bytes:
+    """The part of the configuration a frontend needs."""
+    return _chunk(link_pb2.Frame(settings=link_pb2.Settings(generation=generation, json=json)))
+
+
+def _chunk(frame: link_pb2.Frame) -> bytes:
+    return link_pb2.FrameBatch(frames=[frame]).SerializeToString()
+
+
+def _texts(texts: Mapping[str, str]) -> dict[str, str]:
+    return {valid_text(name): valid_text(value) for name, value in texts.items()}
