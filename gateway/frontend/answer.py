@@ -1,0 +1,148 @@
+"""An answer as bytes: heads, the OpenAI error object, the frames of an event stream.
+
+Rules:
+    - No control character and no name that belongs to the connection passes from a call into a head.
+    - A failure has one rendering, before (`failure`) and after (`error_event`) the head was sent.
+
+Format: RFC 9112 for heads, wire-formats of OpenAI for the error object, the HTML standard for event streams.
+
+Not here: when something is written (reply.py), what a failure means (gateway.core.errors).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from email.utils import formatdate
+from http import HTTPStatus
+
+from gateway.core.errors import Fault, GatewayError, Kind
+from gateway.frontend.settings import Cors, Profile
+from gateway.wire import json
+
+JSON = "application/json"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+DONE = b"data: [DONE]\n\n"
+PING = b": ping\n\n"
+
+_UNSAFE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+_RESERVED = frozenset(
+    ("connection", "content-length", "content-type", "content-encoding", "date", "keep-alive", "proxy-connection")
+    + ("te", "trailer", "transfer-encoding", "upgrade", "x-request-id", "server-timing")
+)
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+# Kinds whose status an SDK would retry although another try cannot help.
+_HOPELESS = frozenset(
+    (Kind.UNIMPLEMENTED, Kind.PROVIDER_AUTH, Kind.DEADLINE_EXCEEDED, Kind.STALLED_READER, Kind.CONFLICT)
+)
+
+
+class _Date:
+    """The `date` line, rendered once a second."""
+
+    second = 0
+    line = ""
+
+
+def head(status: int, content_type: str, length: int, lines: str) -> bytes:
+    """The head of a whole answer; `lines` are complete header lines, `content_type` may be empty."""
+    start = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Status {status}\r\n"
+    kind = f"content-type: {content_type}\r\n" if content_type else ""
+    size = "" if status == 204 else f"content-length: {length}\r\n"
+    return f"{start}{kind}{size}{_date_line()}{lines}\r\n".encode("latin-1", "replace")
+
+
+def stream_head(status: int, lines: str, *, is_chunked: bool) -> bytes:
+    """The head of an event stream; without the chunked coding (HTTP/1.0) it ends with its connection."""
+    coding = "transfer-encoding: chunked\r\n" if is_chunked else ""
+    start = f"{_STATUS_LINES[status]}content-type: {EVENT_STREAM}\r\n{coding}"
+    return f"{start}{_date_line()}{lines}\r\n".encode("latin-1", "replace")
+
+
+def _date_line() -> str:
+    now = int(time.time())
+    if now != _Date.second:
+        _Date.second, _Date.line = now, f"date: {formatdate(now, usegmt=True)}\r\n"
+    return _Date.line
+
+
+def chunk(data: bytes) -> bytes:
+    """`data` (not empty) in the chunked coding."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def header_lines(headers: Mapping[str, str], profile: Profile) -> str:
+    """The headers a call gave as lines: unsafe characters replaced by `?`, reserved and malformed names dropped."""
+    return "".join(
+        [
+            f"{name}: {_UNSAFE.sub('?', value)}\r\n"
+            for name, value in headers.items()
+            if name not in _RESERVED and _NAME.fullmatch(name) and _is_shown(name, profile)
+        ]
+    )
+
+
+def _is_shown(name: str, profile: Profile) -> bool:
+    if name.startswith("x-gateway-"):
+        return profile.has_gateway_headers
+    return profile.rate_limit_headers != "none" or not name.startswith("x-ratelimit-")
+
+
+def timing_line(accept_ms: float, stages: str, render_ms: float) -> str:
+    """The `server-timing` line: the frontend's two stages around those of the call."""
+    middle = f"{_UNSAFE.sub('?', stages)}, " if stages else ""
+    return f"server-timing: accept;dur={accept_ms:.2f}, {middle}render;dur={render_ms:.2f}\r\n"
+
+
+def error_object(error: GatewayError) -> dict[str, object]:
+    """The OpenAI error object of a failure."""
+    row = error.row
+    code = error.code if error.code is not None else row.openai_code
+    return {"error": {"message": error.message, "type": row.openai_type, "param": error.param, "code": code}}
+
+
+def failure(error: GatewayError, profile: Profile) -> tuple[int, bytes, str]:
+    """Status, body and header lines of a failure before anything was sent."""
+    row = error.row
+    status = error.http_status or row.http_status
+    if row.fault is Fault.PROVIDER and profile.upstream_error_status == "502":
+        status = 502
+    lines = "x-should-retry: false\r\n" if error.kind in _HOPELESS else ""
+    if error.retry_after_s is not None:
+        wait_s = max(error.retry_after_s, 0.001)
+        lines += f"retry-after: {math.ceil(wait_s)}\r\nretry-after-ms: {math.ceil(wait_s * 1000)}\r\n"
+    return status, json.dumps(error_object(error)), lines
+
+
+def error_event(error: GatewayError) -> bytes:
+    """The event that ends a stream which failed after its head was sent."""
+    return b"data: %b\n\n" % json.dumps(error_object(error))
+
+
+def cors_lines(cors: Cors, origin: str | None) -> str:
+    """The header lines that let a page of `origin` read an answer; empty for others."""
+    if not cors.allow_origins:
+        return ""
+    if origin is None:
+        return "" if "*" in cors.allow_origins else "vary: origin\r\n"
+    if origin in cors.allow_origins:
+        lines = f"access-control-allow-origin: {_UNSAFE.sub('?', origin)}\r\nvary: origin\r\n"
+    elif "*" in cors.allow_origins:
+        lines = "access-control-allow-origin: *\r\n"
+    else:
+        return "vary: origin\r\n"
+    if cors.allow_credentials and "allow-origin: *" not in lines:
+        lines += "access-control-allow-credentials: true\r\n"
+    return f"{lines}access-control-expose-headers: {', '.join(cors.expose_headers)}\r\n"
+
+
+def preflight_lines(cors: Cors) -> str:
+    """What a preflight answer says beyond `cors_lines`."""
+    return (
+        f"access-control-allow-methods: {', '.join(cors.allow_methods)}\r\n"
+        f"access-control-allow-headers: {', '.join(cors.allow_headers)}\r\n"
+        f"access-control-max-age: {cors.max_age_s}\r\n"
+    )

@@ -1,0 +1,108 @@
+"""Request headers to what belongs to a call: credential, request id, deadline, trace, peer.
+
+Rules:
+    - Pure: headers in, a `CallContext` out, or a `GatewayError` that names the header.
+    - The credential is carried, not judged; no credential is the empty string.
+    - No request header reaches a call beyond the fields of `CallContext`.
+
+Not here: who the caller is and what it may do (the service).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import uuid
+from collections.abc import Mapping
+
+from multidict import CIMultiDictProxy
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.frontend.settings import Http, Profile
+from gateway.rpc.contract import CallContext
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_KEY = re.compile(r"[\x21-\x7e]{1,4096}")
+_TIMEOUT_MAX_S = 86_400.0
+
+
+def request_id(headers: Mapping[str, str], *, is_trusted: bool) -> str:
+    """The client's `x-request-id` if it is trusted and well-formed, else `req_` and 32 hex digits."""
+    given = headers.get("x-request-id") if is_trusted else None
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    return "req_" + uuid.uuid4().hex
+
+
+def credential(headers: CIMultiDictProxy[str], profile: Profile) -> str:
+    """The key as presented by one of the profile's carriers; empty when there is none.
+
+    Raises GatewayError: INVALID_REQUEST for several `authorization` headers, INVALID_KEY for a value that no key has.
+    """
+    for carrier in profile.key_carriers:
+        found = _bearer(headers) if carrier == "bearer" else headers.get(carrier, "")
+        if found:
+            if not _KEY.fullmatch(found):
+                raise GatewayError(
+                    Kind.INVALID_KEY, "The API key holds characters no key has. Send it as 'Authorization: Bearer KEY'."
+                )
+            return found
+    return ""
+
+
+def _bearer(headers: CIMultiDictProxy[str]) -> str:
+    value = headers.get("authorization")
+    if value is None:
+        return ""
+    if len(headers.getall("authorization")) > 1:
+        raise GatewayError(Kind.INVALID_REQUEST, "Several Authorization headers were sent; send one.")
+    scheme, _, key = value.partition(" ")
+    return key.strip(" ") if scheme.lower() == "bearer" else ""
+
+
+def timeout_ms(headers: Mapping[str, str]) -> int | None:
+    """The caller's `x-request-timeout` (seconds, a fraction allowed) in milliseconds; None without one."""
+    given = headers.get("x-request-timeout")
+    if given is None:
+        return None
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= _TIMEOUT_MAX_S:
+        raise GatewayError(
+            Kind.INVALID_REQUEST,
+            f"The header x-request-timeout must be seconds above 0 and up to {_TIMEOUT_MAX_S:.0f}, e.g. 2.5.",
+            param="x-request-timeout",
+        )
+    return max(1, math.ceil(seconds * 1000))
+
+
+def peer(headers: CIMultiDictProxy[str], address: object, *, is_forwarded_for_trusted: bool) -> str:
+    """The caller's `ip:port`; behind a trusted proxy the address that proxy appended to `x-forwarded-for`."""
+    if is_forwarded_for_trusted and (forwarded := headers.getall("x-forwarded-for", [])):
+        last = forwarded[-1].rpartition(",")[2].strip()
+        if last.isascii() and last.isprintable():
+            return last[:64]
+    if isinstance(address, tuple):
+        host, port = address[0], address[1]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return "unix"
+
+
+def call_context(
+    headers: CIMultiDictProxy[str], http: Http, profile: Profile, *, call_id: str, address: object
+) -> CallContext:
+    """What the service must know of a request beyond its body."""
+    traceparent = headers.get("traceparent", "")
+    return CallContext(
+        credential=credential(headers, profile),
+        request_id=call_id,
+        timeout_ms=timeout_ms(headers),
+        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",
+        peer=peer(headers, address, is_forwarded_for_trusted=http.is_forwarded_for_trusted),
+        profile="default",
+        dialect="openai",
+        protocol="http",
+    )

@@ -1,0 +1,195 @@
+"""One HTTP request from its head to its answer: routes, the one place where failures become answers.
+
+Rules:
+    - Whatever happens, a request that can be answered gets JSON: the OpenAI error object with our message.
+    - A bug is a 500 with the request id and one traceback in the log; nothing of it reaches the client.
+    - A request keeps the settings it started with.
+    - Each request is observed once, after its answer.
+
+Not here: sockets and their limits (server.py), reading bodies (body.py), writing answers (reply.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from aiohttp import web
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.frontend import answer, context, inference, pages
+from gateway.frontend.observer import Observer, unobserved
+from gateway.frontend.openapi import document_bytes
+from gateway.frontend.reply import Reply
+from gateway.frontend.settings import FrontendSettings
+from gateway.frontend.watch import Watch
+from gateway.rpc.contract import Caller
+
+log = logging.getLogger("gateway.frontend")
+
+Endpoint = Callable[[Reply], Awaitable[None]]
+PROFILE = "default"
+
+
+class Written(web.StreamResponse):
+    """What aiohttp's connection asks of an answer that is already written."""
+
+    def __init__(self, *, keep_alive: bool) -> None:  # the base writes answers; this one has none left to write
+        self._keep_alive = keep_alive
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Nothing is left to do."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to do."""
+
+
+class Edge:
+    """The request handler of a frontend; `settings` and `is_ready` are asked per request.
+
+    `metrics` gives the body of `/metrics`; without it that path does not exist.
+    """
+
+    def __init__(
+        self,
+        caller: Caller,
+        settings: Callable[[], FrontendSettings],
+        *,
+        is_ready: Callable[[], bool] = lambda: True,
+        metrics: Callable[[], Awaitable[bytes]] | None = None,
+        observer: Observer = unobserved,
+    ) -> None:
+        self.settings = settings
+        self.observer = observer
+        self.is_draining = False
+        self.replies: set[Reply] = set()
+        self._caller = caller
+        self._is_ready = is_ready
+        self._metrics = metrics
+        self._watch = Watch()
+        self._started_s = time.monotonic()
+        self._routes = self._make_routes()
+
+    def _make_routes(self) -> dict[str, dict[str, Endpoint]]:
+        def get(endpoint: Endpoint) -> dict[str, Endpoint]:
+            return {"GET": endpoint, "HEAD": endpoint}
+
+        caller = self._caller
+        routes: dict[str, dict[str, Endpoint]] = {
+            "/": get(pages.front_page),
+            "/health": get(self._health),
+            "/readyz": get(self._ready),
+            "/openapi.json": get(self._openapi),
+            "/v1/models": get(partial(pages.list_models, caller)),
+            "/v1/chat/completions": {"POST": partial(inference.infer, caller, inference.CHAT)},
+            "/v1/completions": {"POST": partial(inference.infer, caller, inference.COMPLETIONS)},
+            "/v1/embeddings": {"POST": partial(inference.infer, caller, inference.EMBEDDINGS)},
+        }
+        if self._metrics is not None:
+            routes["/metrics"] = get(self._show_metrics)
+        return routes
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; cancelled when its client goes away."""
+        settings = self.settings()
+        http = settings.http
+        request_id = context.request_id(request.headers, is_trusted=http.is_request_id_trusted)
+        keep_alive = request.keep_alive and not self.is_draining
+        reply = Reply(request, request_id, http, settings.profile(PROFILE), self._watch, keep_alive=keep_alive)
+        self.replies.add(reply)
+        try:
+            await self._answer(reply)
+        except asyncio.CancelledError:
+            if reply.outcome != "cut":
+                raise
+            await reply.fail(GatewayError(Kind.UNAVAILABLE, "The gateway is shutting down.", retry_after_s=1.0))
+        except ConnectionError:
+            reply.keep_alive = False
+        finally:
+            self.replies.discard(reply)
+            self._watch.discard(reply)
+            self.observer(reply.observation())
+        return Written(keep_alive=reply.keep_alive)
+
+    async def _answer(self, reply: Reply) -> None:
+        try:
+            await self._dispatch(reply)
+        except GatewayError as error:
+            await reply.fail(error)
+        except ConnectionError:
+            raise
+        except Exception:  # a bug, whatever it is, must be a 500
+            log.exception("request %s failed", reply.request_id, extra={"request_id": reply.request_id})
+            await reply.fail(
+                GatewayError(Kind.INTERNAL, f"The gateway failed; give request id {reply.request_id} to its operator.")
+            )
+
+    async def _dispatch(self, reply: Reply) -> None:
+        request = reply.request
+        path = path_of(request)
+        route, methods = self._find(path)
+        if methods is None:
+            raise GatewayError(Kind.NOT_FOUND, f"Invalid URL ({request.method} {path[:200]})")
+        reply.route = route
+        endpoint = methods.get(request.method)
+        if endpoint is not None:
+            await endpoint(reply)
+        elif request.method == "OPTIONS":
+            await self._preflight(reply, methods)
+        else:
+            await self._wrong_method(reply, path, methods)
+
+    def _find(self, path: str) -> tuple[str, dict[str, Endpoint] | None]:
+        methods = self._routes.get(path)
+        if methods is None and path.startswith(pages.MODEL_PREFIX) and len(path) > len(pages.MODEL_PREFIX):
+            endpoint = partial(pages.get_model, self._caller, path=path)
+            return "/v1/models/{id}", {"GET": endpoint, "HEAD": endpoint}
+        return path, methods
+
+    async def _preflight(self, reply: Reply, methods: dict[str, Endpoint]) -> None:
+        cors = reply.http.cors
+        headers = reply.request.headers
+        lines = f"allow: {', '.join([*methods, 'OPTIONS'])}\r\n"
+        if cors.allow_origins and "origin" in headers and "access-control-request-method" in headers:
+            lines += answer.preflight_lines(cors)
+        await reply.send(204, "", b"", lines)
+
+    async def _wrong_method(self, reply: Reply, path: str, methods: dict[str, Endpoint]) -> None:
+        allowed = ", ".join([*methods, "OPTIONS"])
+        error = GatewayError(
+            Kind.METHOD_NOT_ALLOWED, f"Not allowed to {reply.request.method} on {path[:200]} (HINT: use {allowed})"
+        )
+        reply.error = error.kind.name
+        status, body, _ = answer.failure(error, reply.profile)
+        await reply.send(status, answer.JSON, body, f"allow: {allowed}\r\n")
+
+    async def _health(self, reply: Reply) -> None:
+        await pages.health(reply, time.monotonic() - self._started_s)
+
+    async def _ready(self, reply: Reply) -> None:
+        await pages.ready(reply, is_ready=self._is_ready(), is_draining=self.is_draining)
+
+    async def _openapi(self, reply: Reply) -> None:
+        await reply.send(200, answer.JSON, document_bytes(), "cache-control: max-age=300\r\n")
+
+    async def _show_metrics(self, reply: Reply) -> None:
+        body = b"" if self._metrics is None else await self._metrics()
+        await reply.send(200, pages.METRICS_TYPE, body)
+
+    def cut_all(self) -> None:
+        """End every running request with an explicit failure; for the end of a drain."""
+        for reply in list(self.replies):
+            if reply.task is not None:
+                reply.outcome = "cut"
+                reply.task.cancel()
+
+
+def path_of(request: web.BaseRequest) -> str:
+    """The path as sent, without query; of an absolute target, its path."""
+    target = request.raw_path
+    if not target.startswith("/"):
+        target = request.rel_url.raw_path
+    return target.partition("?")[0].partition("#")[0]

@@ -1,0 +1,5 @@
+"""stub"""
+
+
+def document_bytes() -> bytes:
+    return b"{}"

@@ -1,0 +1,79 @@
+"""The endpoints that need no body: models, health, readiness, metrics, the OpenAPI document, the front page.
+
+Rules:
+    - `/health` says that this process answers; `/readyz` says whether a call would reach a service.
+    - Only the models are asked of the service; the other pages answer without it.
+
+Not here: which models a key may use (the service), what the metrics are (gateway.observe).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.frontend import answer
+from gateway.frontend.inference import answer_whole, context_of
+from gateway.frontend.reply import Reply
+from gateway.rpc.contract import GET_MODEL, LIST_MODELS, Caller
+from gateway.wire import json
+from gateway.wire.openai import models
+from gateway.wire.pb import models_pb2
+
+MODEL_PREFIX = "/v1/models/"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_EXTRAS = {"capabilities": ("capabilities",), "context_window": ("context_window",), "pricing": ("pricing",)}
+
+
+async def list_models(caller: Caller, reply: Reply) -> None:
+    """`GET /v1/models`."""
+    items = caller(LIST_MODELS, models_pb2.ListModelsRequest(), context_of(reply))
+
+    def encode(message: models_pb2.ListModelsResponse) -> dict[str, Any]:
+        listed = models.encode_list(message)
+        for model in listed["data"]:
+            trim(model, reply.profile.model_extras)
+        return listed
+
+    await answer_whole(items, encode, reply, reply.elapsed_ms())
+
+
+async def get_model(caller: Caller, reply: Reply, path: str) -> None:
+    """`GET /v1/models/{id}`; the id is the rest of the path, decoded once, so it may contain `/` and `:`."""
+    model_id = unquote(path.removeprefix(MODEL_PREFIX))
+    items = caller(GET_MODEL, models_pb2.GetModelRequest(id=model_id), context_of(reply))
+    await answer_whole(
+        items, lambda message: trim(models.encode_model(message), reply.profile.model_extras), reply, reply.elapsed_ms()
+    )
+
+
+def trim(model: dict[str, Any], extras: tuple[str, ...]) -> dict[str, Any]:
+    """Take from a model object what the profile does not show."""
+    for extra, members in _EXTRAS.items():
+        if extra not in extras:
+            for member in members:
+                model.pop(member, None)
+    return model
+
+
+async def health(reply: Reply, uptime_s: float) -> None:
+    """`GET /health`: this process answers."""
+    body = json.dumps({"status": "healthy", "role": "frontend", "uptime_s": round(uptime_s, 1)})
+    await reply.send(200, answer.JSON, body, "cache-control: no-store\r\n")
+
+
+async def ready(reply: Reply, *, is_ready: bool, is_draining: bool) -> None:
+    """`GET /readyz`: 200 if a call would reach a service now, else 503."""
+    if not is_ready or is_draining:
+        why = "This frontend is draining." if is_draining else "No service is connected."
+        raise GatewayError(Kind.UNAVAILABLE, why, retry_after_s=1.0)
+    await reply.send(200, answer.JSON, b'{"status":"ready"}', "cache-control: no-store\r\n")
+
+
+async def front_page(reply: Reply) -> None:
+    """`GET /`: where to look next."""
+    body = json.dumps(
+        {"name": "one-gateway", "api": "/v1", "openapi": "/openapi.json", "health": "/health", "ready": "/readyz"}
+    )
+    await reply.send(200, answer.JSON, body)

@@ -1,0 +1,223 @@
+"""The answer to one request: when it is written, how fast its reader may be, what is told about it.
+
+Rules:
+    - A head is sent once: with the whole body, or with the first batch of a stream.
+    - Only `end_stream` writes `[DONE]` and the end of the chunked coding; a stream that fails lacks both, so that the
+      cut is visible to a client that understands neither.
+    - Everything an event batch holds goes out in one write; a slow reader holds up only its own reply.
+
+Not here: what is in it (answer.py), who asks (edge.py), the clocks of slow readers (watch.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aiohttp import HttpVersion11, web
+
+from gateway.core.errors import GatewayError
+from gateway.frontend import answer
+from gateway.frontend.observer import Observation
+
+if TYPE_CHECKING:
+    from gateway.frontend.settings import Http, Profile
+    from gateway.frontend.watch import Watch
+
+
+class Reply:
+    """One request and the answer being written; it is of no use after its request is handled.
+
+    `headers` are what the call said in its head. `outcome` is as in `Observation`.
+    """
+
+    __slots__ = (
+        "_buffered_bytes",
+        "_is_chunked",
+        "_lines",
+        "_watch",
+        "chunks",
+        "error",
+        "has_begun",
+        "headers",
+        "http",
+        "is_stream",
+        "keep_alive",
+        "last_write_s",
+        "outcome",
+        "profile",
+        "received_bytes",
+        "request",
+        "request_id",
+        "route",
+        "sent_bytes",
+        "stalled_since_s",
+        "started_s",
+        "status",
+        "task",
+        "ttft_s",
+    )
+
+    def __init__(
+        self, request: web.BaseRequest, request_id: str, http: Http, profile: Profile, watch: Watch, *, keep_alive: bool
+    ) -> None:
+        self.started_s = time.perf_counter()
+        self.request = request
+        self.request_id = request_id
+        self.http = http
+        self.profile = profile
+        self.keep_alive = keep_alive
+        self.headers: Mapping[str, str] = {}
+        self.route = "unknown"
+        self.status = 499
+        self.outcome = "cancelled"
+        self.error = ""
+        self.is_stream = self.has_begun = False
+        self.ttft_s: float | None = None
+        self.chunks = self.received_bytes = self.sent_bytes = 0
+        self.last_write_s = self.stalled_since_s = 0.0
+        self.task = asyncio.current_task()
+        self._watch = watch
+        self._is_chunked = False
+        self._buffered_bytes = 0
+        origin = request.headers.get("origin") if http.cors.allow_origins else None
+        self._lines = f"x-request-id: {request_id}\r\n{answer.cors_lines(http.cors, origin)}"
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the request's head was read."""
+        return (time.perf_counter() - self.started_s) * 1000
+
+    async def send(self, status: int, content_type: str, body: bytes, lines: str = "") -> None:
+        """Write a whole answer and wait until its reader took enough of it; `lines` are further header lines."""
+        self._begin(status)
+        head = answer.head(status, content_type, len(body), lines + self._common_lines())
+        self._write(head if self.request.method == "HEAD" else head + body)
+        self.outcome = "complete" if status < 400 else "error"
+        if self.is_paused():
+            await self.drain()
+
+    async def fail(self, error: GatewayError) -> None:
+        """Say that the call failed: an error answer, or the event that cuts a stream which has begun."""
+        self.error = error.kind.name
+        if self.has_begun:
+            self.keep_alive = False
+            self.outcome = "error"
+            if self.is_stream:
+                data = answer.error_event(error)
+                self._write(answer.chunk(data) if self._is_chunked else data)
+            return
+        status, body, lines = answer.failure(error, self.profile)
+        await self.send(status, answer.JSON, body, lines + answer.header_lines(self.headers, self.profile))
+
+    def write_events(self, data: bytes, count: int) -> None:
+        """Write the frames of one batch of `count` events; the first batch carries the head of the answer."""
+        self.chunks += count
+        if self.has_begun:
+            self._write(answer.chunk(data) if self._is_chunked else data)
+        else:
+            self._begin_stream(data)
+
+    def end_stream(self) -> None:
+        """Write `[DONE]` and the end of the answer: the call is complete."""
+        if not self.has_begun:
+            self._begin_stream(b"")
+        if self._is_chunked:
+            self._write(answer.chunk(answer.DONE) + b"0\r\n\r\n")
+        else:
+            self._write(answer.DONE)
+        self.outcome = "complete"
+
+    def ping(self) -> None:
+        """Write a comment, so that nothing between here and the reader takes the stream for dead."""
+        self._write(answer.chunk(answer.PING) if self._is_chunked else answer.PING)
+
+    def is_paused(self) -> bool:
+        """Whether the reader is so far behind that the next write must wait."""
+        return self.request.protocol.writing_paused
+
+    async def drain(self) -> None:
+        """Wait until the reader has caught up; the watch ends the connection if it does not."""
+        self._watch.add(self)
+        self.stalled_since_s = time.monotonic()
+        self._buffered_bytes = self._transport().get_write_buffer_size()
+        try:
+            await self.request.writer.drain()
+        finally:
+            self.stalled_since_s = 0.0
+
+    def is_stalled(self, now_s: float) -> bool:
+        """Whether the reader took nothing for `stalled_for_s`; taking something since the last look starts it anew."""
+        transport = self.request.transport
+        if not self.stalled_since_s or transport is None:
+            return False
+        buffered_bytes = transport.get_write_buffer_size()
+        if buffered_bytes < self._buffered_bytes:
+            self._buffered_bytes = buffered_bytes
+            self.stalled_since_s = now_s
+        return now_s - self.stalled_since_s >= self.http.stalled_for_s
+
+    def abort(self, outcome: str) -> None:
+        """End the connection at once; the handler is cancelled by that."""
+        self.outcome = outcome
+        if self.request.transport is not None:
+            self.request.transport.abort()
+
+    def observation(self) -> Observation:
+        """What is to be told about this request, once it is over."""
+        return Observation(
+            request_id=self.request_id,
+            route=self.route,
+            method=self.request.method,
+            status=self.status,
+            outcome=self.outcome,
+            error=self.error,
+            seconds=time.perf_counter() - self.started_s,
+            is_stream=self.is_stream,
+            ttft_s=self.ttft_s,
+            chunks=self.chunks,
+            received_bytes=self.received_bytes,
+            sent_bytes=self.sent_bytes,
+            peer=str(self.request.remote or ""),
+        )
+
+    def _begin(self, status: int) -> None:
+        self.has_begun = True
+        self.status = status
+        if not self.request.content.is_eof():
+            self.keep_alive = False  # the rest of the body is not worth reading
+
+    def _begin_stream(self, data: bytes) -> None:
+        self._begin(200)
+        self.is_stream = True
+        self.ttft_s = time.perf_counter() - self.started_s
+        self._is_chunked = self.request.version >= HttpVersion11
+        if not self._is_chunked:
+            self.keep_alive = False
+        lines = "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
+        lines += answer.header_lines(self.headers, self.profile) + self._common_lines()
+        head = answer.stream_head(200, lines, is_chunked=self._is_chunked)
+        high = self.http.stream_buffer_max_bytes
+        self._transport().set_write_buffer_limits(high=high, low=high // 4)
+        self._write(head + answer.chunk(data) if self._is_chunked and data else head + data)
+        self._watch.add(self)
+
+    def _common_lines(self) -> str:
+        if not self.keep_alive:
+            return f"{self._lines}connection: close\r\n"
+        if self.request.version < HttpVersion11:
+            return f"{self._lines}connection: keep-alive\r\n"
+        return self._lines
+
+    def _transport(self) -> asyncio.Transport:
+        transport = self.request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        return transport
+
+    def _write(self, data: bytes) -> None:
+        self._transport().write(data)
+        self.sent_bytes += len(data)
+        if self.is_stream:
+            self.last_write_s = time.monotonic()

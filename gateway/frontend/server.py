@@ -1,0 +1,248 @@
+"""The listener of a frontend: connections, their limits and clocks, and the end of their lives.
+
+Rules:
+    - What is not HTTP/1.1 is answered with the OpenAI error object and closed, never with a page of the framework.
+    - A request head has `headers_timeout_s` to arrive and `headers_max_bytes` to fit; an idle connection `keepalive_s`.
+    - Connections beyond `max_connections` are told 503; far beyond, closed at once.
+    - Drain: stop accepting, close idle connections, let running requests finish within the bound, then cut the rest
+      with an explicit error.
+
+Not here: what a request means (edge.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import http_exceptions, web
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.frontend import answer
+from gateway.frontend.edge import Edge, Written
+from gateway.frontend.observer import Observation
+from gateway.frontend.settings import DEFAULT_PROFILE, Http
+
+LINGER_S = 2.0  # how long what a refused request still sends is read and dropped, so that it can read its answer
+SURPLUS = 1.25  # connections beyond max_connections that still get an answer
+
+
+class EdgeServer(web.Server):
+    """Makes a protocol for each connection and times the request heads."""
+
+    def __init__(self, edge: Edge, http: Http) -> None:
+        line_max_bytes = min(http.headers_max_bytes, 65_536)
+        self.edge = edge
+        self.http = http
+        self._unread: dict[EdgeProtocol, float] = {}  # connections that owe a request head, since when
+        self._timer: asyncio.TimerHandle | None = None
+        super().__init__(
+            edge,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=http.keepalive_s,
+            auto_decompress=False,
+            lingering_time=LINGER_S,
+            max_line_size=line_max_bytes,
+            max_field_size=line_max_bytes,
+        )
+
+    def __call__(self) -> web.RequestHandler:
+        """The protocol of a new connection."""
+        return EdgeProtocol(self, loop=self._loop, **self._kwargs)
+
+    @property
+    def connection_count(self) -> int:
+        """Connections now open."""
+        return len(self._connections)
+
+    def await_head(self, protocol: EdgeProtocol) -> None:
+        """Start the clock of a request head."""
+        if protocol not in self._unread:
+            self._unread[protocol] = time.monotonic()
+            if self._timer is None:
+                self._start_timer()
+
+    def has_head(self, protocol: EdgeProtocol) -> None:
+        """Stop the clock of a request head."""
+        self._unread.pop(protocol, None)
+
+    def _start_timer(self) -> None:
+        period_s = max(0.05, min(1.0, self.edge.settings().http.headers_timeout_s / 4))
+        self._timer = self._loop.call_later(period_s, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        oldest_s = time.monotonic() - self.edge.settings().http.headers_timeout_s
+        for protocol, since_s in list(self._unread.items()):
+            if since_s > oldest_s:
+                break  # the dictionary is in order of time
+            del self._unread[protocol]
+            protocol.head_is_late()
+        if self._unread:
+            self._start_timer()
+
+
+class EdgeProtocol(web.RequestHandler):
+    """One connection."""
+
+    __slots__ = ("_edge_server", "_head_bytes", "is_surplus")
+
+    def __init__(self, server: EdgeServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        super().__init__(server, loop=loop, **options)
+        self._edge_server = server
+        self._head_bytes = 0
+        self.is_surplus = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, unless there are far too many."""
+        server = self._edge_server
+        self.is_surplus = server.connection_count >= server.http.max_connections
+        super().connection_made(transport)
+        if server.connection_count > server.http.max_connections * SURPLUS + 1:
+            self.force_close()
+            return
+        server.await_head(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the connection; a running request is cancelled by the base."""
+        self._edge_server.has_head(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; what does not complete a request head is counted and timed."""
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before:
+            self._head_bytes = 0
+            self._edge_server.has_head(self)
+        elif not self._request_in_progress and not self._messages and data:
+            self._head_bytes += len(data)
+            self._edge_server.await_head(self)
+            if self._head_bytes > self._edge_server.http.headers_max_bytes:
+                self._refuse(_HEAD_TOO_LARGE, 431)
+
+    def head_is_late(self) -> None:
+        """The clock of the request head ran out."""
+        if self._head_bytes:
+            self._refuse(GatewayError(Kind.REQUEST_TIMEOUT, "The request head did not arrive in time."))
+        else:
+            self.force_close()
+
+    def is_idle(self) -> bool:
+        """Whether no request is being read or answered."""
+        return not self._request_in_progress and not self._messages and not self._head_bytes
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what could not be read as a request; aiohttp calls this in place of the handler."""
+        if isinstance(exc, http_exceptions.LineTooLong):
+            self._refuse(_HEAD_TOO_LARGE, 431)
+        elif isinstance(exc, http_exceptions.HttpProcessingError):
+            self._refuse(_NOT_HTTP, 400)
+        else:
+            self.log_exception("the edge failed", exc_info=exc)
+            self._refuse(GatewayError(Kind.INTERNAL, "The gateway failed."))
+        return Written(keep_alive=False)
+
+    def _refuse(self, error: GatewayError, status: int = 0) -> None:
+        """Write an error answer outside of any request and close."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        table_status, body, lines = answer.failure(error, DEFAULT_PROFILE)
+        head = answer.head(status or table_status, answer.JSON, len(body), f"{lines}connection: close\r\n")
+        transport.write(head + body)
+        self._edge_server.edge.observer(_unread_request(error, status or table_status, len(head) + len(body)))
+        self.force_close()
+
+
+_HEAD_TOO_LARGE = GatewayError(
+    Kind.INVALID_REQUEST,
+    "The request head is larger than the limit (http.headers_max_bytes).",
+    code="headers_too_large",
+)
+_NOT_HTTP = GatewayError(Kind.INVALID_REQUEST, "The request is not valid HTTP/1.1.", code="invalid_http")
+
+
+def _unread_request(error: GatewayError, status: int, sent_bytes: int) -> Observation:
+    return Observation(
+        request_id="",
+        route="unknown",
+        method="",
+        status=status,
+        outcome="error",
+        error=error.kind.name,
+        seconds=0.0,
+        is_stream=False,
+        ttft_s=None,
+        chunks=0,
+        received_bytes=0,
+        sent_bytes=sent_bytes,
+        peer="",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A listener that accepts connections at `url`."""
+
+    edge: Edge
+    port: int
+    url: str
+    _listener: asyncio.Server
+    _server: EdgeServer
+
+    @property
+    def connection_count(self) -> int:
+        """Connections now open."""
+        return self._server.connection_count
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no new connection, finish what runs within `timeout_s` seconds, cut the rest, close everything."""
+        self.edge.is_draining = True
+        self._listener.close()
+        deadline_s = time.monotonic() + timeout_s
+        while self._server.connection_count and time.monotonic() < deadline_s:
+            self._close_idle()
+            await asyncio.sleep(min(0.05, max(0.0, deadline_s - time.monotonic())))
+        self.edge.cut_all()
+        await asyncio.sleep(0)
+        await self._server.shutdown(1.0)
+
+    def _close_idle(self) -> None:
+        for protocol in self._server.connections:
+            if isinstance(protocol, EdgeProtocol) and protocol.is_idle():
+                protocol.force_close()
+
+
+async def serve(
+    edge: Edge,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    reuse_port: bool = False,
+    listener: socket.socket | None = None,
+) -> Running:
+    """Listen on `host:port` (0: any free port) or on `listener`, a bound socket; OSError when that cannot be had."""
+    http = edge.settings().http
+    server = EdgeServer(edge, http)
+    loop = asyncio.get_running_loop()
+    if listener is not None:
+        listening = await loop.create_server(server, sock=listener, backlog=http.backlog)
+    else:
+        listening = await loop.create_server(
+            server, host, port, backlog=http.backlog, reuse_port=reuse_port or None, reuse_address=True
+        )
+    bound = listening.sockets[0].getsockname()
+    bound_port = bound[1] if isinstance(bound, tuple) else 0
+    shown = f"[{host}]" if ":" in host else host
+    return Running(edge, bound_port, f"http://{shown}:{bound_port}", listening, server)
