@@ -21,6 +21,7 @@ Rules:
 Not here: what a behaviour looks like on a wire (openai.py, frames.py), and doing it (play.py).
 """
 
+import sys
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -133,7 +134,12 @@ OPTIONS = (
     Option("context", ("N",), ("context_tokens",), "400 `context_length_exceeded` for a prompt of more than N tokens"),
     Option("noprefill", (), ("refuses_prefill",), "400 when the last message is the assistant's"),
     Option("pace", ("MS",), ("pace_ms",), "MS between two content chunks"),
-    Option("first", ("MS",), ("first_ms",), "headers at once, the first chunk (or the JSON body) after MS"),
+    Option(
+        "first",
+        ("MS",),
+        ("first_ms",),
+        "a stream's headers come at once, its first chunk after MS; an answer that is no stream comes after MS",
+    ),
     Option("wait", ("MS",), ("wait_ms",), "an answer that is no stream starts after MS"),
     Option("slow-headers", ("MS",), ("slow_headers_ms",), "headers after MS, stream or not", 1000),
     Option(
@@ -283,3 +289,7 @@ def table() -> str:
     rows += ["", "| name | is short for | fault |", "|---|---|---|"]
     rows += [f"| `sim-{name}` | `sim-{short}` | {says} |" for name, (short, says) in FAILOVER_BENCH.items()]
     return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())
