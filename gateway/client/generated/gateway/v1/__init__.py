@@ -510,7 +510,7 @@ class Block(betterproto2.Message):
 
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
     """
-    of the part object (type, text, ... are known)
+    of the part object or tool call (type, text, ... are known)
     """
 
     nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
@@ -1511,6 +1511,11 @@ class ImageBlock(betterproto2.Message):
     auto, low, high
     """
 
+    is_bare: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
+    """
+    JSON spelled image_url as a plain string, not as an object
+    """
+
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
     """
     of the image_url object
@@ -1899,7 +1904,8 @@ default_message_pool.register_message("gateway.v1", "ToolChoice", ToolChoice)
 @dataclass(eq=False, repr=False)
 class ToolDelta(betterproto2.Message):
     """
-    A fragment of a tool call. id, type and name come once, in the first fragment of that call.
+    A fragment of a tool call. id, type and name come once, in the first fragment of that call
+    (but type function_call, the deprecated member of that name, stands in every fragment).
     """
 
     index: "int | None" = betterproto2.field(1, betterproto2.TYPE_UINT32, optional=True)
@@ -1967,7 +1973,7 @@ class ToolUseBlock(betterproto2.Message):
 
     type: "str | None" = betterproto2.field(2, betterproto2.TYPE_STRING, optional=True)
     """
-    function (default) or custom
+    function (default), custom, or function_call: the deprecated member of that name
     """
 
     name: "str | None" = betterproto2.field(3, betterproto2.TYPE_STRING, optional=True)
