@@ -21,24 +21,11 @@ from datetime import datetime
 
 from gateway.config.schema import Config, Key
 from gateway.core.errors import GatewayError, Kind
+from gateway.core.limits import Limits
 
 CREDENTIAL_MAX_CHARS = 512
 _NO_DIGEST = "0" * 64
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much one key may use; None = no limit."""
-
-    requests_per_minute: int | None
-    tokens_per_minute: int | None
-    concurrency: int | None
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether any limit is set."""
-        return not (self.requests_per_minute is None and self.tokens_per_minute is None and self.concurrency is None)
 
 
 @dataclass(frozen=True, slots=True)

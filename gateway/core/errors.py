@@ -106,9 +106,7 @@ _SERVER = "server_error"
 
 TABLE: dict[Kind, Row] = {
     Kind.INVALID_REQUEST: Row(Status.INVALID_ARGUMENT, 400, _INVALID, None, Next.STOP, _C),
-    Kind.UNSUPPORTED_PARAMETER: Row(
-        Status.INVALID_ARGUMENT, 400, _INVALID, "unsupported_parameter", Next.FALLBACK, _C
-    ),
+    Kind.UNSUPPORTED_PARAMETER: Row(Status.INVALID_ARGUMENT, 400, _INVALID, "unsupported_parameter", Next.FALLBACK, _C),
     Kind.CONTEXT_LENGTH_EXCEEDED: Row(
         Status.INVALID_ARGUMENT, 400, _INVALID, "context_length_exceeded", Next.FALLBACK, _C
     ),
@@ -120,17 +118,13 @@ TABLE: dict[Kind, Row] = {
     ),
     Kind.PERMISSION_DENIED: Row(Status.PERMISSION_DENIED, 403, _INVALID, "permission_denied", Next.STOP, _C),
     Kind.NOT_FOUND: Row(Status.NOT_FOUND, 404, _INVALID, None, Next.STOP, _C),
-    Kind.MODEL_NOT_FOUND: Row(Status.NOT_FOUND, 404, _INVALID, "model_not_found", Next.STOP, _C),
+    Kind.MODEL_NOT_FOUND: Row(Status.NOT_FOUND, 404, _INVALID, "model_not_found", Next.FALLBACK, _C),
     Kind.METHOD_NOT_ALLOWED: Row(Status.UNIMPLEMENTED, 405, _INVALID, "method_not_supported", Next.STOP, _C),
     Kind.REQUEST_TIMEOUT: Row(Status.DEADLINE_EXCEEDED, 408, _INVALID, "request_timeout", Next.STOP, _C),
     Kind.CONFLICT: Row(Status.ABORTED, 409, _INVALID, "conflict", Next.STOP, _C),
     Kind.REQUEST_TOO_LARGE: Row(Status.INVALID_ARGUMENT, 413, _INVALID, "request_too_large", Next.STOP, _C),
-    Kind.UNSUPPORTED_MEDIA_TYPE: Row(
-        Status.INVALID_ARGUMENT, 415, _INVALID, "unsupported_media_type", Next.STOP, _C
-    ),
-    Kind.RATE_LIMITED: Row(
-        Status.RESOURCE_EXHAUSTED, 429, "rate_limit_error", "rate_limit_exceeded", Next.STOP, _C
-    ),
+    Kind.UNSUPPORTED_MEDIA_TYPE: Row(Status.INVALID_ARGUMENT, 415, _INVALID, "unsupported_media_type", Next.STOP, _C),
+    Kind.RATE_LIMITED: Row(Status.RESOURCE_EXHAUSTED, 429, "rate_limit_error", "rate_limit_exceeded", Next.STOP, _C),
     Kind.OVERLOADED: Row(Status.UNAVAILABLE, 503, "service_unavailable", "overloaded", Next.STOP, _G),
     Kind.CANCELLED: Row(Status.CANCELLED, 499, _INVALID, "cancelled", Next.STOP, _C),
     Kind.INTERNAL: Row(Status.INTERNAL, 500, _SERVER, "internal_error", Next.STOP, _G),
@@ -179,6 +173,7 @@ class GatewayError(Exception):
         self.limit = limit
         self.http_status = http_status
         self.cause = cause
+        self.headers: dict[str, str] = {}  # of a refusal, e.g. what is left of a limit
         self.trailers: dict[str, str] = {}  # what a complete call would have had in its Tail
 
     @property

@@ -32,10 +32,15 @@ class Secret:
         """Whether there is a value to reveal."""
         return self._value is not None
 
+    @property
+    def absence(self) -> str:
+        """Why there is no value, in words for the user."""
+        return f"{self.source} is {'missing or empty' if self.source.startswith('file') else 'not set'}"
+
     def reveal(self) -> str:
         """The value itself. Raises SecretNotSetError when the source held none."""
         if self._value is None:
-            raise SecretNotSetError(f"secret is not set: {self.source}")
+            raise SecretNotSetError(f"missing secret: {self.absence}")
         return self._value
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Rate-limit headers of the OpenAI family, from a reservation or a refusal.
+"""Rate-limit headers of the OpenAI family, from what a subject has left.
 
 Rules:
     - `x-ratelimit-{limit,remaining}-{requests,tokens}` are integers; `-reset-` is the time until the
@@ -11,16 +11,33 @@ Not here:
 
 from __future__ import annotations
 
-from gateway.quota.memory import Reservation, Standing
+from dataclasses import dataclass
 
 
-def openai_headers(reservation: Reservation) -> dict[str, str]:
-    """The headers of one reservation; empty when the key has no limits."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a subject has left of one limit; `full_in_s` is seconds until nothing of it is used."""
+
+    limit: int
+    remaining: int
+    full_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """What a subject has left; None = no such limit."""
+
+    requests: Standing | None = None
+    tokens: Standing | None = None
+
+
+def openai_headers(standings: Standings) -> dict[str, str]:
+    """The headers of one subject; empty when it has no limits."""
     headers: dict[str, str] = {}
-    if reservation.requests is not None:
-        _add(headers, "requests", reservation.requests)
-    if reservation.tokens is not None:
-        _add(headers, "tokens", reservation.tokens)
+    if standings.requests is not None:
+        _add(headers, "requests", standings.requests)
+    if standings.tokens is not None:
+        _add(headers, "tokens", standings.tokens)
     return headers
 
 

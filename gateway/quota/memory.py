@@ -12,40 +12,30 @@ Not here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cachetools import LRUCache
 
-from gateway.accounts.keys import Limits
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, Kind
+from gateway.core.limits import Limits
+from gateway.quota.headers import Standing, Standings, openai_headers
 from gateway.quota.window import Window
 
 SUBJECTS_MAX = 100_000
 _SHED_RETRY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a subject has left of one limit."""
-
-    limit: int
-    remaining: int
-    full_in_s: float
+_UNLIMITED = Standings()
 
 
 class Reservation:
-    """A hold on a subject's limits. `requests` and `tokens` are what headers show; None = no such limit."""
+    """A hold on a subject's limits; `standings` is what it left when it was made."""
 
-    __slots__ = ("_second", "_subject", "_tokens", "is_open", "requests", "tokens")
+    __slots__ = ("is_open", "second", "standings", "subject", "tokens")
 
-    def __init__(self, subject: _Subject | None, second: int, tokens: int) -> None:
-        self._subject = subject
-        self._second = second
-        self._tokens = tokens
+    def __init__(self, subject: _Subject | None, second: int, tokens: int, standings: Standings) -> None:
+        self.subject = subject
+        self.second = second
+        self.tokens = tokens
+        self.standings = standings
         self.is_open = True
-        self.requests: Standing | None = None
-        self.tokens: Standing | None = None
 
 
 class _Subject:
@@ -69,21 +59,23 @@ class MemoryQuota:
         """Take one request, `tokens` and one place, or raise GatewayError RATE_LIMITED taking nothing."""
         if not limits.is_limited:
             self.open_count += 1
-            return Reservation(None, 0, 0)
+            return Reservation(None, 0, 0, _UNLIMITED)
         now_s = self._clock.monotonic()
         subject = self._subject(subject_id)
         subject.requests.advance(now_s)
         subject.tokens.advance(now_s)
         if limits.tokens_per_minute is not None:
             tokens = min(tokens, limits.tokens_per_minute)
-        _check(subject, limits, tokens, now_s)
+        try:
+            _check(subject, limits, tokens, now_s)
+        except GatewayError as refusal:
+            refusal.headers.update(openai_headers(_standings(subject, limits, now_s)))
+            raise
         second = subject.requests.add(now_s, 1)
         subject.tokens.add(now_s, tokens)
         subject.in_flight += 1
         self.open_count += 1
-        reservation = Reservation(subject, second, tokens)
-        _stand(reservation, subject, limits, now_s)
-        return reservation
+        return Reservation(subject, second, tokens, _standings(subject, limits, now_s))
 
     async def settle(self, reservation: Reservation, tokens: int) -> None:
         """Replace the reserved tokens by `tokens` and free the place. The second call is ignored."""
@@ -91,10 +83,10 @@ class MemoryQuota:
             return
         reservation.is_open = False
         self.open_count -= 1
-        subject = reservation._subject
+        subject = reservation.subject
         if subject is not None:
             subject.in_flight -= 1
-            subject.tokens.correct(reservation._second, tokens - reservation._tokens)
+            subject.tokens.correct(reservation.second, tokens - reservation.tokens)
 
     def in_flight(self, subject_id: str) -> int:
         """Reservations of this subject that are open and count against its concurrency."""
@@ -127,11 +119,14 @@ def _refused(limit: str, amount: int, unit: str, retry_after_s: float) -> Gatewa
     )
 
 
-def _stand(reservation: Reservation, subject: _Subject, limits: Limits, now_s: float) -> None:
-    rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
-    if rpm is not None:
-        left = max(0, rpm - subject.requests.used)
-        reservation.requests = Standing(rpm, left, subject.requests.full_in_s(now_s))
-    if tpm is not None:
-        left = max(0, tpm - subject.tokens.used)
-        reservation.tokens = Standing(tpm, left, subject.tokens.full_in_s(now_s))
+def _standings(subject: _Subject, limits: Limits, now_s: float) -> Standings:
+    return Standings(
+        _standing(limits.requests_per_minute, subject.requests, now_s),
+        _standing(limits.tokens_per_minute, subject.tokens, now_s),
+    )
+
+
+def _standing(limit: int | None, window: Window, now_s: float) -> Standing | None:
+    if limit is None:
+        return None
+    return Standing(limit, max(0, limit - window.used), window.full_in_s(now_s))

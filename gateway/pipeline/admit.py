@@ -1,0 +1,53 @@
+"""May this call be made, and does it have the right shape: identity, model access, ranges, capabilities.
+
+Rules:
+    - Pure: a request, a snapshot and the time decide. Nothing is taken yet.
+    - Order of the checks: key, model named, model known, model allowed for the key, ranges, capabilities.
+    - A violation names the member that is wrong (`param`) and what is allowed.
+Not here:
+    - Limits (quota); which deployment (routing).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from google.protobuf.message import Message
+
+from gateway.accounts.keys import Identity
+from gateway.core.errors import GatewayError, Kind
+from gateway.pipeline.kit import Runtime
+from gateway.pipeline.needs import check_needs
+from gateway.pipeline.ranges import check_ranges
+from gateway.routing.catalogue import Entry
+from gateway.rpc.contract import CallContext, Method
+
+
+def identify(runtime: Runtime, context: CallContext, now_unix_s: float) -> Identity:
+    """Whose call it is. Raises GatewayError MISSING_KEY or INVALID_KEY."""
+    return runtime.keyring.identify(context.credential, datetime.fromtimestamp(now_unix_s, UTC))
+
+
+def admit(runtime: Runtime, identity: Identity, method: Method, request: Message) -> Entry:
+    """The model that is asked for. Raises GatewayError when the call may not be made as it stands."""
+    entry = find_model(runtime, identity, request.model)  # type: ignore[attr-defined]  # every inference request has it
+    check_ranges(request)
+    check_needs(entry, method, request)
+    return entry
+
+
+def find_model(runtime: Runtime, identity: Identity, name: str) -> Entry:
+    """The model of that wire name, if there is one and this caller may use it."""
+    if not name:
+        raise GatewayError(
+            Kind.INVALID_REQUEST, "You must provide a `model`.", param="model", code="missing_required_parameter"
+        )
+    entry = runtime.catalogue.find(name)
+    if entry is None:
+        shown = name[:200]
+        raise GatewayError(
+            Kind.MODEL_NOT_FOUND, f"The model `{shown}` does not exist or you do not have access to it.", param="model"
+        )
+    if not identity.may_use(name):
+        raise GatewayError(Kind.PERMISSION_DENIED, f"This key may not use the model `{name}`.", param="model")
+    return entry

@@ -1,0 +1,56 @@
+"""What a call works with: the snapshot that admitted it, and the long-lived parts it shares.
+
+Rules:
+    - A `Runtime` is one configuration snapshot compiled for calls; it never changes, and a call keeps the
+      one it began with.
+    - The `Kit` holds the few objects that do change; app.py makes the only one of a process.
+Not here:
+    - The stages of a call (beside this file).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gateway.accounts.keys import Keyring
+from gateway.config.schema import Config
+from gateway.core.clock import Clock, SystemClock
+from gateway.observe.log import Log
+from gateway.observe.metrics import CallMetrics
+from gateway.providers.transport import Transport
+from gateway.quota.memory import MemoryQuota
+from gateway.routing.budget import RetryBudget
+from gateway.routing.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runtime:
+    """One snapshot, compiled."""
+
+    config: Config
+    generation: int
+    catalogue: Catalogue
+    keyring: Keyring
+    simulated_models: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, config: Config, generation: int, pepper: bytes) -> Runtime:
+        """Compile a checked configuration."""
+        return cls(config, generation, Catalogue.of(config), Keyring.of(config, pepper))
+
+
+@dataclass(slots=True, eq=False)
+class Kit:
+    """Everything a call needs. `runtime` is replaced as a whole on reload."""
+
+    runtime: Runtime
+    quota: MemoryQuota
+    transport: Transport
+    metrics: CallMetrics
+    log: Log
+    clock: Clock = field(default_factory=SystemClock)
+    draw: Callable[[], float] = random.random
+    budget: RetryBudget = field(default_factory=RetryBudget)
+    in_flight: int = 0

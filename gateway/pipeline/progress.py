@@ -1,0 +1,87 @@
+"""What one call has done so far: the record its end is settled and logged from.
+
+Rules:
+    - One `Progress` per call, changed only by the stages of that call, read once by settle.
+    - Memory is constant: tries are bounded by the plan, text is counted and not kept.
+Not here:
+    - The stages themselves (run, attempt, settle).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from time import perf_counter
+
+from gateway.accounts.keys import Identity
+from gateway.core.errors import GatewayError
+from gateway.routing.catalogue import Deployment, Entry
+from gateway.routing.plan import Plan
+from gateway.wire.pb import types_pb2
+
+
+class End(Enum):
+    """How a call ended. Only COMPLETE may be shown as success."""
+
+    COMPLETE = "complete"
+    CUT = "cut"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+@dataclass(slots=True)
+class Try:
+    """One attempt: against which deployment, how it went, how long it took (seconds)."""
+
+    deployment: Deployment
+    started_s: float
+    outcome: str = ""
+    cause: str = ""
+    seconds: float = 0.0
+
+    def end(self, outcome: str, cause: str = "") -> None:
+        """The attempt ended."""
+        self.outcome, self.cause, self.seconds = outcome, cause, perf_counter() - self.started_s
+
+    def as_record(self) -> dict[str, object]:
+        """For the log."""
+        record: dict[str, object] = {
+            "deployment": self.deployment.id, "outcome": self.outcome, "ms": round(self.seconds * 1000, 1)
+        }  # fmt: skip
+        return {**record, "cause": self.cause} if self.cause else record
+
+
+@dataclass(slots=True)
+class Progress:
+    """See the module's rules."""
+
+    started_s: float = field(default_factory=perf_counter)
+    identity: Identity | None = None
+    entry: Entry | None = None
+    model: str = ""
+    plan: Plan | None = None
+    tries: list[Try] = field(default_factory=list)
+    is_committed: bool = False
+    first_content_s: float | None = None
+    chunks: int = 0
+    output_chars: int = 0
+    prompt_estimate: int = 0
+    usage: types_pb2.Usage | None = None
+    end: End = End.ERROR
+    error: GatewayError | None = None
+
+    @property
+    def deployment(self) -> Deployment | None:
+        """The deployment of the last try."""
+        return self.tries[-1].deployment if self.tries else None
+
+    def begin_try(self, deployment: Deployment) -> Try:
+        """A new attempt begins."""
+        attempt = Try(deployment, perf_counter())
+        self.tries.append(attempt)
+        return attempt
+
+    def commit(self) -> None:
+        """The first content is about to be forwarded."""
+        self.is_committed = True
+        self.first_content_s = perf_counter() - self.started_s

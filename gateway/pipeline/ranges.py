@@ -1,0 +1,200 @@
+"""Are the members of a request of the right type and inside their ranges.
+
+Rules:
+    - Checked are the members OpenAI documents with a range; what OpenAI leaves open is left to the provider.
+    - A known member of a wrong type shows up in `extra` without its typed field: that is refused too.
+    - Every violation is INVALID_REQUEST with `param` and the allowed range in the message.
+Source: OpenAI API specification 2.3.0.
+Not here:
+    - What the model can do (pipeline.needs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from google.protobuf.message import Message
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.wire import json
+from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2, types_pb2
+
+STOP_MAX = 4
+TOOLS_MAX = 128
+INPUTS_MAX = 2048
+METADATA_MAX = 16
+METADATA_KEY_MAX = 64
+METADATA_VALUE_MAX = 512
+
+
+class Range(NamedTuple):
+    """An inclusive range; None = open at that end."""
+
+    low: float | None
+    high: float | None
+
+
+_SAMPLING = {
+    "temperature": Range(0, 2),
+    "top_p": Range(0, 1),
+    "presence_penalty": Range(-2, 2),
+    "frequency_penalty": Range(-2, 2),
+    "n": Range(1, 128),
+    "max_tokens": Range(1, None),
+}
+_CHAT = {**_SAMPLING, "max_completion_tokens": Range(1, None), "top_logprobs": Range(0, 20)}
+_COMPLETION = {**_SAMPLING, "logprobs": Range(0, 5), "best_of": Range(1, 128), "max_tokens": Range(0, None)}
+_EMBEDDING = {"dimensions": Range(1, None)}
+_TYPES: dict[str, str] = {
+    **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), "a number"),
+    **dict.fromkeys(
+        ("n", "max_tokens", "max_completion_tokens", "top_logprobs", "seed", "dimensions", "best_of"), "an integer"
+    ),
+    **dict.fromkeys(("stream", "parallel_tool_calls", "store", "echo"), "a boolean"),
+    **dict.fromkeys(("user", "reasoning_effort", "service_tier", "suffix", "encoding_format"), "a string"),
+    **dict.fromkeys(("stream_options", "response_format"), "an object"),
+}
+
+
+def check_ranges(request: Message) -> None:
+    """Raise GatewayError INVALID_REQUEST for the first member that is wrong."""
+    if isinstance(request, chat_pb2.ChatRequest):
+        _check(request, _CHAT, _chat)
+    elif isinstance(request, completions_pb2.CompletionRequest):
+        _check(request, _COMPLETION, _completion)
+    elif isinstance(request, embeddings_pb2.EmbeddingRequest):
+        _check(request, _EMBEDDING, _embedding)
+
+
+def _check(request: Any, ranges: dict[str, Range], rest: Callable[[Any, dict[str, Any]], None]) -> None:
+    extra = json.loads(request.extra.encode()) if request.extra else {}
+    for field, value in request.ListFields():
+        allowed = ranges.get(field.name)
+        if allowed is not None and not isinstance(value, bool):
+            _inside(field.name, value, allowed)
+    for name, value in extra.items():
+        if name in _TYPES and not request.HasField(name) and not _is_type(_TYPES[name], value):
+            raise _wrong(name, f"`{name}` must be {_TYPES[name]}.")
+    rest(request, extra)
+
+
+def _inside(name: str, value: float, allowed: Range) -> None:
+    low, high = allowed
+    if (low is not None and value < low) or (high is not None and value > high):
+        limits = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
+        raise _wrong(name, f"`{name}` must be {limits}, not {value:g}.", "invalid_value")
+
+
+def _is_type(wanted: str, value: Any) -> bool:
+    """Whether an exact JSON value is of the type, though no typed field could hold it."""
+    if wanted == "an integer":
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) if wanted == "a number" else False
+
+
+def _chat(request: chat_pb2.ChatRequest, extra: dict[str, Any]) -> None:
+    if not request.messages:
+        wrong_type = "messages" in extra and extra["messages"] != []
+        raise _wrong(
+            "messages",
+            "`messages` must be a list of objects." if wrong_type else "`messages` must hold at least one message.",
+            None if wrong_type else "missing_required_parameter",
+        )
+    for at, message in enumerate(request.messages):
+        _message(at, message)
+    _stop(request.stop, extra)
+    if len(request.tools) > TOOLS_MAX:
+        raise _wrong("tools", f"`tools` may hold at most {TOOLS_MAX} tools, not {len(request.tools)}.")
+    for at, tool in enumerate(request.tools):
+        if tool.HasField("function") and not tool.function.name:
+            raise _wrong(f"tools[{at}].function.name", "A function tool needs a name.", "missing_required_parameter")
+    if not isinstance(extra.get("tools", []), list):
+        raise _wrong("tools", "`tools` must be a list.")
+    if request.HasField("top_logprobs") and not request.logprobs:
+        raise _wrong("top_logprobs", "`top_logprobs` needs `logprobs` to be true.")
+    _metadata(request)
+
+
+def _message(at: int, message: types_pb2.Message) -> None:
+    if not message.role:
+        raise _wrong(
+            f"messages[{at}].role",
+            f"`messages[{at}].role` must be a string such as `user`.",
+            "missing_required_parameter",
+        )
+    if (
+        message.role in ("user", "system", "developer")
+        and message.content_form
+        in (
+            types_pb2.CONTENT_FORM_ABSENT,
+            types_pb2.CONTENT_FORM_NULL,
+        )
+        and not _has_content_extra(message)
+    ):
+        raise _wrong(
+            f"messages[{at}].content",
+            f"`messages[{at}].content` must be a string or a list of parts.",
+            "missing_required_parameter",
+        )
+    if _has_content_extra(message):
+        raise _wrong(f"messages[{at}].content", f"`messages[{at}].content` must be a string or a list of parts.")
+
+
+def _has_content_extra(message: types_pb2.Message) -> bool:
+    """Whether `content` is there but neither text, list nor null."""
+    if '"content"' not in message.extra:
+        return False
+    content = json.loads(message.extra.encode()).get("content")
+    return content is not None and not isinstance(content, str | list)
+
+
+def _metadata(request: chat_pb2.ChatRequest) -> None:
+    if len(request.metadata) > METADATA_MAX:
+        raise _wrong("metadata", f"`metadata` may hold at most {METADATA_MAX} pairs.")
+    for key, value in request.metadata.items():
+        if len(key) > METADATA_KEY_MAX or len(value) > METADATA_VALUE_MAX:
+            raise _wrong(
+                "metadata", f"A `metadata` key has at most {METADATA_KEY_MAX} characters, a value {METADATA_VALUE_MAX}."
+            )
+
+
+def _completion(request: completions_pb2.CompletionRequest, extra: dict[str, Any]) -> None:
+    if request.prompt.form == types_pb2.INPUT_FORM_UNSPECIFIED and not request.prompt.texts:
+        raise _wrong("prompt", "`prompt` must be a string, a list of strings, or token ids.", _missing("prompt", extra))
+    _stop(request.stop, extra)
+
+
+def _embedding(request: embeddings_pb2.EmbeddingRequest, extra: dict[str, Any]) -> None:
+    given = request.input
+    count = len(given.texts) + len(given.tokens)
+    if count == 0:
+        raise _wrong(
+            "input",
+            "`input` must be a string, a list of strings, or token ids, and not empty.",
+            _missing("input", extra),
+        )
+    if count > INPUTS_MAX:
+        raise _wrong("input", f"`input` may hold at most {INPUTS_MAX} items, not {count}.")
+    for at, text in enumerate(given.texts):
+        if not text:
+            name = "input" if given.form == types_pb2.INPUT_FORM_STRING else f"input[{at}]"
+            raise _wrong(name, f"`{name}` must not be empty.")
+    if request.HasField("encoding_format") and request.encoding_format not in ("float", "base64"):
+        raise _wrong("encoding_format", "`encoding_format` must be `float` or `base64`.")
+
+
+def _stop(stop: Any, extra: dict[str, Any]) -> None:
+    if len(stop) > STOP_MAX:
+        raise _wrong("stop", f"`stop` may hold at most {STOP_MAX} texts, not {len(stop)}.")
+    other = extra.get("stop")
+    if other is not None and not stop and other != []:
+        raise _wrong("stop", "`stop` must be a string or a list of strings.")
+
+
+def _missing(name: str, extra: dict[str, Any]) -> str | None:
+    return None if name in extra else "missing_required_parameter"
+
+
+def _wrong(param: str, message: str, code: str | None = None) -> GatewayError:
+    return GatewayError(Kind.INVALID_REQUEST, message, param=param, code=code)

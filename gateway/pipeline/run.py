@@ -1,0 +1,113 @@
+"""One call, from its arrival to its settlement, on one screen.
+
+Rules:
+    - Stages go one way: admit -> plan -> reserve -> attempt -> stream -> settle; each is measured.
+    - `Head` comes before anything else, also before a failure, so that its headers (rate limits,
+      generation) reach the caller in every case.
+    - Settling happens exactly once, after the provider's connection is closed: on success before `Tail`,
+      on failure before the error, on cancel before the generator is closed.
+Not here:
+    - What a stage decides (beside this file); how items travel (rpc).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from google.protobuf.message import Message
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.observe.stages import Stages
+from gateway.pipeline.admit import admit, identify
+from gateway.pipeline.attempt import Order, attempts
+from gateway.pipeline.kit import Kit, Runtime
+from gateway.pipeline.progress import End, Progress
+from gateway.pipeline.settle import settle
+from gateway.quota.estimate import output_tokens, prompt_tokens
+from gateway.quota.headers import openai_headers
+from gateway.quota.memory import Reservation
+from gateway.routing.plan import make_plan
+from gateway.rpc.contract import CallContext, Head, Item, Method, Tail
+
+
+async def run(kit: Kit, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
+    """Run one inference call; the items are those of `gateway.rpc.contract`."""
+    runtime, stages, progress = kit.runtime, Stages(), Progress()
+    reservation: Reservation | None = None
+    has_head = False
+    kit.in_flight += 1
+    try:
+        deadline_s = _deadline_s(runtime, context)
+        progress.model = request.model  # type: ignore[attr-defined]  # every inference request has it
+        progress.identity = identify(runtime, context, kit.clock.wall_s())
+        progress.entry = entry = admit(runtime, progress.identity, method, request)
+        stages.mark("admit")
+        progress.plan = make_plan(entry, kit.draw)
+        kit.budget.earn(runtime.config.policies.retry.budget_percent)
+        stages.mark("plan")
+        progress.prompt_estimate = prompt_tokens(request)
+        limits, needed = progress.identity.limits, progress.prompt_estimate + output_tokens(request)
+        reservation = await kit.quota.reserve(progress.identity.key_id, limits, needed)
+        stages.mark("reserve")
+        order = Order(method, request, progress.model, entry, deadline_s)
+        async with aclosing(attempts(kit, order, progress)) as batches:
+            async for batch in batches:
+                if not has_head:
+                    stages.mark("attempt")
+                    has_head = True
+                    yield Head(_headers(runtime, progress, reservation, stages))
+                yield batch
+        stages.mark("stream" if method.is_stream else "attempt")
+        progress.end = End.COMPLETE
+    except GatewayError as error:
+        _failed(progress, error)
+        error.trailers["server-timing"] = stages.server_timing()
+        if not has_head:
+            yield Head(_headers(runtime, progress, reservation, stages))
+        raise
+    except (asyncio.CancelledError, GeneratorExit):
+        progress.end = End.CANCELLED
+        raise
+    except Exception as error:
+        bug = _bug(kit, context, error)
+        _failed(progress, bug)
+        if not has_head:
+            yield Head(_headers(runtime, progress, reservation, stages))
+        raise bug from error
+    finally:
+        kit.in_flight -= 1
+        await settle(kit, method, context, progress, reservation, stages)
+    stages.mark("settle")
+    yield Tail({"server-timing": stages.server_timing()})
+
+
+def _deadline_s(runtime: Runtime, context: CallContext) -> float:
+    """Loop time at which the call ends, whatever happens."""
+    policies = runtime.config.policies
+    timeout_s = context.timeout_ms / 1000 if context.HasField("timeout_ms") else policies.deadline_default_s
+    return asyncio.get_running_loop().time() + min(timeout_s, policies.deadline_max_s)
+
+
+def _headers(runtime: Runtime, progress: Progress, reservation: Reservation | None, stages: Stages) -> dict[str, str]:
+    headers = {"x-gateway-generation": str(runtime.generation)}
+    if reservation is not None:
+        headers.update(openai_headers(reservation.standings))
+    elif progress.error is not None:
+        headers.update(progress.error.headers)
+    if progress.is_committed and progress.deployment is not None:
+        headers["x-gateway-provider"] = progress.deployment.provider
+    headers["server-timing"] = stages.server_timing()
+    return headers
+
+
+def _failed(progress: Progress, error: GatewayError) -> None:
+    progress.error = error
+    progress.end = End.CUT if error.kind is Kind.STREAM_CUT else End.ERROR
+
+
+def _bug(kit: Kit, context: CallContext, error: Exception) -> GatewayError:
+    kit.log.write("error", "bug", request_id=context.request_id, traceback=traceback.format_exception(error))
+    return GatewayError(Kind.INTERNAL, "The gateway failed on this call; the log has the request id.")

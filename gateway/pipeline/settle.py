@@ -1,0 +1,116 @@
+"""The end of a call: settle what was reserved, count, and write its one log line.
+
+Rules:
+    - Runs exactly once for every call that began, after the provider's connection is closed, whatever
+      happened; nothing in it may fail the call.
+    - Usage is what the provider reported last; without a report it is estimated from what was delivered
+      and marked; a call that never reached a provider used nothing.
+    - A model without a price has no cost, which is not a cost of zero.
+Not here:
+    - When (pipeline.run).
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from gateway.observe.metrics import CallLabels
+from gateway.observe.stages import Stages
+from gateway.pipeline.attempt import estimated_usage
+from gateway.pipeline.kit import Kit
+from gateway.pipeline.progress import End, Progress
+from gateway.quota.memory import Reservation
+from gateway.routing.catalogue import Entry, is_glob
+from gateway.rpc.contract import CallContext, Method
+from gateway.wire.pb import types_pb2
+
+_OPERATIONS = {"Chat": "chat", "StreamChat": "chat", "Complete": "text_completion", "StreamComplete": "text_completion"}
+
+
+async def settle(
+    kit: Kit, method: Method, context: CallContext, progress: Progress, reservation: Reservation | None, stages: Stages
+) -> None:
+    """See the module's rules."""
+    usage = _usage(progress)
+    if reservation is not None:
+        await kit.quota.settle(reservation, usage.total_tokens or usage.prompt_tokens + usage.completion_tokens)
+    cost = _cost_usd_micros(progress.entry, usage)
+    outcome = progress.error.kind.name.lower() if progress.error else progress.end.value
+    _measure(kit, method, context, progress, usage, cost, outcome)
+    if kit.log.level <= 20 and kit.runtime.config.observe.has_access_log:  # the level `info`
+        _log(kit, method, context, progress, usage, cost, outcome, stages)
+
+
+def _usage(progress: Progress) -> types_pb2.Usage:
+    if progress.usage is not None:
+        return progress.usage
+    if progress.is_committed:
+        return estimated_usage(progress)
+    return types_pb2.Usage()
+
+
+def _cost_usd_micros(entry: Entry | None, usage: types_pb2.Usage) -> int | None:
+    if entry is None or entry.pricing is None:
+        return None
+    cached = usage.prompt_tokens_details.cached_tokens
+    return entry.pricing.cost_usd_micros(usage.prompt_tokens, usage.completion_tokens, cached)
+
+
+def label_of(entry: Entry, model: str) -> str:
+    """The model's name in metrics: its wire name when that is configured, else its slug."""
+    return model if model in entry.names and not is_glob(model) else entry.slug
+
+
+def _measure(
+    kit: Kit, method: Method, context: CallContext, progress: Progress, usage: types_pb2.Usage,
+    cost: int | None, outcome: str,
+) -> None:  # fmt: skip
+    protocol = context.protocol if context.protocol in ("http", "grpc") else "other"
+    kit.metrics.counted(protocol, method.name, outcome)
+    entry, deployment = progress.entry, progress.deployment
+    if entry is None or deployment is None:
+        return
+    labels = CallLabels(
+        _OPERATIONS.get(method.name, "embeddings"), label_of(entry, progress.model), deployment.provider
+    )
+    seconds = perf_counter() - progress.started_s
+    first_s = progress.first_content_s if method.is_stream else None
+    steps = progress.chunks - 1
+    per_token_s = (seconds - first_s) / steps if first_s is not None and steps > 0 else None
+    error = "" if progress.end is End.COMPLETE else outcome
+    kit.metrics.ended(labels, error=error, seconds=seconds, first_token_s=first_s, per_token_s=per_token_s)
+    if progress.is_committed:
+        kit.metrics.used(labels, usage.prompt_tokens, usage.completion_tokens, cost)
+
+
+def _log(
+    kit: Kit, method: Method, context: CallContext, progress: Progress, usage: types_pb2.Usage,
+    cost: int | None, outcome: str, stages: Stages,
+) -> None:  # fmt: skip
+    identity, deployment, error = progress.identity, progress.deployment, progress.error
+    fields: dict[str, object] = {
+        "request_id": context.request_id,
+        "protocol": context.protocol,
+        "method": method.name,
+        "outcome": outcome,
+        "key": identity.key_id if identity else None,
+        "model": progress.model[:200],
+        "provider": deployment.provider if deployment else None,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cost_usd_micros": cost,
+        "ms": round((perf_counter() - progress.started_s) * 1000, 3),
+        "stages": stages.as_millis(),
+    }
+    if usage.is_estimate:
+        fields["is_estimate"] = True
+    if method.is_stream:
+        fields["chunks"] = progress.chunks
+    if len(progress.tries) > 1 or error:
+        fields["tries"] = [attempt.as_record() for attempt in progress.tries]
+    if progress.plan and progress.plan.dropped and (error or len(progress.tries) > 1):
+        fields["dropped"] = {d.deployment.id: d.reason for d in progress.plan.dropped}
+    if error:
+        fields["error"] = error.message[:300]
+        fields["cause"] = error.cause[:300]
+    kit.log.write("info", "call", **fields)

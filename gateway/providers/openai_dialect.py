@@ -1,0 +1,284 @@
+"""The OpenAI wire format as providers speak it: chat, legacy completions, embeddings.
+
+Rules:
+    - The body sent equals the client's but for what the configuration changes: model name, forced,
+      dropped and renamed parameters, and usage asked of streams.
+    - Usage the client did not ask for is taken out of what it gets.
+    - A stream is complete when it said `[DONE]`, or when every choice it showed has a finish reason and
+      it ended between frames.
+    - An answer is classified by status, then by the error's `code` and `type`, never by its message.
+Source: OpenAI API specification 2.3.0; DeepSeek and vLLM for `reasoning_content`.
+Not here:
+    - JSON to messages (wire.openai); what is tried after an error (pipeline.attempt).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from google.protobuf.message import Message
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s
+from gateway.routing.catalogue import Deployment
+from gateway.rpc.contract import CHAT, COMPLETE, EMBED, STREAM_CHAT, STREAM_COMPLETE, Event, Method
+from gateway.wire import json
+from gateway.wire.openai import chat, chunks, completions, embeddings
+from gateway.wire.pb import types_pb2
+from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+
+NAME: Final = "openai"
+_PATHS = {"Chat": "chat", "StreamChat": "chat", "Complete": "completions", "StreamComplete": "completions"}
+_ENCODE = {
+    CHAT.name: chat.encode_request,
+    STREAM_CHAT.name: chat.encode_request,
+    COMPLETE.name: completions.encode_request,
+    STREAM_COMPLETE.name: completions.encode_request,
+    EMBED.name: embeddings.encode_request,
+}
+_DECODE = {
+    CHAT.name: chat.decode_response,
+    COMPLETE.name: completions.decode_response,
+    EMBED.name: embeddings.decode_response,
+}
+_REQUIRED = {CHAT.name: "choices", COMPLETE.name: "choices", EMBED.name: "data"}
+
+
+def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
+    """The HTTP request for a call; `model` is the name the client sent."""
+    body: dict[str, Any] = _ENCODE[method.name](request)
+    body["model"] = upstream_model = deployment.upstream_model or model
+    if method.is_stream:
+        body["stream"] = True
+        if deployment.is_usage_in_stream_asked:
+            options = body.get("stream_options")
+            body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    elif body.get("stream"):
+        body["stream"] = False
+    return UpstreamRequest(
+        url=_url(deployment, _PATHS.get(method.name, "embeddings"), upstream_model),
+        headers=_headers(deployment, is_stream=method.is_stream),
+        body=json.dumps(configured(body, deployment)),
+        is_stream=method.is_stream,
+    )
+
+
+def configured(body: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
+    """The body with the configuration's drops, renames and forced parameters applied, in that order."""
+    for name in deployment.drop:
+        body.pop(name, None)
+    for old, new in deployment.rename.items():
+        if old in body:
+            body[new] = body.pop(old)
+    body.update(deployment.force)
+    return body
+
+
+def decode_reply(method: Method, body: bytes) -> Message:
+    """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
+    try:
+        answer = json.loads(body)
+    except json.JsonInvalid as error:
+        raise _invalid(f"its answer is not JSON: {error}") from error
+    if not isinstance(answer, dict):
+        raise _invalid("its answer is not a JSON object")
+    if answer.get("error") and not answer.get(_REQUIRED[method.name]):
+        raise in_band_error(answer["error"])
+    if not isinstance(answer.get(_REQUIRED[method.name]), list):
+        raise _invalid(f"its answer has no list `{_REQUIRED[method.name]}`")
+    reply: Message = _DECODE[method.name](answer)
+    return reply
+
+
+def stream_decoder(method: Method, request: Message, deployment: Deployment) -> OpenAIStreamDecoder:
+    """A decoder for one stream."""
+    is_usage_wanted = bool(request.stream_options.include_usage)  # type: ignore[attr-defined]  # both requests have it
+    codec = chunks.ChunkDecoder() if method is STREAM_CHAT else completions.CompletionChunkDecoder()
+    return OpenAIStreamDecoder(codec, deployment.chunk_max_bytes, is_usage_wanted=is_usage_wanted)
+
+
+class OpenAIStreamDecoder:
+    """One stream; see `StreamDecoder`."""
+
+    __slots__ = (
+        "_codec", "_finished", "_is_usage_wanted", "_seen", "_sse",
+        "chunks", "has_content", "is_done", "output_chars", "usage",
+    )  # fmt: skip
+
+    def __init__(
+        self, codec: chunks.ChunkDecoder | completions.CompletionChunkDecoder, max_bytes: int, *, is_usage_wanted: bool
+    ) -> None:
+        self._codec = codec
+        self._sse = SseParser(max_bytes)
+        self._is_usage_wanted = is_usage_wanted
+        self._seen: set[int] = set()
+        self._finished: set[int] = set()
+        self.has_content = False
+        self.is_done = False
+        self.usage: types_pb2.Usage | None = None
+        self.output_chars = 0
+        self.chunks = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes; return the events they complete."""
+        try:
+            return self._decode(self._sse.feed(data))
+        except SseTooLarge as error:
+            raise _invalid(f"{error} (chunk_max_bytes)") from error
+
+    def finish(self) -> list[Event]:
+        """The stream ended: complete, or STREAM_CUT."""
+        events = self._decode(self._sse.finish()) if not self.is_done else []
+        is_whole = self._seen and self._seen <= self._finished and not self._sse.incomplete
+        if not (self.is_done or is_whole):
+            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
+        return events
+
+    def _decode(self, frames: list[SseEvent]) -> list[Event]:
+        events: list[Event] = []
+        for frame in frames:
+            data = frame.data
+            if data[:1] != b"{" and self._is_control(data):
+                continue
+            if self.is_done:
+                break
+            event = self._chunk(data)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def _is_control(self, data: bytes) -> bool:
+        text = data.strip()
+        if text.startswith(b"[DONE]"):
+            self.is_done = True
+            return True
+        return not text
+
+    def _chunk(self, data: bytes) -> Event | None:
+        try:
+            event = self._codec.decode(data)
+        except json.JsonInvalid as error:
+            raise _invalid(f"a chunk of its stream is not JSON: {error}") from error
+        self.chunks += 1
+        if type(event) is str:
+            self.output_chars += len(event)
+            return event
+        return self._message(event)
+
+    def _message(self, message: Any) -> Event | None:
+        if message.extra and "error" in message.extra:
+            error = json.loads(message.extra.encode()).get("error")
+            if error:
+                raise in_band_error(error)
+        for choice in message.choices:
+            self._seen.add(choice.index)
+            if choice.finish_reason:
+                self._finished.add(choice.index)
+        self.output_chars += chunks.output_chars(message)
+        self.has_content = self.has_content or chunks.is_content(message)
+        return self._usage(message)
+
+    def _usage(self, message: Any) -> Event | None:
+        """Keep what was reported; take it out again unless the client asked."""
+        if message.HasField("usage"):
+            self.usage = types_pb2.Usage()
+            self.usage.CopyFrom(message.usage)
+            if not self._is_usage_wanted:
+                if not message.choices:
+                    return None
+                message.ClearField("usage")
+        elif not self._is_usage_wanted and "usage" in message.nulls:
+            message.nulls.remove("usage")
+        return message  # type: ignore[no-any-return]  # a ChatChunk or a CompletionResponse
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """What an answer that is not a success means."""
+    error = _error_object(body)
+    wait_s = retry_after_s(headers, time.time())
+    code = str(error.get("code") or error.get("type") or "")[:100]
+    cause = f"HTTP {status} {code}"
+    if status in (400, 413, 415, 422):
+        return _refused(status, code, error, cause)
+    if status in (401, 402, 403) or code in ("insufficient_quota", "invalid_api_key", "billing_not_active"):
+        message = "The provider refused the gateway's own credentials or account."
+        return GatewayError(Kind.PROVIDER_AUTH, message, cause=cause)
+    if status == 404:  # an HTTP status
+        message = "The provider does not know this model. Check `upstream_model` of its candidate."
+        return GatewayError(Kind.MODEL_NOT_FOUND, message, param="model", cause=cause)
+    if status in (408, 504):
+        return GatewayError(Kind.PROVIDER_TIMEOUT, f"The provider answered {status}: it timed out.", cause=cause)
+    if status == 429:  # an HTTP status
+        message = "The provider's rate limit is reached."
+        return GatewayError(Kind.PROVIDER_RATE_LIMITED, message, retry_after_s=wait_s, cause=cause)
+    return GatewayError(
+        Kind.PROVIDER_ERROR,
+        f"The provider answered HTTP {status}.",
+        retry_after_s=wait_s,
+        http_status=status if status in (500, 502, 503) else None,
+        cause=cause,
+    )
+
+
+def in_band_error(error: object) -> GatewayError:
+    """An error object where an answer or a chunk was expected: classified by the status it carries, else by code."""
+    members = error if isinstance(error, dict) else {"message": str(error)}
+    status = members.get("status") or members.get("code")
+    is_status = isinstance(status, int) and 400 <= status < 600  # HTTP error statuses
+    known = {"rate_limit_exceeded": 429, "context_length_exceeded": 400, "content_filter": 400, "invalid_prompt": 400}
+    guessed = known.get(str(members.get("code"))) or known.get(str(members.get("type"))) or 500
+    return classify(status if is_status else guessed, {}, json.dumps({"error": members}))  # type: ignore[arg-type]  # int
+
+
+def _refused(status: int, code: str, error: Mapping[str, Any], cause: str) -> GatewayError:
+    kind = {
+        "context_length_exceeded": Kind.CONTEXT_LENGTH_EXCEEDED,
+        "content_filter": Kind.CONTENT_FILTERED,
+        "content_policy_violation": Kind.CONTENT_FILTERED,
+        "unsupported_parameter": Kind.UNSUPPORTED_PARAMETER,
+        "unsupported_value": Kind.UNSUPPORTED_PARAMETER,
+    }.get(code, Kind.REQUEST_TOO_LARGE if status == 413 else Kind.INVALID_REQUEST)  # an HTTP status
+    words = str(error.get("message") or "no reason given")[:TEXT_MAX_CHARS]
+    param = error.get("param")
+    has_code = isinstance(error.get("code"), str) and kind is Kind.INVALID_REQUEST
+    return GatewayError(
+        kind,
+        f"The provider refused the request: {words}",
+        param=param[:200] if isinstance(param, str) else None,
+        code=code if has_code else None,
+        cause=cause,
+    )
+
+
+def _error_object(body: bytes) -> Mapping[str, Any]:
+    try:
+        answer = json.loads(body)
+    except json.JsonInvalid:
+        return {}
+    error = answer.get("error", answer) if isinstance(answer, dict) else {}
+    return error if isinstance(error, dict) else {"message": error}
+
+
+def _url(deployment: Deployment, operation: str, model: str) -> str:
+    path = deployment.paths[operation]
+    if "{model}" in path:
+        path = path.replace("{model}", quote(model, safe=""))
+    query = "?" + urlencode(deployment.query) if deployment.query else ""
+    return deployment.base_url + path + query
+
+
+def _headers(deployment: Deployment, *, is_stream: bool) -> dict[str, str]:
+    return {
+        "content-type": "application/json",
+        "accept": "text/event-stream" if is_stream else "application/json",
+        "accept-encoding": "identity" if is_stream else "gzip, deflate",
+        "user-agent": "one-gateway",
+        **deployment.headers,
+    }
+
+
+def _invalid(why: str) -> GatewayError:
+    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])

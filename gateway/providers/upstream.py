@@ -1,0 +1,101 @@
+"""What a dialect is made of: the shapes every upstream wire format fills in.
+
+Rules:
+    - A dialect is a module with `NAME`, `encode`, `decode_reply`, `stream_decoder` and `classify`:
+      pure functions and one pure object; registry.py lists them.
+    - A decoder gives events as they come and says at the end whether the stream was complete.
+Not here:
+    - Sockets and clocks (transport); deciding what to try next (pipeline.attempt).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+from google.protobuf.message import Message
+
+from gateway.core.errors import GatewayError
+from gateway.routing.catalogue import Deployment
+from gateway.rpc.contract import Event, Method
+from gateway.wire.pb import types_pb2
+
+ERROR_BODY_MAX_BYTES = 65_536
+TEXT_MAX_CHARS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """One HTTP request to a provider. Headers are lower case and complete."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    is_stream: bool
+
+
+class StreamDecoder(Protocol):
+    """One stream of a provider, from bytes to events.
+
+    `has_content` turns true with the first content; `usage` is the last that was reported;
+    `output_chars` counts delivered text; `is_done` says that the stream announced its end.
+    """
+
+    has_content: bool
+    is_done: bool
+    usage: types_pb2.Usage | None
+    output_chars: int
+    chunks: int
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes; return the events they complete. Raises GatewayError on an error in the stream."""
+        ...
+
+    def finish(self) -> list[Event]:
+        """The stream ended. Raises GatewayError STREAM_CUT when it was not complete."""
+        ...
+
+
+class Dialect(Protocol):
+    """One upstream wire format."""
+
+    NAME: str
+
+    def encode(self, method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
+        """The HTTP request for a call; `model` is the name the client sent."""
+        ...
+
+    def decode_reply(self, method: Method, body: bytes) -> Message:
+        """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
+        ...
+
+    def stream_decoder(self, method: Method, request: Message, deployment: Deployment) -> StreamDecoder:
+        """A decoder for one stream."""
+        ...
+
+    def classify(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """What an answer that is not a success means."""
+        ...
+
+
+def retry_after_s(headers: Mapping[str, str], now_unix_s: float) -> float | None:
+    """Seconds a provider asks to wait: `retry-after-ms`, then seconds, then an HTTP date. None = it does not say."""
+    if (millis := _number(headers.get("retry-after-ms"))) is not None:
+        return millis / 1000
+    value = headers.get("retry-after")
+    if (seconds := _number(value)) is not None:
+        return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(value or "").timestamp() - now_unix_s)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < 1e9 else None  # a century of seconds; also refuses nan and inf
