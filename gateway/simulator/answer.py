@@ -43,6 +43,7 @@ class Question:
     tool_results: tuple[str, ...] = ()
     is_prefilled: bool = False
     tools: tuple[Tool, ...] = ()
+    may_call: bool = True
     must_call: bool = False
     is_parallel: bool = True
     shape: Any = None
@@ -108,7 +109,7 @@ def answer(question: Question, behaviour: Behaviour, choice: int = 0) -> Answer:
 
 def _calls(question: Question, behaviour: Behaviour) -> tuple[tuple[Tool, str], ...]:
     wanted = behaviour.tools
-    is_free = not question.tool_results and (bool(question.tools) or wanted is not None)
+    is_free = question.may_call and not question.tool_results and (bool(question.tools) or wanted is not None)
     if not (question.must_call or is_free):
         return ()
     tools = question.tools or tuple(Tool(f"tool_{number}", {}) for number in range(1, (wanted or 0) + 1))

@@ -65,6 +65,7 @@ def _chat_question(body: Json) -> Question:
         tool_results=tuple(results),
         is_prefilled=messages[-1].get("role") == "assistant",
         tools=tools,
+        may_call=body.get("tool_choice", body.get("function_call")) != "none",
         must_call=is_required,
         is_parallel=body.get("parallel_tool_calls") is not False,
         shape=_shape(body.get("response_format")),

@@ -16,10 +16,11 @@ async def get(simulator: Running, path: str) -> Any:
 
 
 async def until_aborted(simulator: Running, count: int = 1) -> dict[str, Any]:
+    stats: dict[str, Any] = {}
     for _ in range(50):
         stats = await get(simulator, "/_sim/stats")
         if stats["aborted"] >= count:
-            return dict(stats)
+            return stats
         await asyncio.sleep(0.005)
     pytest.fail(f"{stats['aborted']} of {count} clients were seen leaving")
 
