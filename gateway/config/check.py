@@ -10,6 +10,7 @@ Not here: rules that span sections (references.py).
 import json
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,6 +22,22 @@ from gateway.config.schema import Config
 from gateway.config.schema.walk import Place, expected, names, place
 from gateway.config.secrets import Resolved
 
+URL_SECRETS = re.compile(r"[?#].*|(?<=//)[^/@]*@")
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+FACTORS: Mapping[str, Mapping[str, float]] = {
+    "seconds": {"ms": 0.001, "m": 60, "min": 60, "h": 3600, "d": 86_400},
+    "bytes": {
+        "k": 1024,
+        "kb": 1000,
+        "kib": 1024,
+        "m": 1024**2,
+        "mb": 1000**2,
+        "mib": 1024**2,
+        "gb": 1000**3,
+        "gib": 1024**3,
+    },
+}
+ENTRIES = ("keys", "providers", "models", "profiles")
 PATTERNS = {
     "base_url": "a URL with scheme and host and without query, such as https://api.example.com/v1",
     "hmac": "64 lower-case hex digits",
@@ -41,7 +58,39 @@ def validate(values: Mapping[str, Any], resolved: Resolved) -> tuple[Config | No
 
 def problems(errors: list[ErrorDetails], merged: Merged) -> list[Problem]:
     """Pydantic's errors as problems at their places."""
-    return [problem for error in errors for problem in _problem(error, merged)]
+    return [problem for error in errors if not _is_echo(error) for problem in _problem(error, merged)]
+
+
+def _is_echo(error: ErrorDetails) -> bool:
+    """A list whose items were refused is also called too short; one message is enough."""
+    return error["type"] == "too_short" and bool(error["input"])
+
+
+def prune(values: dict[str, Any], errors: list[ErrorDetails]) -> set[Path]:
+    """Take what was refused out of `values`, so that the rest can be looked at; gives the paths taken out.
+
+    A section that lacks a key goes as a whole; a list with a bad item goes as a whole, since positions must stay.
+    """
+    taken = set()
+    for error in errors:
+        path = tuple(step for step in error["loc"] if step != "[key]")
+        if error["type"] in ("missing", "value_error", "too_short"):
+            path = path[:2] if path[0] in ENTRIES else path[:1]
+        while len(path) > 1 and isinstance(path[-1], int):
+            path = path[:-1]
+        _take_out(values, path)
+        taken.add(path)
+    return taken
+
+
+def _take_out(values: Any, path: Path) -> None:
+    for step in path[:-1]:
+        try:
+            values = values[step]
+        except (KeyError, IndexError, TypeError):
+            return
+    if isinstance(values, dict):
+        values.pop(path[-1], None)
 
 
 def _problem(error: ErrorDetails, merged: Merged) -> Iterator[Problem]:
@@ -56,8 +105,7 @@ def _problem(error: ErrorDetails, merged: Merged) -> Iterator[Problem]:
         hint = did_you_mean(str(path[-1]), names(at)) if at else ""
         yield Problem(file, line, dotted(path), found="unknown key", hint=hint)
     elif error["type"] == "missing":
-        at = place(path)
-        yield Problem(file, line, dotted(path), found="is missing", hint=f"write {expected(at)}" if at else "")
+        yield Problem(file, line, dotted(path), found="is missing", hint=f"add {_expected(path, error)}")
     elif error["type"] == "value_error":
         words, _, hint = str(error["ctx"]["error"]).partition(" - ")
         yield Problem(file, line, dotted(path), found=words, hint=hint)
@@ -65,16 +113,23 @@ def _problem(error: ErrorDetails, merged: Merged) -> Iterator[Problem]:
         yield _mistyped(error, path, file, line)
 
 
+def _expected(path: Path, error: ErrorDetails) -> str:
+    named = next((PATTERNS[str(step)] for step in reversed(path) if step in PATTERNS), "")
+    if named and error["type"] in ("string_pattern_mismatch", "missing"):
+        return named
+    at = place(path)
+    return expected(at) if at else error["msg"].lower()
+
+
 def _mistyped(error: ErrorDetails, path: Path, file: str, line: int | None) -> Problem:
     at = place(path)
     found = error["input"]
-    words = expected(at) if at else error["msg"].lower()
-    if error["type"] == "string_pattern_mismatch":
-        words = next((PATTERNS[str(step)] for step in reversed(path) if step in PATTERNS), words)
-    elif error["type"] in ("too_short", "string_too_short"):
-        words, found = f"{words}, not empty", found or "an empty one"
-    hint = _hint(at, found)
-    return Problem(file, line, dotted(path), words, "an empty one" if found == "an empty one" else shown(found), hint)
+    words = _expected(path, error)
+    if error["type"] in ("too_short", "string_too_short") and not found:
+        kind = "list" if isinstance(found, list) else "text"
+        return Problem(file, line, dotted(path), f"{words}, not empty", f"an empty {kind}")
+    seen = URL_SECRETS.sub("", found) if isinstance(found, str) and path[-1] == "base_url" else found
+    return Problem(file, line, dotted(path), words, shown(seen), _hint(at, found))
 
 
 def _hint(at: Place | None, found: Any) -> str:
@@ -83,12 +138,19 @@ def _hint(at: Place | None, found: Any) -> str:
     if at.kind == "choice" and isinstance(found, str):
         return did_you_mean(found, at.choices) if found.lower() not in at.choices else f'write "{found.lower()}"'
     if at.kind in ("int", "number", "decimal") and isinstance(found, str):
-        number = re.match(r"\s*([+-]?\d+(?:\.\d+)?)\s*[A-Za-z%]", found)
-        if number:
-            return f"write {number[1]}: the unit is part of the key's meaning" if at.unit else f"write {number[1]}"
-        return "remove the quotes" if re.fullmatch(r"[+-]?\d+(\.\d+)?", found) else ""
+        return "remove the quotes" if NUMBER.fullmatch(found) else _without_unit(at, found)
     if at.kind == "bool" and isinstance(found, str) and found.lower() in ("yes", "no", "on", "off"):
         return f"write {'true' if found.lower() in ('yes', 'on') else 'false'}"
     if at.kind == "text" and isinstance(found, int | float):
         return "put it in quotes"
     return "begin each item with `- `" if at.kind == "list" and isinstance(found, str) else ""
+
+
+def _without_unit(at: Place, found: str) -> str:
+    """`30s`, `500ms` or `20MiB` as the number this key takes."""
+    split = re.fullmatch(r"\s*([+-]?\d+(?:\.\d+)?)\s*([A-Za-z%$]+)\s*", found)
+    if split is None:
+        return ""
+    factor = FACTORS.get(at.unit, {}).get(split[2].lower(), 1)
+    number = Decimal(split[1]) * Decimal(str(factor))
+    return f"write {number.normalize():f}, without a unit"

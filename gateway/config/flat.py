@@ -42,7 +42,7 @@ def _is_free(path: Path) -> bool:
 def shown(value: Any) -> Any:
     """A value that JSON can carry and eyes may see."""
     if isinstance(value, Secret):
-        return HIDDEN if value.is_set else f"{HIDDEN} ({value.source} is not set)"
+        return HIDDEN if value.is_set else f"{HIDDEN} ({value.absence})"
     if isinstance(value, BaseModel):
         return {name: shown(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, dict):

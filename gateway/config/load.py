@@ -20,6 +20,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
+from pydantic_core import ErrorDetails
 
 from gateway.config import check, references, secrets, sources, standin, yaml_file
 from gateway.config import environ as environment_layer
@@ -28,6 +29,7 @@ from gateway.config.problems import ConfigErrors, Path, Problem, did_you_mean, d
 from gateway.config.schema import Config
 from gateway.config.sources import Sources
 
+PRUNINGS_MAX = 5
 STRAYS = {"dynaconf_hooks.py": "would be executed by Dynaconf", "settings.py": "would be executed by Dynaconf"}
 
 
@@ -80,10 +82,9 @@ def _judge(where: Sources, merged: Merged, variables: Mapping[str, str], problem
     values, resolved = secrets.resolve(merged, variables, where.config_dir)
     written, errors = check.validate(values, resolved)
     problems += [*resolved.problems, *check.problems(errors, merged)]
-    if written is not None:
-        problems += [_placed(complaint, merged) for complaint in references.complaints(written)]
+    problems += [_placed(complaint, merged) for complaint in _complaints(written, values, errors, resolved)]
     if problems or written is None:
-        raise ConfigErrors(problems)
+        raise ConfigErrors(_one_per_place(problems))
     return Loaded(
         config=standin.apply(written),
         written=written,
@@ -92,6 +93,38 @@ def _judge(where: Sources, merged: Merged, variables: Mapping[str, str], problem
         sources=where,
         warnings=_warnings(written),
     )
+
+
+def _complaints(
+    written: Config | None, values: dict[str, Any], errors: list[ErrorDetails], resolved: secrets.Resolved
+) -> list[references.Complaint]:
+    """Broken rules between sections; when the tree is refused, of what is left without the refused parts."""
+    taken: set[Path] = set()
+    for _ in range(PRUNINGS_MAX):
+        if written is not None:
+            break
+        taken |= check.prune(values, errors)
+        written, errors = check.validate(values, resolved)
+    if written is None:
+        return []
+    found = references.complaints(written)
+    return [
+        item for item in found if not any(_touches(path, item.path) or _touches(path, item.refers) for path in taken)
+    ]
+
+
+def _touches(taken: Path, path: Path) -> bool:
+    """Whether one of two paths lies within the other."""
+    length = min(len(taken), len(path))
+    return length > 0 and taken[:length] == path[:length]
+
+
+def _one_per_place(problems: list[Problem]) -> list[Problem]:
+    """The first thing said about a key at a line; what follows from it is left out."""
+    first: dict[tuple[str, int | None, str], Problem] = {}
+    for problem in problems:
+        first.setdefault((problem.file, problem.line, problem.key or str(problem)), problem)
+    return list(first.values())
 
 
 def _setting_out(where: Sources, variables: Mapping[str, str], config_dir: FilePath | None) -> list[Problem]:

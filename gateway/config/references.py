@@ -29,6 +29,8 @@ class Complaint:
     path: Path
     words: str
     hint: str = ""
+    refers: Path = ()
+    """What was looked for and not found."""
 
 
 def complaints(config: Config) -> Iterator[Complaint]:
@@ -52,7 +54,12 @@ def _candidates(config: Config) -> Iterator[Complaint]:
             path = ("models", slug, "candidates", index)
             if candidate.provider not in known:
                 words = f'unknown provider "{candidate.provider}"'
-                yield Complaint((*path, "provider"), words, did_you_mean(candidate.provider, known))
+                yield Complaint(
+                    (*path, "provider"),
+                    words,
+                    did_you_mean(candidate.provider, known),
+                    ("providers", candidate.provider),
+                )
             first = model.candidates.index(candidate)
             if first < index:
                 yield Complaint(path, f"the same as candidates[{first}]", "remove one")
@@ -83,7 +90,7 @@ def _key_records(config: Config) -> Iterator[Complaint]:
             if not _is_known_model(config, wanted):
                 names = {name for model in config.models.values() for name in model.names}
                 path = ("keys", slug, "models", index)
-                yield Complaint(path, f'unknown model "{wanted}"', did_you_mean(wanted, names) if names else "")
+                yield Complaint(path, f'unknown model "{wanted}"', did_you_mean(wanted, names), ("models",))
 
 
 def _is_known_model(config: Config, wanted: str) -> bool:
@@ -119,7 +126,7 @@ def _missing_secrets(config: Config) -> Iterator[Complaint]:
     )
     for path, secret in others:
         if secret is not None and not secret.is_set:
-            yield Complaint(path, f"missing secret: {secret.source} is not set", "set it, or remove the key")
+            yield Complaint(path, f"missing secret: {secret.absence}", "set it, or remove the key")
     if config.environment != "production":
         return
     used = {candidate.provider for model in config.models.values() for candidate in model.candidates}
@@ -127,7 +134,7 @@ def _missing_secrets(config: Config) -> Iterator[Complaint]:
         secret = provider.api_key
         if provider.enabled == "on" and slug in used and secret is not None and not secret.is_set:
             hint = "set it, or set enabled: auto or off"
-            yield Complaint(("providers", slug, "api_key"), f"missing secret: {secret.source} is not set", hint)
+            yield Complaint(("providers", slug, "api_key"), f"missing secret: {secret.absence}", hint)
 
 
 def _production(config: Config) -> Iterator[Complaint]:

@@ -67,7 +67,7 @@ def _look_over(found: YamlFile, text: str) -> None:
     try:
         root = yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
-        found.problems.append(_syntax(found.shown, error))
+        found.problems.append(_syntax(found.shown, text, error))
         return
     except yaml.YAMLError as error:
         found.problems.append(Problem(found.shown, None, "", found=f"not YAML: {str(error).splitlines()[0]}"))
@@ -83,16 +83,24 @@ def _look_over(found: YamlFile, text: str) -> None:
         found.text = text
 
 
-def _syntax(shown: str, error: yaml.MarkedYAMLError) -> Problem:
+def _syntax(shown: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
+    try:
+        yaml.compose(text, Loader=yaml.SafeLoader)  # the pure reader: same words with and without libyaml
+    except yaml.MarkedYAMLError as plain:
+        error = plain
     mark = error.problem_mark or error.context_mark
-    words = error.problem or "unreadable"
-    if "another document" in words or "single document" in (error.context or ""):
-        words, hint = "more than one document", "remove the `---` between them"
-    elif "\\t" in words:
+    line = mark.line if mark else 0
+    words, hint = error.problem or "unreadable", ""
+    rows = text.splitlines()
+    if "\t" in (rows[line] if line < len(rows) else "") and "cannot start any token" in words:
         words, hint = "a tab in the indentation", "use spaces"
-    else:
-        hint = ""
-    return Problem(shown, mark.line + 1 if mark else None, "", found=f"not YAML: {words}", hint=hint)
+    elif "single document" in (error.context or ""):
+        words, hint = "more than one document", "remove the `---` between them"
+    elif "block end" in words or "mapping values" in words:
+        words, hint = "the indentation does not fit the lines above", "keys of one map begin in one column"
+    elif "expected ',' or" in words:
+        words, hint = "a bracket or brace that is not closed", "close it, or write one item per line"
+    return Problem(shown, line + 1, "", found=f"not YAML: {words}", hint=hint)
 
 
 def _walk(found: YamlFile, node: yaml.Node, path: Path, above: tuple[yaml.Node, ...]) -> Iterator[Problem]:
@@ -128,7 +136,7 @@ def _walk_map(found: YamlFile, node: yaml.MappingNode, path: Path, above: tuple[
             again = "written twice" if first == name else f'the same key as "{first}"'
             yield Problem(found.shown, line, dotted(here), found=again, hint=f"it stands in line {first_line} already")
         elif (refusal := _refused(name, path)) is not None:
-            yield Problem(found.shown, line, dotted(path), found=f'key "{name}" {refusal[0]}', hint=refusal[1])
+            yield Problem(found.shown, line, dotted(here), found=refusal[0], hint=refusal[1])
         seen.setdefault(name.lower(), (name, line))
         found.lines[here] = line
         if name != "<<":
@@ -137,7 +145,7 @@ def _walk_map(found: YamlFile, node: yaml.MappingNode, path: Path, above: tuple[
 
 def _refused(name: str, path: Path) -> tuple[str, str] | None:
     if name.lower().startswith("dynaconf"):
-        return "is a command to the reader", "remove it: maps merge deeply, lists replace"
+        return "is a command to Dynaconf, not a setting", "remove it: maps merge deeply, lists replace"
     if not path and ("." in name or "__" in name):
-        return "has a separator in it", "nest it: one level of the map per name"
+        return "a path as key", "nest it: one name per level"
     return None

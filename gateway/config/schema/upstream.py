@@ -90,7 +90,7 @@ class Provider(Section):
         if self.enabled == "off":
             return "disabled"
         if self.auth != "none" and self.api_key is not None and not self.api_key.is_set:
-            return f"{self.api_key.source} is not set"
+            return self.api_key.absence
         return None
 
     @property
