@@ -154,7 +154,8 @@ def _unpack(status: status_pb2.Status) -> errors_pb2.Error | error_details_pb2.E
 
 
 def _text(info: error_details_pb2.ErrorInfo, name: str) -> str | None:
-    return info.metadata.get(name)
+    found: str | None = info.metadata.get(name)
+    return found
 
 
 def _kind_of(code: int) -> Kind:
