@@ -66,9 +66,9 @@ def cast(text: str, at: Place) -> Any:
     """The text of a variable as the kind of value the schema wants; the text itself when it cannot be that."""
     if at.is_optional and text.lower() in ("null", ""):
         return None
-    if at.kind == "int" and re.fullmatch(r"[+-]?\d+", text):
+    if at.kind == "int" and re.fullmatch(r"[+-]?[0-9]+", text):
         return int(text)
-    if at.kind in ("number", "decimal") and re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", text):
+    if at.kind in ("number", "decimal") and re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)", text):
         return float(text) if at.kind == "number" else text
     if at.kind == "bool" or (at.kind == "choice" and "on" in at.choices):
         return _switch(text, at)

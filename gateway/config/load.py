@@ -10,12 +10,14 @@ Rules:
 Not here: swapping a new tree in (snapshot.py); noticing changes (watch.py).
 """
 
+import copy
 import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -169,9 +171,12 @@ def _lay_file(merged: Merged, where: Sources, path: FilePath, problems: list[Pro
     problems.extend(found.problems)
     if found.is_broken:
         return False
+    is_secret = path.name == sources.SECRETS_FILE
     try:
         # a file with mistakes is not shown to Dynaconf; its values serve only to find the other mistakes
-        values = _plain(yaml.safe_load(found.text) or {}) if found.problems else _values(found.text)
+        values = (
+            _plain(yaml.safe_load(found.text) or {}) if found.problems else _values(found.text, is_kept=not is_secret)
+        )
     except Exception as error:  # noqa: BLE001 - two YAML readers with exceptions of their own; any of them means this
         reason = (str(error) or type(error).__name__).splitlines()[0]
         problems.append(Problem(found.shown, None, "", found=f"not YAML: {reason}"))
@@ -181,12 +186,19 @@ def _lay_file(merged: Merged, where: Sources, path: FilePath, problems: list[Pro
         problems.append(
             Problem(found.shown, line, "environment", found="cannot be set in a file", hint="set GATEWAY_ENV")
         )
-    lay(merged, Layer(path.name, values, found.locate, is_secret_allowed=path.name == sources.SECRETS_FILE))
+    lay(merged, Layer(path.name, values, found.locate, is_secret_allowed=is_secret))
     return True
 
 
-def _values(text: str) -> dict[str, Any]:
-    """One layer's values by Dynaconf, which gets text and nothing else to find."""
+def _values(text: str, *, is_kept: bool) -> dict[str, Any]:
+    """One layer's values. Kept ones are not read again while the text is the same: reading is most of a reload."""
+    read = _by_dynaconf if is_kept else _by_dynaconf.__wrapped__
+    return copy.deepcopy(read(text))
+
+
+@lru_cache(maxsize=16)
+def _by_dynaconf(text: str) -> dict[str, Any]:
+    """Dynaconf gets text and nothing else to find."""
     from dynaconf import Dynaconf
     from dynaconf.loaders import yaml_loader
 

@@ -65,8 +65,10 @@ def test_there_are_cases_and_each_has_its_expectation() -> None:
     assert len(CASES) >= 40
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_no_message_repeats_a_secret(case: Path, tmp_path: Path) -> None:
-    """Whatever is wrong, the secrets written in the case are not in the messages."""
-    said = messages(case, tmp_path)
-    assert not [secret for secret in ("sk-live", "hunter2", "correct-horse", "1234567890", "gw-dev.") if secret in said]
+def test_no_message_repeats_a_secret() -> None:
+    """Whatever is wrong, the secrets written in the cases are not in the messages (which are exact, see above)."""
+    said = "".join(case.with_suffix(".expected").read_text(encoding="utf-8") for case in CASES)
+    written = "".join(case.read_text(encoding="utf-8") for case in CASES)
+    for secret in ("sk-live", "hunter2", "correct-horse", "1234567890", "gw-dev."):
+        assert secret in written
+        assert secret not in said
