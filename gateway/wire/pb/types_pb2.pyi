@@ -98,12 +98,13 @@ class ThinkingBlock(_message.Message):
     def __init__(self, text: _Optional[str] = ..., signature: _Optional[str] = ..., redacted: _Optional[bytes] = ..., member: _Optional[str] = ...) -> None: ...
 
 class ImageBlock(_message.Message):
-    __slots__ = ("url", "data", "file_id", "media_type", "detail", "extra", "nulls")
+    __slots__ = ("url", "data", "file_id", "media_type", "detail", "is_bare", "extra", "nulls")
     URL_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     FILE_ID_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    IS_BARE_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     NULLS_FIELD_NUMBER: _ClassVar[int]
     url: str
@@ -111,9 +112,10 @@ class ImageBlock(_message.Message):
     file_id: str
     media_type: str
     detail: str
+    is_bare: bool
     extra: str
     nulls: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, url: _Optional[str] = ..., data: _Optional[bytes] = ..., file_id: _Optional[str] = ..., media_type: _Optional[str] = ..., detail: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, url: _Optional[str] = ..., data: _Optional[bytes] = ..., file_id: _Optional[str] = ..., media_type: _Optional[str] = ..., detail: _Optional[str] = ..., is_bare: _Optional[bool] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AudioBlock(_message.Message):
     __slots__ = ("data", "format", "id", "transcript", "expires_at", "extra", "nulls")

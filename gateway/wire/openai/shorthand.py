@@ -1,0 +1,122 @@
+"""The hot path of streams: a chunk that differs from the one before only in its text is just that text.
+
+Rules:
+- A text stands for the last whole chunk with its one text replaced, byte for byte of the JSON around it.
+- The place of the text is proven once per template: with another text there, the chunk parses to the same values
+  but for that text. A JSON string replaced by a JSON string changes nothing else.
+- Chunks with usage or a finish_reason are never templates: whoever gets a text need not look for them.
+- Providers that change something in every chunk (padding, ids) cost a few tries per stream, then no more.
+
+Not here: what chunks mean (chunks.py, completions.py).
+"""
+
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from gateway.wire.json import JsonInvalid, dumps, loads
+from gateway.wire.openai.mirror import JsonObject
+
+_TRIES_MAX = 8
+_STRING_END = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_MARK = secrets.token_hex(16)  # no text of a stream holds it by chance, none can by intent
+_MARK_JSON = f'"{_MARK}"'.encode()
+
+Slot = Callable[[Any], JsonObject | None]
+"""Finds in a chunk's JSON object the object whose text may be replaced; None if the chunk is no template."""
+
+
+class TextReader:
+    """Recognises chunks that repeat the last whole one with another text. `member` is the name of the text."""
+
+    __slots__ = ("_length_min", "_member", "_pattern", "_prefix", "_slot", "_start", "_suffix", "_tries")
+
+    def __init__(self, member: str, slot: Slot) -> None:
+        self._member = member
+        self._slot = slot
+        self._pattern = re.compile(rb'"' + member.encode() + rb'"\s*:\s*"')
+        self._tries = _TRIES_MAX
+        self.forget()
+
+    def text_of(self, data: bytes) -> str | None:
+        """The text of a chunk that is the template with another text; None if it is anything else."""
+        if len(data) < self._length_min or not (data.startswith(self._prefix) and data.endswith(self._suffix)):
+            return None
+        try:
+            value: str = orjson.loads(data[self._start : len(data) - len(self._suffix) + 1])
+        except orjson.JSONDecodeError:
+            return None
+        self._tries = _TRIES_MAX
+        return value
+
+    def forget(self) -> None:
+        """The last whole chunk is no template."""
+        self._prefix = self._suffix = b""
+        self._start = 0
+        self._length_min = 1 << 62
+
+    def learn(self, data: bytes, obj: Any) -> None:
+        """Take the whole chunk `data`, parsed as `obj`, as the template if it has exactly one provable text."""
+        self.forget()
+        if self._tries <= 0 or self._slot(obj) is None:
+            return
+        self._tries -= 1
+        found = self._pattern.findall(data)
+        if len(found) != 1 or (match := self._pattern.search(data)) is None:
+            return
+        start = match.end() - 1
+        if (end := _STRING_END.match(data, start + 1)) is None:
+            return
+        prefix, suffix = data[: start + 1], data[end.end() - 1 :]
+        if self._is_proven(prefix[:-1] + _MARK_JSON + suffix[1:], obj):
+            self._prefix, self._suffix, self._start = prefix, suffix, start
+            self._length_min = len(prefix) + len(suffix)
+
+    def _is_proven(self, marked: bytes, obj: Any) -> bool:
+        try:
+            other = loads(marked)
+        except JsonInvalid:
+            return False
+        slot, other_slot = self._slot(obj), self._slot(other)
+        if slot is None or other_slot is None or other_slot[self._member] != _MARK:
+            return False
+        other_slot[self._member] = slot[self._member]
+        return bool(other == obj)
+
+
+class TextWriter:
+    """Writes texts as the last whole chunk with that text."""
+
+    __slots__ = ("_member", "_obj", "_prefix", "_slot", "_suffix")
+
+    def __init__(self, member: str, slot: Slot) -> None:
+        self._member = member
+        self._slot = slot
+        self._obj: JsonObject | None = None
+        self._prefix = self._suffix = b""
+
+    def learn(self, obj: JsonObject) -> None:
+        """Take the JSON object of the last whole chunk; it is not looked at before a text comes."""
+        self._obj = obj
+        self._prefix = b""
+
+    def written(self, text: str) -> bytes:
+        """The JSON of the chunk that `text` stands for. Raises ValueError if no whole chunk with a text came before."""
+        if not self._prefix:
+            self._split()
+        try:
+            return self._prefix + orjson.dumps(text) + self._suffix
+        except TypeError:
+            return self._prefix + dumps(text) + self._suffix
+
+    def _split(self) -> None:
+        slot = self._slot(self._obj)
+        if slot is None:
+            raise ValueError("a text came, but the chunk before it has not exactly one text to replace")
+        text, slot[self._member] = slot[self._member], _MARK
+        parts = dumps(self._obj).split(_MARK_JSON)
+        slot[self._member] = text
+        self._prefix, self._suffix = parts
