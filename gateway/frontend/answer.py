@@ -30,8 +30,8 @@ PING = b": ping\n\n"
 _UNSAFE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 _NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _RESERVED = frozenset(
-    ("connection", "content-length", "content-type", "content-encoding", "date", "keep-alive", "proxy-connection")
-    + ("te", "trailer", "transfer-encoding", "upgrade", "x-request-id", "server-timing")
+    "connection content-encoding content-length content-type date keep-alive proxy-connection server-timing te trailer "
+    "transfer-encoding upgrade x-request-id".split()
 )
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 # Kinds whose status an SDK would retry although another try cannot help.

@@ -97,7 +97,7 @@ class Edge:
         settings = self.settings()
         http = settings.http
         request_id = context.request_id(request.headers, is_trusted=http.is_request_id_trusted)
-        keep_alive = request.keep_alive and not self.is_draining
+        keep_alive = request.keep_alive and not self.is_draining and not is_surplus(request)
         reply = Reply(request, request_id, http, settings.profile(PROFILE), self._watch, keep_alive=keep_alive)
         self.replies.add(reply)
         try:
@@ -129,6 +129,10 @@ class Edge:
 
     async def _dispatch(self, reply: Reply) -> None:
         request = reply.request
+        if is_surplus(request):
+            raise GatewayError(
+                Kind.OVERLOADED, "Too many connections are open (http.max_connections).", retry_after_s=1.0
+            )
         path = path_of(request)
         route, methods = self._find(path)
         if methods is None:
@@ -179,12 +183,23 @@ class Edge:
         body = b"" if self._metrics is None else await self._metrics()
         await reply.send(200, pages.METRICS_TYPE, body)
 
+    def begin_drain(self) -> None:
+        """Take no new request after those that run, and let each of their answers close its connection."""
+        self.is_draining = True
+        for reply in self.replies:
+            reply.keep_alive = False
+
     def cut_all(self) -> None:
         """End every running request with an explicit failure; for the end of a drain."""
         for reply in list(self.replies):
             if reply.task is not None:
                 reply.outcome = "cut"
                 reply.task.cancel()
+
+
+def is_surplus(request: web.BaseRequest) -> bool:
+    """Whether the connection of this request is one too many."""
+    return getattr(request.protocol, "is_surplus", False)
 
 
 def path_of(request: web.BaseRequest) -> str:

@@ -30,6 +30,14 @@ LINGER_S = 2.0  # how long what a refused request still sends is read and droppe
 SURPLUS = 1.25  # connections beyond max_connections that still get an answer
 
 
+class Refused(Written):
+    """The answer to what could not be read: its reader gets a moment before the connection closes."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Wait for the client to close; a connection closed over unread bytes would take the answer with it."""
+        await asyncio.sleep(LINGER_S)
+
+
 class EdgeServer(web.Server):
     """Makes a protocol for each connection and times the request heads."""
 
@@ -114,21 +122,38 @@ class EdgeProtocol(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; what does not complete a request head is counted and timed."""
+        if self._close or self._force_close:
+            return
         before = self._request_count
         super().data_received(data)
         if self._request_count != before:
             self._head_bytes = 0
             self._edge_server.has_head(self)
+            if self._request_in_progress or len(self._messages) > 1:
+                self._break_unfinished_body()
         elif not self._request_in_progress and not self._messages and data:
             self._head_bytes += len(data)
             self._edge_server.await_head(self)
             if self._head_bytes > self._edge_server.http.headers_max_bytes:
                 self._refuse(_HEAD_TOO_LARGE, 431)
+                self._close_later()
+
+    def _break_unfinished_body(self) -> None:
+        """When a message follows a body that has not ended, it is a parse error: whoever reads that body must know."""
+        if len(self._messages) > 1:
+            payload = self._messages[-2][1]
+        elif self._current_request is not None:
+            payload = self._current_request.content
+        else:
+            return
+        if not payload.is_eof():
+            payload.set_exception(web.RequestPayloadError("the body is malformed"))
 
     def head_is_late(self) -> None:
         """The clock of the request head ran out."""
         if self._head_bytes:
             self._refuse(GatewayError(Kind.REQUEST_TIMEOUT, "The request head did not arrive in time."))
+            self._close_later()
         else:
             self.force_close()
 
@@ -151,10 +176,10 @@ class EdgeProtocol(web.RequestHandler):
         else:
             self.log_exception("the edge failed", exc_info=exc)
             self._refuse(GatewayError(Kind.INTERNAL, "The gateway failed."))
-        return Written(keep_alive=False)
+        return Refused(keep_alive=False)
 
     def _refuse(self, error: GatewayError, status: int = 0) -> None:
-        """Write an error answer outside of any request and close."""
+        """Write an error answer outside of any request, and the end; what still comes is read and dropped."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return
@@ -162,7 +187,12 @@ class EdgeProtocol(web.RequestHandler):
         head = answer.head(status or table_status, answer.JSON, len(body), f"{lines}connection: close\r\n")
         transport.write(head + body)
         self._edge_server.edge.observer(_unread_request(error, status or table_status, len(head) + len(body)))
-        self.force_close()
+        self.close()
+        if transport.can_write_eof():
+            transport.write_eof()
+
+    def _close_later(self) -> None:
+        self._loop.call_later(LINGER_S, self.force_close)
 
 
 _HEAD_TOO_LARGE = GatewayError(
@@ -208,7 +238,7 @@ class Running:
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new connection, finish what runs within `timeout_s` seconds, cut the rest, close everything."""
-        self.edge.is_draining = True
+        self.edge.begin_drain()
         self._listener.close()
         deadline_s = time.monotonic() + timeout_s
         while self._server.connection_count and time.monotonic() < deadline_s:
