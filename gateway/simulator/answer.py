@@ -149,7 +149,7 @@ def _text(question: Question, behaviour: Behaviour, choice: int) -> tuple[str, .
 
 
 def _limited(pieces: tuple[str, ...], question: Question) -> tuple[tuple[str, ...], str]:
-    text = "".join(pieces)
+    text = "".join(pieces) if question.stop else ""
     ends = [at for stop in question.stop if stop and (at := text.find(stop)) >= 0]
     if ends:
         pieces = pieces_of(text[: min(ends)])

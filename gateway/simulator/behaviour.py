@@ -3,11 +3,13 @@
 A name is `sim`, then options joined by dashes, in any order; each option is a word and its whole numbers. Anything
 before the last `/` is skipped. Names that start with neither `sim` nor `bench` behave as plain `sim`.
 
-- text: `chunks-N`, `tools-N`, `refusal`, `reasoning`, `length`, `filter`, `empty`, `nousage`, `context-N`, `noprefill`
+- text: `chunks-N`, `tools-N`, `refusal`, `reasoning`, `length`, `filter`, `empty`, `context-N`, `noprefill`
+- usage: `nousage`, `usage-each`
 - clocks: `pace-MS`, `first-MS`, `wait-MS`, `slow-headers-MS`, `stall-N-MS`, `silent`, `scale-PERCENT`
 - statuses: `status-NNN`, `after-S`, `flagged`, `redirect`, `html`
-- connections: `cut-N`, `cut-before-headers`, `reset-before-headers`, `reset-N`, `garbage`, `badchunk-N`, `close`
-- streams: `nodone`, `malformed-N`, `error-N`, `nan`, `badutf8`, `extra`, `huge-chunk-MB`, `huge-body-MB`
+- connections: `cut-N`, `cut-before-headers`, `reset-N`, `reset-before-headers`, `badchunk-N`, `garbage`, `close`,
+  `hangup`
+- streams: `prelude`, `nodone`, `malformed-N`, `error-N`, `nan`, `badutf8`, `extra`, `huge-chunk-MB`, `huge-body-MB`
 - bytes: `bytes-N`, `crlf`, `cr`, `bom`, `comments`, `nospace`, `multiline`, `gzip`
 - how often: `once`, `times-N`, `every-N`, `down-S`; `tag-WORD` changes nothing but the name (own counters)
 - FailoverBench: `s01` to `s16`, each an abbreviation of options above (see `FAILOVER_BENCH`)
@@ -26,7 +28,8 @@ from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-MAX_NUMBER = 1_000_000
+MOST = {"MS": 3_600_000, "S": 86_400, "MB": 256}
+MOST_OTHERS = 100_000
 
 
 class UnknownOption(ValueError):
@@ -78,6 +81,8 @@ class Behaviour:
     is_filtered: bool = False
     is_empty: bool = False
     is_usage_omitted: bool = False
+    is_usage_in_each: bool = False
+    has_prelude: bool = False
     has_extra: bool = False
     pace_ms: int = 0
     bytes_per_write: int = 0
@@ -89,6 +94,7 @@ class Behaviour:
     is_multiline: bool = False
     is_gzip: bool = False
     is_closing: bool = False
+    is_hanging_up: bool = False
     is_bench: bool = False
     times: int | None = None
     every: int | None = None
@@ -131,6 +137,8 @@ OPTIONS = (
     Option("filter", (), ("is_filtered",), "ends with finish reason `content_filter`"),
     Option("empty", (), ("is_empty",), "the content is the empty string"),
     Option("nousage", (), ("is_usage_omitted",), "never reports usage, also when asked"),
+    Option("usage-each", (), ("is_usage_in_each",), "usage so far in every chunk of a stream, and no chunk of its own"),
+    Option("prelude", (), ("has_prelude",), "a stream begins with a chunk without choices, as Azure's do"),
     Option("context", ("N",), ("context_tokens",), "400 `context_length_exceeded` for a prompt of more than N tokens"),
     Option("noprefill", (), ("refuses_prefill",), "400 when the last message is the assistant's"),
     Option("pace", ("MS",), ("pace_ms",), "MS between two content chunks"),
@@ -162,6 +170,7 @@ OPTIONS = (
     Option("garbage", (), ("is_garbage",), "bytes that are no HTTP, then closes"),
     Option("badchunk", ("N",), ("badchunk_after_chunks",), "breaks the chunked transfer coding after N chunks", 1),
     Option("close", (), ("is_closing",), "`Connection: close` after the answer"),
+    Option("hangup", (), ("is_hanging_up",), "closes the kept connection after a whole answer, unannounced"),
     Option("nodone", (), ("is_done_omitted",), "the stream ends without its end marker (`[DONE]`)"),
     Option("malformed", ("N",), ("malformed_chunk",), "chunk N (or the body) is cut-off JSON", 1),
     Option("error", ("N",), ("error_after_chunks",), "an error event after N chunks, then the end", 1),
@@ -253,9 +262,9 @@ def _option_at(words: list[str], at: int) -> tuple[Option, int]:
 
 
 def _read_numbers(option: Option, words: list[str], at: int, found: dict[str, Any]) -> int:
-    for name in option.sets:
+    for name, unit in zip(option.sets, option.numbers or ("N",), strict=True):
         if at < len(words) and words[at].isascii() and words[at].isdigit():
-            found[name] = min(int(words[at][:9]), MAX_NUMBER) * option.factor
+            found[name] = min(int(words[at][:9]), MOST.get(unit, MOST_OTHERS)) * option.factor
             at += 1
         elif option.default is not None:
             found[name] = option.default
@@ -265,7 +274,7 @@ def _read_numbers(option: Option, words: list[str], at: int, found: dict[str, An
 
 
 def _parse_bench(words: list[str]) -> Behaviour:
-    numbers = [min(int(word[:9]), MAX_NUMBER) for word in words[1:] if word.isascii() and word.isdigit()]
+    numbers = [min(int(word[:9]), MOST_OTHERS) for word in words[1:] if word.isascii() and word.isdigit()]
     if words[:1] == ["slow"] and len(numbers) >= 2:
         return Behaviour(is_bench=True, chunks=numbers[0], pace_ms=numbers[1])
     if words[:1] == ["wait"] and numbers:

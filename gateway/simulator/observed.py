@@ -151,9 +151,10 @@ class Observed:
         if call.counts is not None:
             call.counts.end(outcome, is_stream=call.is_stream)
 
-    def requests(self, model: str | None) -> list[dict[str, Any]]:
-        """Return the kept requests, oldest first, of one model or all."""
-        return [call.as_json() for call in self._ring if model in (None, call.model)]
+    def requests(self, model: str | None = None, last: int = MAX_RING) -> list[dict[str, Any]]:
+        """Return the last of the kept requests, oldest first, of one model or all."""
+        calls = [call for call in self._ring if model in (None, call.model)]
+        return [call.as_json() for call in calls[max(0, len(calls) - last) :]]
 
     def stats(self) -> dict[str, Any]:
         total = self._total.as_json()

@@ -57,7 +57,7 @@ class OpenAi:
 
     def ask(self, operation: str, params: Mapping[str, str], body: bytes) -> Ask:
         if operation == "models":
-            return Ask(operation, params.get("model", ""))
+            return Ask(operation, params.get("model", ""), is_attempt=False)
         try:
             fields = orjson.loads(body)
         except orjson.JSONDecodeError as error:

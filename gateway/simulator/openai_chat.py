@@ -199,24 +199,34 @@ def _chat_stream(ask: Ask, behaviour: Behaviour, question: Question, answers: li
     )
     head = {**head_of(ask, "chatcmpl-", "chat.completion.chunk"), "service_tier": "default"}
 
-    def chunk(index: int, delta: Json, finish: str | None = None, logprobs: Json | None = None) -> Frame:
+    total = _usage(question, answers)
+
+    def chunk(index: int, delta: Json, finish: str | None = None, sent: int | None = None) -> Frame:
+        logprobs = _chat_logprobs(ask.body, (delta["content"],)) if delta.get("content") else None
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
-        return Frame({**head, "choices": [choice], "usage": None} if is_usage_asked else {**head, "choices": [choice]})
+        body: Json = {**head, "choices": [choice]}
+        if behaviour.is_usage_in_each:
+            body["usage"] = total if sent is None else _usage_so_far(total, sent)
+        elif is_usage_asked:
+            body["usage"] = None
+        return Frame(body)
 
     def content() -> Iterator[Frame]:
+        sent = 0
         for step in zip_longest(*(_deltas(ask.body, said) for said in answers)):
             for index, delta in enumerate(step):
                 if delta is not None:
-                    logprobs = _chat_logprobs(ask.body, (delta["content"],)) if delta.get("content") else None
-                    yield chunk(index, delta, logprobs=logprobs)
+                    sent += 1
+                    yield chunk(index, delta, sent=sent)
 
-    opening = {"role": "assistant", "content": "", "refusal": None}
+    role = {"role": "assistant", "content": "", "refusal": None}
+    opening = [chunk(index, role, sent=0) for index in range(len(answers))]
+    if behaviour.has_prelude:
+        opening.insert(0, Frame({**head, "id": "", "choices": [], "prompt_filter_results": []}))
     closing = [chunk(index, {}, _finish(ask.body, said)) for index, said in enumerate(answers)]
-    if is_usage_asked:
-        closing.append(Frame({**head, "choices": [], "usage": _usage(question, answers)}))
-    return StreamReply(
-        tuple(chunk(index, opening) for index in range(len(answers))), content(), tuple(closing), (DONE,)
-    )
+    if is_usage_asked and not behaviour.is_usage_in_each:
+        closing.append(Frame({**head, "choices": [], "usage": total}))
+    return StreamReply(tuple(opening), content(), tuple(closing), (DONE,))
 
 
 def _deltas(body: Json, said: Answer) -> Iterator[Json]:
@@ -262,6 +272,11 @@ def _usage(question: Question, answers: list[Answer]) -> Json:
             "rejected_prediction_tokens": 0,
         },
     }
+
+
+def _usage_so_far(total: Json, sent: int) -> Json:
+    completion = min(sent, total["completion_tokens"])
+    return {**total, "completion_tokens": completion, "total_tokens": total["prompt_tokens"] + completion}
 
 
 def head_of(ask: Ask, prefix: str, kind: str) -> Json:

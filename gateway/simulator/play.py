@@ -25,6 +25,7 @@ from gateway.simulator.reply import Ask, Canned, Frame, Json, Refused, StreamRep
 SILENCE_S = 600.0
 COMMENT_EVERY_S = 0.1
 BUFFERED_BYTES = 256 << 10
+FAIR_CHUNKS = 64  # a stream without pace lets the others go on after so many
 HTML = "<!doctype html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1>"
 
 
@@ -116,6 +117,8 @@ class _Connection:
         if self._gzip is not None:
             await self._response.write(self._gzip.flush())
         await self._response.write_eof()
+        if self.behaviour.is_hanging_up and self.request.transport is not None:
+            self.request.transport.close()
         return self._response
 
     async def wait(self, ms: int) -> None:
@@ -207,6 +210,8 @@ async def _play_stream(connection: _Connection, reply: StreamReply, wire_format:
         huge_mb = fault.huge_chunk_mb if sent == 1 else 0
         await connection.write(encode(frame, behaviour, huge_mb=huge_mb, is_malformed=sent == fault.malformed_chunk))
         connection.call.phase = "streaming"
+        if sent % FAIR_CHUNKS == 0:
+            await asyncio.sleep(0)
         if await _break_after(connection, sent, wire_format):
             return await connection.end()
     for frame in (*reply.closing, *(() if fault.is_done_omitted else reply.end)):
@@ -241,15 +246,15 @@ async def _play_canned(
         return Raw(canned.answer)
     if behaviour.chunks is None:
         return Raw(canned.opening + canned.chunk * CHUNKS + canned.closing)
-    write = request.transport.write if request.transport is not None else None
-    if write is None:
-        raise asyncio.CancelledError
-    write(canned.opening)
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError
+    transport.write(canned.opening)
     call.phase = "streaming"
     for _ in range(behaviour.chunks):
         await asyncio.sleep(behaviour.pace_ms / 1000)
-        if request.transport is not None and request.transport.get_write_buffer_size() > BUFFERED_BYTES:
+        if transport.get_write_buffer_size() > BUFFERED_BYTES:
             await request.writer.drain()
-        write(canned.chunk)
-    write(canned.closing)
+        transport.write(canned.chunk)
+    transport.write(canned.closing)
     return Raw()

@@ -44,6 +44,8 @@ class Ask:
     model: str
     is_stream: bool = False
     body: Json = field(default_factory=dict)
+    is_attempt: bool = True
+    """Whether the model's behaviour applies; a look into the catalogue has none and counts for no model."""
 
 
 class Refused(Exception):

@@ -5,13 +5,14 @@ Rules:
 - A client that leaves is counted at once, in whatever phase: its loss cancels the handler.
 - Every failure is the format's error object; unknown paths and methods included.
 
-Control (JSON): GET /health, GET /_sim/stats, GET /_sim/requests?model=NAME, POST /_sim/reset.
+Control (JSON): GET /health, GET /_sim/stats?last=N, GET /_sim/requests?model=NAME&last=N, POST /_sim/reset.
 
 Not here: what is answered (openai.py, answer.py), when and how brokenly (play.py), what names mean (behaviour.py).
 """
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,12 +23,14 @@ from aiohttp import web
 from gateway.simulator.behaviour import Behaviour, UnknownOption, parse
 from gateway.simulator.observed import Call, Observed
 from gateway.simulator.openai import OpenAi
-from gateway.simulator.play import play, refusal
+from gateway.simulator.play import Raw, play, refusal
 from gateway.simulator.reply import Ask, Refused, WireFormat
 
 BACKLOG = 4096
 MAX_REQUEST_BYTES = 128 << 20
-DRAIN_S = 1.0
+DRAIN_S = 0.25
+LAST_REQUESTS = 100
+_log = logging.getLogger(__name__)
 FORMATS: tuple[WireFormat, ...] = (OpenAi(),)
 
 
@@ -99,7 +102,7 @@ class _Server:
         self._key = key
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_REQUEST_BYTES, middlewares=[_unknown_paths])
+        app = web.Application(client_max_size=MAX_REQUEST_BYTES, middlewares=[_openai_errors])
         app.router.add_get("/health", self._health)
         app.router.add_get("/_sim/stats", self._stats)
         app.router.add_get("/_sim/requests", self._requests)
@@ -119,9 +122,12 @@ class _Server:
                 response = await self._answer(request, call, wire_format, operation)
             except Refused as refused:
                 response = refusal(call, wire_format, refused)
-            except (asyncio.CancelledError, ConnectionError):
+            except asyncio.CancelledError:
                 self.observed.end(call, "faulted" if call.is_cut else "aborted")
                 raise
+            except ConnectionError:  # found out by a write, before the handler was cancelled
+                self.observed.end(call, "faulted" if call.is_cut else "aborted")
+                return Raw()
             except BaseException:
                 self.observed.end(call, "faulted")
                 raise
@@ -138,6 +144,8 @@ class _Server:
         if self._key is not None and not wire_format.is_authorized(request.headers, self._key):
             raise Refused(401, "invalid_api_key", "Incorrect API key provided.")
         ask = wire_format.ask(operation, request.match_info, body)
+        if not ask.is_attempt:
+            return await play(request, call, wire_format, ask, Behaviour())
         self.observed.name(call, ask.model, is_stream=ask.is_stream)
         behaviour = _behaviour(ask).at(*self.observed.attempt(call))
         return await play(request, call, wire_format, ask, behaviour)
@@ -145,15 +153,15 @@ class _Server:
     async def _health(self, _: web.Request) -> web.Response:
         return _json({"status": "ok"})
 
-    async def _stats(self, _: web.Request) -> web.Response:
+    async def _stats(self, request: web.Request) -> web.Response:
         connections = 0
         if self.runner is not None and self.runner.server is not None:
             connections = len(self.runner.server.connections)
-        requests = self.observed.requests(None)
+        requests = self.observed.requests(None, _last(request))
         return _json({**self.observed.stats(), "connections_open": connections, "last_requests": requests})
 
     async def _requests(self, request: web.Request) -> web.Response:
-        return _json(self.observed.requests(request.query.get("model")))
+        return _json(self.observed.requests(request.query.get("model"), _last(request)))
 
     async def _reset(self, _: web.Request) -> web.Response:
         self.observed.reset()
@@ -172,7 +180,7 @@ def _behaviour(ask: Ask) -> Behaviour:
 
 
 @web.middleware
-async def _unknown_paths(
+async def _openai_errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     try:
@@ -186,6 +194,15 @@ async def _unknown_paths(
             says = f"The request is larger than {MAX_REQUEST_BYTES} bytes."
         body = FORMATS[0].error(Refused(error.status, code, says))
         return web.Response(status=error.status, body=orjson.dumps(body), content_type="application/json")
+    except (TypeError, ValueError, AttributeError, LookupError) as error:  # a member of a shape nobody sends
+        _log.exception("the simulator did not understand a request")
+        body = FORMATS[0].error(Refused(400, "invalid_type", f"The simulator did not understand the request: {error}"))
+        return web.Response(status=400, body=orjson.dumps(body), content_type="application/json")
+
+
+def _last(request: web.Request) -> int:
+    text = request.query.get("last", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else LAST_REQUESTS
 
 
 def _json(value: object) -> web.Response:

@@ -32,7 +32,7 @@ async def until_aborted(simulator: Running, count: int = 1) -> dict[str, Any]:
         ("sim-s06", "waiting"),
         ("sim-first-60000", "headers"),
         ("sim-chunks-9-pace-60000", "streaming"),
-        ("sim-chunks-1000000-pace-1", "streaming"),
+        ("sim-chunks-100000-pace-1", "streaming"),
         ("bench-slow-9-60000", "streaming"),
         ("bench-wait-60000", "waiting"),
     ],
@@ -61,6 +61,30 @@ async def test_a_client_that_leaves_before_its_body_is_whole(simulator: Running)
     writer.close()
     stats = await until_aborted(simulator)
     assert (stats["last_requests"][0]["phase"], stats["by_model"]) == ("reading", {})
+
+
+async def test_clients_that_leave_at_any_moment_leave_nothing(
+    simulator: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether a write or the cancel finds it out, a leaving client is counted, not logged, and nothing stays open."""
+
+    async def leave(after_s: float) -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", simulator.port)
+        writer.write(request_bytes("sim-chunks-100000", stream=True))
+        await asyncio.sleep(after_s)
+        writer.transport.abort()
+
+    await asyncio.gather(*(leave(number / 10_000) for number in range(100)))
+    stats = await until_aborted(simulator, 100)
+    assert (stats["requests"], stats["completed"], stats["faulted"], stats["streams_open"]) == (100, 0, 0, 0)
+    assert caplog.records == []
+
+
+async def test_the_catalogue_is_no_attempt(simulator: Running) -> None:
+    """Looking a faulty model up neither fails nor uses up its fault."""
+    assert (await get(simulator, "/v1/models/sim-s03"))["id"] == "sim-s03"
+    stats = await get(simulator, "/_sim/stats")
+    assert (stats["requests"], stats["by_model"]) == (1, {})
 
 
 async def test_requests_are_kept_as_they_came(simulator: Running) -> None:
@@ -120,6 +144,7 @@ async def test_keys() -> None:
         ("POST", "/v1/embeddings", b'{"model":"sim","input":""}', 400, "input"),
         ("POST", "/v1/embeddings", b'{"model":"sim","input":"x","dimensions":99999}', 400, "dimensions"),
         ("GET", "/v1/models/sim-typo", b"", 404, "model"),
+        ("POST", "/v1/chat/completions", b'{"model":"sim","messages":[{"role":"user"}],"tools":[7]}', 400, None),
     ],
 )
 async def test_errors_have_the_shape(

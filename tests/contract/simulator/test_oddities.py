@@ -1,5 +1,6 @@
 """What a decoder must stand: line ends, comments, coding, sizes and broken framing, each seen on a raw socket."""
 
+import asyncio
 import gzip
 import zlib
 
@@ -7,7 +8,7 @@ import orjson
 import pytest
 
 from gateway.simulator.server import Running
-from tests.contract.simulator.raw import chat
+from tests.contract.simulator.raw import chat, request_bytes
 
 WORDS = ["You", " said:", " hello", " big", " world"]
 
@@ -68,6 +69,32 @@ async def test_gzip_unasked(simulator: Running) -> None:
 async def test_illegal_text(simulator: Running, option: str, mark: bytes, *, stream: bool) -> None:
     """Text that no JSON reader may take as it is."""
     assert mark in (await chat(simulator.port, f"sim-{option}", stream=stream)).body
+
+
+async def test_usage_in_each_chunk_grows(simulator: Running) -> None:
+    """A vendor that reports usage all along: each figure replaces the one before, the last is the whole."""
+    chunks = [orjson.loads(event.data) for event in (await chat(simulator.port, "sim-usage-each")).events[:-1]]
+    assert [chunk["usage"]["completion_tokens"] for chunk in chunks] == [0, 1, 2, 3, 4, 5, 5]
+    assert all(chunk["choices"] for chunk in chunks)
+
+
+async def test_a_prelude_has_no_choices(simulator: Running) -> None:
+    """A first chunk on which `choices[0]` fails, and the same words after it."""
+    seen = await chat(simulator.port, "sim-prelude")
+    assert orjson.loads(seen.events[0].data)["choices"] == []
+    assert seen.texts == WORDS
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_kept_connection_hangs_up(simulator: Running, *, stream: bool) -> None:
+    """The answer is whole and promises to keep the connection, which then closes: the next request on it fails."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", simulator.port)
+    writer.write(request_bytes("sim-hangup", stream=stream))
+    answer = await reader.read()
+    assert answer.endswith(b"0\r\n\r\n" if stream else b"}}}")
+    assert b"connection: close" not in answer.lower()
+    writer.close()
+    assert simulator.observed.stats()["completed"] == 1
 
 
 async def test_sizes(simulator: Running) -> None:
