@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 _BOM = b"\xef\xbb\xbf"
 _COLON = ord(":")
+_LF = ord("\n")
 _RETRY_MAX_DIGITS = 15
 
 
@@ -66,11 +67,14 @@ class SseParser:
         if self._is_too_large:
             raise self._too_large()
         if buffer:
-            if b"\n\n" not in data and not (buffer[-1] == 10 and data[:1] == b"\n"):
+            if b"\n\n" not in data and not (buffer[-1] == _LF and data[:1] == b"\n"):
                 buffer += data
                 return self._checked([])
             data = bytes(buffer) + data
             buffer.clear()
+        end = len(data) - 2
+        if data[:6] == b"data: " and data.find(b"\n") == end <= self.max_event_bytes and data[-1] == _LF:
+            return [_event((None, data[6:end], None, None))]  # one frame of one line: what a paced stream feeds
         frames = data.split(b"\n\n")
         if rest := frames.pop():
             buffer += rest
@@ -106,7 +110,7 @@ class SseParser:
     def _with_lf_endings(self, data: bytes) -> bytes:
         if not data:
             return data
-        if self._is_after_cr and data[0] == 10:
+        if self._is_after_cr and data[0] == _LF:
             data = data[1:]
         self._is_after_cr = data.endswith(b"\r")
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
