@@ -16,7 +16,7 @@ from gateway.config.load import Loaded
 from gateway.config.merge import Origin
 from gateway.config.problems import Path, dotted
 from gateway.config.schema import Config
-from gateway.config.schema.walk import place
+from gateway.config.schema.walk import is_reloaded
 
 ABSENT: Final = object()
 
@@ -35,9 +35,8 @@ class Change:
 
     @property
     def is_reloaded(self) -> bool:
-        """Whether a reload applies it: no section or field above it needs a restart."""
-        steps = (place(self.path[:length]) for length in range(1, len(self.path) + 1))
-        return all(step is None or step.is_reloaded for step in steps)
+        """Whether a reload applies it."""
+        return is_reloaded(self.path)
 
     def side(self, value: Any) -> Any:
         """A side as it may be printed; None when absent."""

@@ -15,13 +15,12 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from gateway.config import environ
-from gateway.config.diff import Change
 from gateway.config.flat import at, shown
 from gateway.config.load import Loaded
 from gateway.config.merge import Origin
 from gateway.config.problems import Path, did_you_mean, dotted, undotted
 from gateway.config.schema import Config
-from gateway.config.schema.walk import Place, expected, fields, names, place
+from gateway.config.schema.walk import Place, expected, fields, is_reloaded, names, place
 
 
 class UnknownKeyError(LookupError):
@@ -76,7 +75,7 @@ def explain(loaded: Loaded, key: str) -> Explanation:
         unit=found.unit,
         value=None if is_open else shown(value),
         default=_default(found),
-        is_reloaded=Change(path, None, None).is_reloaded,
+        is_reloaded=is_reloaded(path),
         variable="" if {int} & {type(step) for step in path} else environ.variable_of(path),
         origins=loaded.provenance.get(path, ()),
         children=_children(value, path) if is_open else (),

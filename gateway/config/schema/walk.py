@@ -124,6 +124,12 @@ def _step(here: Place, step: str | int) -> Place | None:
     return here if here.kind == "any" else None
 
 
+def is_reloaded(path: Path) -> bool:
+    """Whether a reload applies what stands at `path`: nothing on the way down to it needs a restart."""
+    steps = (place(path[:length]) for length in range(1, len(path) + 1))
+    return all(step is None or step.is_reloaded for step in steps)
+
+
 def names(at: Place) -> tuple[str, ...]:
     """The keys a section knows; empty for everything else."""
     return tuple(at.type.model_fields) if at.kind == "section" else ()
@@ -146,7 +152,8 @@ def expected(at: Place) -> str:
 def bounds(at: Place) -> str:
     """The bounds of a number in words, with a leading space; empty when there are none."""
     low = next(
-        (f"{'from' if isinstance(m, Ge) else 'above'} {_bound(m):g}" for m in at.metadata if isinstance(m, Ge | Gt)), ""
+        (f"{'from' if isinstance(m, Ge) else 'above'} {_bound(m):.12g}" for m in at.metadata if isinstance(m, Ge | Gt)),
+        "",
     )
     high = next(
         (f"{'to' if isinstance(m, Le) else 'below'} {_bound(m):.12g}" for m in at.metadata if isinstance(m, Le | Lt)),
