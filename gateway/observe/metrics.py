@@ -42,11 +42,12 @@ LINK_BATCHES = Counter("gateway_link_batches_total", "Batches written to the lin
 LINK_FRAMES = Counter("gateway_link_frames_total", "Frames written to the link.", ("side",))
 LINK_STALLS = Counter("gateway_link_credit_stalls_total", "Times a call waited for its reader.", ("side",))
 LINK_QUEUE = Gauge(
-    "gateway_link_queue_bytes", "Bytes waiting to be written to the link.", ("side",), multiprocess_mode="livesum"
+    "gateway_link_queue_calls", "Calls that waited for room on the link at its last full moment.", ("side",),
+    multiprocess_mode="livesum",
 )
+LINK_LINKS = Gauge("gateway_link_links", "Links that are up.", ("side",), multiprocess_mode="livesum")
 HTTP = Counter("gateway_http_requests_total", "HTTP requests.", ("route", "method", "status"))
 HTTP_SECONDS = Histogram("gateway_http_request_duration_seconds", "HTTP requests.", ("route",), buckets=_DURATION)
-HTTP_OPEN = Gauge("gateway_http_requests_in_flight", "HTTP requests that run now.", (), multiprocess_mode="livesum")
 LOOP_LAG = Gauge("gateway_event_loop_lag_seconds", "Latest event-loop lag.", ("role",), multiprocess_mode="livemax")
 GENERATION = Gauge("gateway_config_generation", "Configuration in force.", (), multiprocess_mode="livemax")
 RELOADS = Counter("gateway_config_reloads_total", "Reloads by outcome.", ("outcome",))

@@ -15,7 +15,7 @@ Not here:
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -27,12 +27,12 @@ from gateway.routing.catalogue import Deployment
 from gateway.rpc.contract import CHAT, COMPLETE, EMBED, STREAM_CHAT, STREAM_COMPLETE, Event, Method
 from gateway.wire import json
 from gateway.wire.openai import chat, chunks, completions, embeddings
-from gateway.wire.pb import types_pb2
+from gateway.wire.pb import completions_pb2, types_pb2
 from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
 
 NAME: Final = "openai"
 _PATHS = {"Chat": "chat", "StreamChat": "chat", "Complete": "completions", "StreamComplete": "completions"}
-_ENCODE = {
+_ENCODE: dict[str, Callable[[Any], dict[str, Any]]] = {
     CHAT.name: chat.encode_request,
     STREAM_CHAT.name: chat.encode_request,
     COMPLETE.name: completions.encode_request,
@@ -165,6 +165,7 @@ class OpenAIStreamDecoder:
         self.chunks += 1
         if type(event) is str:
             self.output_chars += len(event)
+            self.has_content = self.has_content or bool(event)
             return event
         return self._message(event)
 
@@ -177,7 +178,7 @@ class OpenAIStreamDecoder:
             self._seen.add(choice.index)
             if choice.finish_reason:
                 self._finished.add(choice.index)
-        self.output_chars += chunks.output_chars(message)
+        self.output_chars += _output_chars(message)
         self.has_content = self.has_content or chunks.is_content(message)
         return self._usage(message)
 
@@ -193,6 +194,13 @@ class OpenAIStreamDecoder:
         elif not self._is_usage_wanted and "usage" in message.nulls:
             message.nulls.remove("usage")
         return message  # type: ignore[no-any-return]  # a ChatChunk or a CompletionResponse
+
+
+def _output_chars(message: Any) -> int:
+    """Characters of answer text in a chunk, of either kind."""
+    if isinstance(message, completions_pb2.CompletionResponse):
+        return sum(len(choice.text) for choice in message.choices)
+    return sum(len(block.text) + len(block.tool.arguments) for c in message.choices for block in c.delta.blocks)
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:

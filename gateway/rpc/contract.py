@@ -20,6 +20,7 @@ from typing import Protocol, TypeAlias
 
 from google.protobuf.message import Message
 
+from gateway.core.errors import GatewayError, Kind
 from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2, link_pb2, models_pb2
 
 CallContext: TypeAlias = link_pb2.CallContext
@@ -77,8 +78,13 @@ METHODS: dict[str, Method] = {
 }
 
 
-def with_text(template: Message, text: str) -> Message:
-    """The whole message a `str` event stands for: `template` with `text` in its one text delta."""
+def with_text(template: Message | None, text: str) -> Message:
+    """The whole message a `str` event stands for: `template` with `text` in its one text delta.
+
+    Raises GatewayError INTERNAL when there is no template yet: the sender broke the rule.
+    """
+    if template is None:
+        raise GatewayError(Kind.INTERNAL, "A shorthand event came before the message it repeats.")
     whole = type(template)()
     whole.CopyFrom(template)
     if isinstance(whole, chat_pb2.ChatChunk):

@@ -1,0 +1,125 @@
+"""The HTTP half: a listener, and links to one or several services.
+
+Rules:
+    - It reads no configuration: what it needs arrives over the link, also after each reload.
+    - It listens once the first settings arrived; until then it waits for a service.
+    - Stop: stop accepting, finish what runs within the drain time, then end it with an explicit error.
+Not here:
+    - What a request means (frontend); policy of any kind (service).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import replace
+
+from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
+from gateway.app.observers import HttpMetrics, LinkMetrics
+from gateway.frontend.edge import Edge
+from gateway.frontend.server import Running, serve
+from gateway.frontend.settings import FrontendSettings
+from gateway.observe.lag import watch_lag
+from gateway.observe.log import Log, make_log
+from gateway.observe.metrics import exposition
+from gateway.rpc.link_client import LinkClient
+from gateway.rpc.options import LinkOptions
+from gateway.wire import json
+
+LINK_VARIABLE = "GATEWAY_INTERNAL_LINK"
+SHARED_PORT_VARIABLE = "GATEWAY_INTERNAL_SHARED_PORT"
+DRAIN_DEFAULT_S = 30.0
+
+
+class Settings:
+    """The settings in force, as they come over the link; `host` and `port` given here win."""
+
+    def __init__(self, log: Log, host: str | None = None, port: int | None = None) -> None:
+        self.arrived = asyncio.Event()
+        self.value = FrontendSettings()
+        self.drain_s = DRAIN_DEFAULT_S
+        self._log = log
+        self._host = host
+        self._port = port
+
+    def get(self) -> FrontendSettings:
+        """What a request is answered by."""
+        return self.value
+
+    def take(self, generation: int, text: str) -> None:
+        """Put settings in force; ones that cannot be read change nothing."""
+        try:
+            value = FrontendSettings.from_json(text)
+            self.drain_s = float((json.loads(text.encode()).get("process") or {}).get("drain_s", DRAIN_DEFAULT_S))
+        except (ValueError, TypeError) as error:
+            self._log.write("error", "settings from the service cannot be read", error=str(error))
+            return
+        own = {name: given for name, given in (("host", self._host), ("port", self._port)) if given is not None}
+        self.value = replace(value, http=replace(value.http, **own)) if own else value  # type: ignore[arg-type]  # host, port
+        self._log.generation = generation
+        self.arrived.set()
+
+
+async def metrics() -> bytes:
+    """The body of /metrics; gathered off the loop, since it reads files of all processes."""
+    return await asyncio.to_thread(exposition)
+
+
+async def _main(addresses: list[str], secret: str, host: str | None, port: int | None) -> int:
+    log = make_log(os.environ.get("GATEWAY_LOG_LEVEL", "info"), "auto", "frontend")
+    adopt_logging(log)
+    settings = Settings(log, host, port)
+    options = LinkOptions(secret=secret)
+    async with LinkClient(addresses, options, on_settings=settings.take, observer=LinkMetrics("frontend")) as link:
+        edge = Edge(
+            link,
+            settings.get,
+            is_ready=lambda: link.state == "ready",
+            metrics=metrics,
+            observer=HttpMetrics(log),
+        )
+        async with signals() as stop:
+            if not await _first_settings(settings, stop):
+                return 0
+            try:
+                running = await _listen(edge, settings)
+            except OSError as error:
+                log.write("error", "cannot listen", error=str(error), hint="http.host, http.port")
+                return EXIT_CONFIGURATION
+            log.attach(asyncio.get_running_loop().call_later)
+            lag = asyncio.create_task(watch_lag(log, "frontend", 0.25))
+            log.write("info", "frontend ready", url=running.url)
+            await stop.wait()
+            log.write("info", "draining", drain_s=settings.drain_s, connections=running.connection_count)
+            await running.drain(settings.drain_s)
+            lag.cancel()
+            log.detach()
+    return 0
+
+
+async def _first_settings(settings: Settings, stop: asyncio.Event) -> bool:
+    """Wait for the service's settings; False when told to stop first."""
+    waits = [asyncio.create_task(settings.arrived.wait()), asyncio.create_task(stop.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    return settings.arrived.is_set()
+
+
+async def _listen(edge: Edge, settings: Settings) -> Running:
+    http = settings.value.http
+    return await serve(edge, host=http.host, port=http.port, reuse_port=SHARED_PORT_VARIABLE in os.environ)
+
+
+def main(addresses: list[str] | None = None, host: str | None = None, port: int | None = None) -> int:
+    """Run a frontend until it is told to stop. `addresses` are services, `HOST:PORT` or `unix:PATH`."""
+    found = addresses or [a for a in os.environ.get(LINK_VARIABLE, "").split(",") if a]
+    if not found:
+        sys.stderr.write("no service to talk to: pass --service HOST:PORT\n")
+        return EXIT_CONFIGURATION
+    return run(lambda: _main(found, os.environ.get("GATEWAY_LINK_SECRET", ""), host, port))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

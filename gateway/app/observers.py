@@ -1,0 +1,87 @@
+"""What the halves tell of themselves, as metrics and log records.
+
+Rules:
+    - An observer never raises and never waits.
+Not here:
+    - The metrics themselves (observe.metrics).
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+from gateway.frontend.observer import Observation
+from gateway.observe.log import Log
+from gateway.observe.metrics import HTTP, HTTP_SECONDS, LINK_BATCHES, LINK_FRAMES, LINK_LINKS, LINK_QUEUE, LINK_STALLS
+
+
+class LinkMetrics:
+    """A `LinkObserver` of one side of the link: frontend or service."""
+
+    def __init__(self, side: str) -> None:
+        self._batches = LINK_BATCHES.labels(side)
+        self._frames = LINK_FRAMES.labels(side)
+        self._stalls = LINK_STALLS.labels(side)
+        self._queue = LINK_QUEUE.labels(side)
+        self._links = LINK_LINKS.labels(side)
+
+    def batch_sent(self, frames: int, size_bytes: int, waiting: int) -> None:
+        """A batch was handed to gRPC."""
+        self._batches.inc()
+        self._frames.inc(frames)
+        if waiting:
+            self._queue.set(waiting)
+
+    def batch_received(self, frames: int, size_bytes: int) -> None:
+        """Counted where it was sent."""
+
+    def call_stalled(self) -> None:
+        """A call waits for its reader."""
+        self._stalls.inc()
+
+    def links_changed(self, links: int) -> None:
+        """So many links are up."""
+        self._links.set(links)
+
+
+class HttpMetrics:
+    """An `Observer` of a frontend: counts requests, and logs those that never became a call."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._seconds: dict[str, Histogram] = {}
+
+    def __call__(self, observation: Observation) -> None:
+        """Count one request."""
+        seen = observation
+        method = seen.method if seen.method in _METHODS else "other"
+        key = (seen.route if seen.route in _ROUTES else "unknown", method, seen.status)
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = HTTP.labels(key[0], method, str(seen.status))
+            self._seconds.setdefault(key[0], HTTP_SECONDS.labels(key[0]))
+        counter.inc()
+        self._seconds[key[0]].observe(seen.seconds)
+        if seen.outcome != "complete" and self._log.level <= 20:  # the level `info`
+            self._log.write(
+                "info",
+                "request",
+                request_id=seen.request_id,
+                route=seen.route[:100],
+                method=method,
+                status=seen.status,
+                outcome=seen.outcome,
+                error=seen.error,
+                ms=round(seen.seconds * 1000, 3),
+                peer=seen.peer,
+            )
+
+
+_METHODS = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"))
+_ROUTES = frozenset(
+    (
+        "/", "/health", "/readyz", "/metrics", "/openapi.json", "/v1/models", "/v1/models/{id}",
+        "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
+    )
+)  # fmt: skip

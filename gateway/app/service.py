@@ -1,0 +1,214 @@
+"""The service half: configuration, pipeline, gRPC listener and the service's end of the link.
+
+Rules:
+    - Start: load and check, then listen; a wrong configuration ends the process with every problem named.
+    - Reload (SIGHUP, file change): a good tree replaces the runtime as a whole and is published to the
+      frontends; a bad one changes nothing and is said once.
+    - Stop: refuse new calls, finish what runs within `process.drain_s`, then close connections.
+Not here:
+    - The HTTP half (app.frontend); both in one process (app.single).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+import orjson
+
+from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
+from gateway.app.observers import LinkMetrics
+from gateway.app.state import pepper_of
+from gateway.config.load import load
+from gateway.config.problems import ConfigErrors
+from gateway.config.schema import Config
+from gateway.config.snapshot import Current, Reloaded
+from gateway.config.standin import at_address
+from gateway.config.watch import reload, watch
+from gateway.core.clock import Clock, SystemClock
+from gateway.observe.lag import watch_lag
+from gateway.observe.log import Log, make_log
+from gateway.observe.metrics import GENERATION, RELOADS, CallMetrics
+from gateway.pipeline.kit import Kit, Runtime
+from gateway.providers.transport import Transport
+from gateway.quota.memory import MemoryQuota
+from gateway.rpc.link_server import LinkServer, serve
+from gateway.rpc.options import LinkOptions
+from gateway.service.dispatch import Dispatch
+from gateway.service.server import GrpcServer
+
+Publish = Callable[[str, int], None]
+LINK_VARIABLE = "GATEWAY_INTERNAL_LINK"
+
+
+def make_current() -> Current:
+    """The configuration in force, with the simulator's address filled in. Raises ConfigErrors."""
+    return Current(load, adapt=lambda config: at_address(config, config.simulator.host, config.simulator.port))
+
+
+class ServiceHalf:
+    """Everything behind the link: kit, dispatch, reload."""
+
+    def __init__(self, current: Current, log: Log, clock: Clock | None = None) -> None:
+        self.current = current
+        self.log = log
+        self._pepper = pepper_of(current.get().config, current.loaded.sources.state_dir)
+        clock = clock or SystemClock()
+        self.kit = Kit(
+            runtime=self._runtime(),
+            quota=MemoryQuota(clock),
+            transport=Transport(),
+            metrics=CallMetrics(),
+            log=log,
+            clock=clock,
+        )
+        self.dispatch = Dispatch(self.kit)
+        self._publish: Publish = lambda _json, _generation: None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._note_generation()
+
+    def start(self, publish: Publish) -> None:
+        """Begin to watch; `publish` takes the frontends' part of the configuration, now and after reloads."""
+        self._publish = publish
+        self.log.attach(asyncio.get_running_loop().call_later)
+        self.publish()
+        lag_s = self.current.get().config.observe.loop_lag_warn_s
+        self._tasks = [
+            asyncio.create_task(watch(self.current, self.take)),
+            asyncio.create_task(watch_lag(self.log, "service", lag_s)),
+        ]
+
+    def publish(self) -> None:
+        """Send the frontends their part of the configuration."""
+        snapshot = self.current.get()
+        self._publish(frontend_settings(snapshot.config), snapshot.generation)
+
+    def ask_reload(self) -> None:
+        """Reload soon; for a signal handler."""
+        self._tasks.append(asyncio.create_task(self._reload()))
+
+    async def _reload(self) -> None:
+        self.take(await reload(self.current))
+
+    def take(self, result: Reloaded) -> None:
+        """Act on what a reload did."""
+        RELOADS.labels(result.outcome).inc()
+        if result.outcome == "kept":
+            if result.is_news:
+                problems = [str(problem) for problem in result.problems]
+                self.log.write("error", "configuration is wrong; the last good one stays", problems=problems)
+            return
+        if result.outcome == "unchanged":
+            self.log.write("info", "configuration unchanged")
+            return
+        self.swap()
+        self.log.write("info", "configuration in force", restart_needed=list(result.restart_needed))
+
+    def swap(self) -> None:
+        """Put the current snapshot in force."""
+        self.kit.runtime = self._runtime()
+        self._note_generation()
+        self.publish()
+        deployments = [d for entry in self.kit.runtime.catalogue.entries for d in entry.candidates]
+        self._tasks.append(asyncio.create_task(self.kit.transport.retire(deployments)))
+        self._tasks = [task for task in self._tasks if not task.done()]
+
+    async def stop(self) -> None:
+        """Close connections; what still runs is cut."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.kit.transport.close()
+        self.log.detach()
+
+    def _runtime(self) -> Runtime:
+        snapshot = self.current.get()
+        return Runtime.of(snapshot.config, snapshot.generation, self._pepper)
+
+    def _note_generation(self) -> None:
+        GENERATION.set(self.kit.runtime.generation)
+        self.log.generation = self.kit.runtime.generation
+
+
+def frontend_settings(config: Config) -> str:
+    """The part of the configuration a frontend needs, as JSON. Holds no secret."""
+    sections = {
+        "http": config.http.model_dump(mode="json"),
+        "profiles": {name: profile.model_dump(mode="json") for name, profile in config.profiles.items()},
+        "observe": config.observe.model_dump(mode="json"),
+        "process": config.process.model_dump(mode="json"),
+    }
+    return orjson.dumps(sections).decode()
+
+
+def link_options(config: Config) -> LinkOptions:
+    """The link's bounds from the configuration."""
+    link = config.link
+    return LinkOptions(
+        secret=link.secret.reveal() if link.secret is not None and link.secret.is_set else "",
+        credit_bytes=link.credit_bytes,
+        part_bytes=link.part_bytes,
+        calls_max=link.queue_max_calls,
+        request_bytes_max=max(config.http.body_max_bytes, config.grpc.message_max_bytes) * 2,
+        stalled_for_s=config.http.stalled_for_s,
+        backoff_first_s=link.reconnect.base_s,
+        backoff_max_s=link.reconnect.max_s,
+    )
+
+
+async def _main(current: Current, address: str) -> int:
+    config = current.get().config
+    log = make_log(config.observe.log_level, config.observe.log_format, "service")
+    adopt_logging(log)
+    half = ServiceHalf(current, log)
+    link = LinkServer(half.dispatch, link_options(config), LinkMetrics("service"))
+    grpc_server = GrpcServer(config, half.dispatch)
+    try:
+        link_server, port = await serve(link, address)
+        if config.grpc.is_enabled:
+            await grpc_server.start()
+    except (OSError, RuntimeError) as error:
+        log.write("error", "cannot listen", error=str(error), link=address)
+        return EXIT_CONFIGURATION
+    half.start(link.publish)
+    async with signals(half.ask_reload) as stop:
+        log.write("info", "service ready", grpc_port=grpc_server.port, link=address, link_port=port)
+        await stop.wait()
+        drain_s = current.get().config.process.drain_s
+        log.write("info", "draining", drain_s=drain_s, in_flight=half.kit.in_flight)
+        await grpc_server.drain()
+        half.dispatch.is_draining = True
+        stopping = asyncio.create_task(grpc_server.stop(drain_s))
+        cut = await link.drain(drain_s)
+        await stopping
+        await link_server.stop(0)
+        await half.stop()
+        log.write("info", "stopped", cut=cut)
+    return 0
+
+
+def main(address: str | None = None) -> int:
+    """Run the service until it is told to stop. `address` of the link overrides `link.address`."""
+    try:
+        current = make_current()
+    except ConfigErrors as errors:
+        sys.stderr.write(f"{errors}\n")
+        return EXIT_CONFIGURATION
+    config = current.get().config
+    address = address or os.environ.get(LINK_VARIABLE) or config.link.address
+    if not address:
+        sys.stderr.write("no address for the link: set link.address (HOST:PORT or unix:PATH) or pass --link\n")
+        return EXIT_CONFIGURATION
+    if not address.startswith("unix:") and (config.link.secret is None or not config.link.secret.is_set):
+        sys.stderr.write("a link over TCP needs link.secret (or GATEWAY_LINK_SECRET) on both ends\n")
+        return EXIT_CONFIGURATION
+    with suppress(KeyboardInterrupt):
+        return run(lambda: _main(current, address), config.process.event_loop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""`gateway keys create|list|revoke`: API keys kept as records in the state directory.
+
+Rules:
+    - A key is printed once, at creation, alone on standard output; everything else goes to standard error.
+    - A running gateway sees a change within seconds; nothing has to be restarted.
+Not here:
+    - Records and hashing (app.state, accounts.keys); keys written in other configuration files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.config.load import Loaded
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Option(help="What a person calls the key.")] = "key",
+    model: Annotated[
+        list[str] | None, typer.Option(help="A model name or glob it may use; repeat. None = all.")
+    ] = None,
+    rpm: Annotated[int | None, typer.Option(min=1, help="Requests per minute.")] = None,
+    tpm: Annotated[int | None, typer.Option(min=1, help="Tokens per minute.")] = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Calls at the same time.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make a key. It is shown once and not kept."""
+    from gateway.app.state import create_key
+
+    loaded = _load()
+    asked = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
+    limits = {limit: value for limit, value in asked.items() if value is not None}
+    key_id, whole = create_key(loaded, name, models=model or [], limits=limits)
+    if as_json:
+        _print_json({"id": key_id, "key": whole, "name": name})
+        return
+    typer.echo(f"key {key_id} ({name}), shown only this once:", err=True)
+    typer.echo(whole)
+
+
+@app.command("list")
+def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False) -> None:
+    """Show every key's record; never a key."""
+    records = [_shown(slug, key) for slug, key in _load().config.keys.items()]
+    if as_json:
+        _print_json(records)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("id", "name", "models", "limits", "state")
+    for record in records:
+        table.add_row(*(str(record[column]) for column in ("id", "name", "models", "limits", "state")))
+    Console().print(table if records else "no keys; make one: gateway keys create --name NAME")
+
+
+@app.command()
+def revoke(key_id: Annotated[str, typer.Argument(help="The id of the key, as `keys list` shows it.")]) -> None:
+    """Refuse a key from now on. Its record stays, marked as disabled."""
+    from gateway.app.state import read_keys, write_keys
+
+    loaded = _load()
+    records = read_keys(loaded.sources.state_dir)
+    found = next((slug for slug, record in records.items() if record.get("id") == key_id), None)
+    if found is None:
+        elsewhere = any(key.id == key_id for key in loaded.config.keys.values())
+        hint = "it is written in a configuration file: set is_disabled there" if elsewhere else "see: gateway keys list"
+        typer.echo(f"no key with id {key_id} in {loaded.sources.state_dir / 'keys.yaml'} - {hint}", err=True)
+        raise typer.Exit(1)
+    records[found]["is_disabled"] = True
+    write_keys(loaded.sources.state_dir, records)
+    typer.echo(f"key {key_id} is revoked", err=True)
+
+
+def _load() -> Loaded:
+    from gateway.config.load import load
+    from gateway.config.problems import ConfigErrors
+
+    try:
+        return load()
+    except ConfigErrors as errors:
+        typer.echo(str(errors), err=True)
+        raise typer.Exit(78) from None
+
+
+def _shown(slug: str, key: Any) -> dict[str, Any]:
+    limits = {limit: value for limit, value in key.limits.model_dump().items() if value is not None}
+    return {
+        "id": key.id,
+        "slug": slug,
+        "name": key.name,
+        "models": ", ".join(key.models) or "all",
+        "limits": ", ".join(f"{limit} {value}" for limit, value in limits.items()) or "defaults",
+        "state": "revoked" if key.is_disabled else "active",
+        "created_at": key.created_at.isoformat() if key.created_at else None,
+    }
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(value, indent=2))

@@ -1,0 +1,1 @@
+"""The gRPC edge and the dispatch behind every way in."""

@@ -1,0 +1,52 @@
+"""The one door behind the link, the in-process link and ordinary RPCs: a `Caller` for every method.
+
+Rules:
+    - Whatever comes in, over whichever protocol, takes the same path from here.
+Not here:
+    - Inference calls themselves (pipeline.run); wire formats (rpc, frontend).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from google.protobuf.message import Message
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.pipeline.admit import identify
+from gateway.pipeline.kit import Kit
+from gateway.pipeline.run import run
+from gateway.rpc.contract import GET_MODEL, LIST_MODELS, CallContext, Head, Item, Method, Tail
+from gateway.service.models import get_model, list_models
+
+
+class Dispatch:
+    """A `Caller` over a kit. `is_draining` refuses new inference calls with UNAVAILABLE."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self.is_draining = False
+
+    async def __call__(self, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
+        """Run one call; see gateway.rpc.contract."""
+        if self.is_draining:
+            raise GatewayError(Kind.UNAVAILABLE, "This service is stopping.", code="draining", retry_after_s=1)
+        if method is LIST_MODELS or method is GET_MODEL:
+            for item in self._models(method, request, context):
+                yield item
+            return
+        async with aclosing(run(self._kit, method, request, context)) as items:
+            async for item in items:
+                yield item
+
+    def _models(self, method: Method, request: Message, context: CallContext) -> list[Item]:
+        runtime = self._kit.runtime
+        profile = runtime.config.profiles.get(context.profile or "default")
+        identity = None
+        if profile is None or not profile.is_model_list_public:
+            identity = identify(runtime, context, self._kit.clock.wall_s())
+        head = Head({"x-gateway-generation": str(runtime.generation)})
+        if method is LIST_MODELS:
+            return [head, [list_models(runtime.catalogue, identity)], Tail({})]
+        return [head, [get_model(runtime.catalogue, identity, request.id)], Tail({})]  # type: ignore[attr-defined]  # GetModelRequest

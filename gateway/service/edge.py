@@ -1,0 +1,116 @@
+"""The gRPC edge: ordinary RPCs of `gateway.v1.Inference` onto the dispatch.
+
+Rules:
+    - The same calls, checks and failures as over the link; only the spelling differs: headers are initial
+      metadata, trailers trailing metadata, failures a google.rpc.Status with details.
+    - The shorthand `str` events of the link are whole messages here.
+    - Cancelling an RPC closes the dispatch's generator, and with it the provider's connection.
+Not here:
+    - The link (rpc.link_server); health and reflection (service.server).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from gateway.core.errors import GatewayError
+from gateway.rpc.contract import METHODS, CallContext, Caller, Head, Method, Tail, with_text
+from gateway.rpc.status import to_status
+
+SERVICE = "gateway.v1.Inference"
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+TIMEOUT_MAX_MS = 2**32 - 1
+DETAILS = "grpc-status-details-bin"
+_CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def inference_handler(caller: Caller) -> Any:
+    """The generic handler of the Inference service."""
+    handlers = {name: _handler(caller, method) for name, method in METHODS.items()}
+    return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+
+def _handler(caller: Caller, method: Method) -> Any:
+    codec: dict[str, Any] = {
+        "request_deserializer": method.request.FromString,
+        "response_serializer": method.reply.SerializeToString,
+    }
+    if method.is_stream:
+
+        async def stream(request: Message, context: Any) -> AsyncGenerator[Message, None]:
+            async with aclosing(_messages(caller, method, request, context)) as messages:
+                async for message in messages:
+                    yield message
+
+        return grpc.unary_stream_rpc_method_handler(stream, **codec)
+
+    async def unary(request: Message, context: Any) -> Message | None:
+        reply = None
+        async with aclosing(_messages(caller, method, request, context)) as messages:
+            async for message in messages:
+                reply = message
+        return reply
+
+    return grpc.unary_unary_rpc_method_handler(unary, **codec)
+
+
+async def _messages(caller: Caller, method: Method, request: Message, context: Any) -> AsyncGenerator[Message, None]:
+    """The reply messages of one RPC; metadata and failures go to `context`."""
+    call = context_of(context)
+    template: Message | None = None
+    try:
+        async with aclosing(caller(method, request, call)) as items:
+            async for item in items:
+                if isinstance(item, Head):
+                    head = {**item.headers, "x-request-id": call.request_id}
+                    await context.send_initial_metadata(tuple(head.items()))
+                elif isinstance(item, Tail):
+                    context.set_trailing_metadata(tuple(item.trailers.items()))
+                else:
+                    for event in item:
+                        if not isinstance(event, str):
+                            template = event
+                        yield with_text(template, event) if isinstance(event, str) else event
+    except GatewayError as error:
+        await _abort(context, error)
+
+
+async def _abort(context: Any, error: GatewayError) -> None:
+    status = to_status(error)
+    trailers = ((DETAILS, status.SerializeToString()), *error.trailers.items())
+    await context.abort(_CODES[status.code], status.message, trailers)
+
+
+def context_of(context: Any) -> CallContext:
+    """The call's context from an RPC's metadata, peer and deadline."""
+    metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+    call = CallContext(
+        credential=_credential(metadata),
+        request_id=_request_id(metadata),
+        traceparent=metadata.get("traceparent", "")[:100],
+        peer=context.peer(),
+        profile="default",
+        dialect="openai",
+        protocol="grpc",
+    )
+    remaining_s = context.time_remaining()
+    if remaining_s is not None:
+        call.timeout_ms = max(0, min(int(remaining_s * 1000), TIMEOUT_MAX_MS))
+    return call
+
+
+def _credential(metadata: Mapping[str, str]) -> str:
+    scheme, _, key = metadata.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _request_id(metadata: Mapping[str, str]) -> str:
+    given = metadata.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"

@@ -1,0 +1,84 @@
+"""The gRPC listener of a service: Inference, health, reflection.
+
+Rules:
+    - Message size, concurrency, keepalive and connection age are bounded by the configuration.
+    - Health: "" and `gateway.v1.Inference` serve until drain; then NOT_SERVING while calls finish.
+    - Reflection lists the services in development only, unless configured.
+Not here:
+    - The link's listener (rpc.link_server); what calls do (dispatch).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from gateway.config.schema import Config
+from gateway.rpc.contract import Caller
+from gateway.service.edge import SERVICE, inference_handler
+from gateway.wire.pb import inference_pb2  # noqa: F401  # registers the descriptors that reflection shows
+
+METADATA_MAX_BYTES = 16 * 1024
+
+
+class GrpcServer:
+    """The listener. `port` is the bound port."""
+
+    def __init__(self, config: Config, caller: Caller) -> None:
+        self._config = config
+        self._server = grpc.aio.server(options=_options(config))
+        self._health = _health_servicer()
+        self._server.add_generic_rpc_handlers((inference_handler(caller),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if config.grpc.reflection == "on" or (config.grpc.reflection == "auto" and config.environment == "development"):
+            names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        self.port = 0
+
+    async def start(self) -> None:
+        """Bind and serve. Raises OSError when the address cannot be bound."""
+        host, port = self._config.grpc.host, self._config.grpc.port
+        shown = f"[{host}]" if ":" in host else host
+        try:
+            self.port = self._server.add_insecure_port(f"{shown}:{port}")
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {shown}:{port} for gRPC (grpc.host, grpc.port): is it in use?") from error
+        await self._server.start()
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+
+    async def drain(self) -> None:
+        """Tell health checks that no new calls should come."""
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new calls; end what runs after `grace_s`."""
+        await self._server.stop(grace_s)
+
+    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for name in ("", SERVICE):
+            await self._health.set(name, status)
+
+
+def _health_servicer() -> Any:
+    return health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in the stubs
+
+
+def _options(config: Config) -> list[tuple[str, int]]:
+    grpc_ = config.grpc
+    options = [
+        ("grpc.max_receive_message_length", grpc_.message_max_bytes),
+        ("grpc.max_send_message_length", grpc_.message_max_bytes),
+        ("grpc.max_metadata_size", METADATA_MAX_BYTES),
+        ("grpc.max_concurrent_streams", grpc_.max_concurrent_streams),
+        ("grpc.keepalive_time_ms", int(grpc_.keepalive_s * 1000)),
+        ("grpc.keepalive_timeout_ms", int(grpc_.keepalive_timeout_s * 1000)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.so_reuseport", 0),
+    ]
+    if grpc_.max_connection_age_s:
+        options.append(("grpc.max_connection_age_ms", int(grpc_.max_connection_age_s * 1000)))
+    return options
