@@ -30,8 +30,10 @@ PING = b": ping\n\n"
 _UNSAFE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 _NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _RESERVED = frozenset(
-    "connection content-encoding content-length content-type date keep-alive proxy-connection server-timing te trailer "
-    "transfer-encoding upgrade x-request-id".split()
+    {
+        *("connection", "content-encoding", "content-length", "content-type", "date", "keep-alive"),
+        *("proxy-connection", "server-timing", "te", "trailer", "transfer-encoding", "upgrade", "x-request-id"),
+    }
 )
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 # Kinds whose status an SDK would retry although another try cannot help.
@@ -91,10 +93,9 @@ def _is_shown(name: str, profile: Profile) -> bool:
     return profile.rate_limit_headers != "none" or not name.startswith("x-ratelimit-")
 
 
-def timing_line(accept_ms: float, stages: str, render_ms: float) -> str:
-    """The `server-timing` line: the frontend's two stages around those of the call."""
-    middle = f"{_UNSAFE.sub('?', stages)}, " if stages else ""
-    return f"server-timing: accept;dur={accept_ms:.2f}, {middle}render;dur={render_ms:.2f}\r\n"
+def timing_line(*stages: str) -> str:
+    """The `server-timing` line of some stages, each one or more entries; empty ones are left out."""
+    return f"server-timing: {_UNSAFE.sub('?', ', '.join(filter(None, stages)))}\r\n"
 
 
 def error_object(error: GatewayError) -> dict[str, object]:

@@ -144,7 +144,7 @@ class Edge:
         elif request.method == "OPTIONS":
             await self._preflight(reply, methods)
         else:
-            await self._wrong_method(reply, path, methods)
+            raise _wrong_method(request.method, path, methods)
 
     def _find(self, path: str) -> tuple[str, dict[str, Endpoint] | None]:
         methods = self._routes.get(path)
@@ -160,15 +160,6 @@ class Edge:
         if cors.allow_origins and "origin" in headers and "access-control-request-method" in headers:
             lines += answer.preflight_lines(cors)
         await reply.send(204, "", b"", lines)
-
-    async def _wrong_method(self, reply: Reply, path: str, methods: dict[str, Endpoint]) -> None:
-        allowed = ", ".join([*methods, "OPTIONS"])
-        error = GatewayError(
-            Kind.METHOD_NOT_ALLOWED, f"Not allowed to {reply.request.method} on {path[:200]} (HINT: use {allowed})"
-        )
-        reply.error = error.kind.name
-        status, body, _ = answer.failure(error, reply.profile)
-        await reply.send(status, answer.JSON, body, f"allow: {allowed}\r\n")
 
     async def _health(self, reply: Reply) -> None:
         await pages.health(reply, time.monotonic() - self._started_s)
@@ -195,6 +186,13 @@ class Edge:
             if reply.task is not None:
                 reply.outcome = "cut"
                 reply.task.cancel()
+
+
+def _wrong_method(method: str, path: str, methods: dict[str, Endpoint]) -> GatewayError:
+    allowed = ", ".join([*methods, "OPTIONS"])
+    error = GatewayError(Kind.METHOD_NOT_ALLOWED, f"{method} is not possible on {path[:200]}; use {allowed}.")
+    error.headers = {"allow": allowed}
+    return error
 
 
 def is_surplus(request: web.BaseRequest) -> bool:

@@ -100,7 +100,8 @@ async def answer_whole(
     render_ms = (time.perf_counter() - render_s) * 1000
     lines = answer.header_lines(reply.headers, reply.profile)
     if reply.http.has_server_timing:
-        lines += answer.timing_line(accept_ms, trailers.get("server-timing", ""), render_ms)
+        stages = trailers.get("server-timing", "")
+        lines += answer.timing_line(f"accept;dur={accept_ms:.2f}", stages, f"render;dur={render_ms:.2f}")
     lines += f"openai-processing-ms: {reply.elapsed_ms():.0f}\r\n"
     await reply.send(200, answer.JSON, body, lines)
 

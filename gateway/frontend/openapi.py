@@ -1,5 +1,209 @@
-"""stub"""
+"""The OpenAPI 3.1 document of the HTTP surface: one row per operation, rendered by a pure function.
+
+Rules:
+    - Every route of the edge has its rows here and nowhere else (a test compares).
+    - Every operation names the failures its caller must expect; all have the same body.
+
+Not here: shapes of bodies (openapi_schemas.py), behaviour (edge.py, inference.py, pages.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from gateway.frontend.openapi_schemas import INTEGER, SCHEMAS, STRING, ref
+from gateway.wire import json
+
+Node = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path; `request`, `reply` and `chunk` are names of schemas."""
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    reply: str = ""
+    request: str = ""
+    chunk: str = ""
+    needs_key: bool = False
+    text_type: str = ""
+    errors: tuple[int, ...] = ()
+
+
+_KEY_ERRORS = (401, 403, 429, 500, 503)
+_CALL_ERRORS = (400, 401, 402, 403, 404, 408, 413, 415, 429, 500, 502, 503, 504)
+OPERATIONS = (
+    Operation(
+        "post", "/v1/chat/completions", "createChatCompletion", "Continue a conversation", "ChatResponse",
+        "ChatRequest", "ChatChunk", needs_key=True, errors=_CALL_ERRORS,
+    ),
+    Operation(
+        "post", "/v1/completions", "createCompletion", "Continue a text", "Completion", "CompletionRequest",
+        "Completion", needs_key=True, errors=_CALL_ERRORS,
+    ),
+    Operation(
+        "post", "/v1/embeddings", "createEmbedding", "Turn texts into vectors", "EmbeddingResponse",
+        "EmbeddingRequest", needs_key=True, errors=_CALL_ERRORS,
+    ),
+    Operation(
+        "get", "/v1/models", "listModels", "List the models this key may use", "ModelList", needs_key=True,
+        errors=_KEY_ERRORS,
+    ),
+    Operation(
+        "get", "/v1/models/{id}", "getModel", "Describe one model; the id may contain slashes and colons", "Model",
+        needs_key=True, errors=(*_KEY_ERRORS, 404),
+    ),
+    Operation("get", "/", "getFrontPage", "Where to look next", "FrontPage"),
+    Operation("get", "/health", "getHealth", "Whether this process answers", "Health"),
+    Operation("get", "/readyz", "getReadiness", "Whether a call would reach a service", "Ready", errors=(503,)),
+    Operation("get", "/metrics", "getMetrics", "Metrics in the Prometheus text format", text_type="text/plain"),
+    Operation("get", "/openapi.json", "getOpenApi", "This document", text_type="application/json"),
+)  # fmt: skip
+
+_WHY = {
+    400: "The body, a header or a member is wrong; `param` names it.",
+    401: "No key, or a wrong one.",
+    402: "The balance does not cover the call.",
+    403: "The key may not do this.",
+    404: "No such path or model.",
+    405: "The path has other methods; see `allow`.",
+    408: "The request was too slow to arrive.",
+    413: "The body is larger than the limit, as sent or decompressed.",
+    415: "The content type or encoding is not supported.",
+    429: "A rate limit; `retry-after` says when to come back.",
+    500: "A bug of the gateway; the message names the request id.",
+    502: "The provider failed or answered nonsense.",
+    503: "The gateway cannot take the call now; `retry-after` says when to come back.",
+    504: "The provider or the caller's own deadline ran out of time.",
+}
+_PARAMETERS: dict[str, Node] = {
+    "RequestId": {
+        "name": "x-request-id", "in": "header", "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"},
+        "description": "Names the request in logs and answers; made when absent or malformed.",
+    },
+    "RequestTimeout": {
+        "name": "x-request-timeout", "in": "header",
+        "schema": {"type": "number", "exclusiveMinimum": 0, "maximum": 86400},
+        "description": "Seconds until the caller gives up; then the call ends with 504.",
+    },
+    "Traceparent": {
+        "name": "traceparent", "in": "header", "schema": STRING, "description": "W3C trace context.",
+    },
+}  # fmt: skip
+_HEADERS: dict[str, Node] = {
+    "x-request-id": {"schema": STRING, "description": "Of the request, or made."},
+    "server-timing": {"schema": STRING, "description": "Stages of the call in milliseconds; not on streams."},
+    "openai-processing-ms": {"schema": INTEGER, "description": "Milliseconds in the gateway; not on streams."},
+    "x-ratelimit-limit-requests": {"schema": INTEGER, "description": "Requests per window."},
+    "x-ratelimit-remaining-requests": {"schema": INTEGER, "description": "Requests left."},
+    "x-ratelimit-reset-requests": {"schema": STRING, "description": "Until all are back, e.g. `6m0s`."},
+    "x-ratelimit-limit-tokens": {"schema": INTEGER, "description": "Tokens per window."},
+    "x-ratelimit-remaining-tokens": {"schema": INTEGER, "description": "Tokens left."},
+    "x-ratelimit-reset-tokens": {"schema": STRING, "description": "Until all are back, e.g. `12ms`."},
+    "retry-after": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."},
+    "retry-after-ms": {"schema": {"type": "integer", "minimum": 1}, "description": "The same, exact."},
+}
+_ONLY_ON_ERRORS = {"retry-after", "retry-after-ms"}
+
+
+def document() -> Node:
+    """The whole document as a JSON object."""
+    paths: dict[str, Node] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "one-gateway",
+            "version": _version(),
+            "description": "Many models behind one OpenAI-compatible API. The same calls are served over gRPC.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": SCHEMAS,
+            "parameters": _PARAMETERS,
+            "headers": _HEADERS,
+            "responses": {str(status): _error(why) for status, why in _WHY.items()},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "A key of this gateway."}},
+        },
+    }
+
+
+@cache
 def document_bytes() -> bytes:
-    return b"{}"
+    """The document as it is served."""
+    return json.dumps(document())
+
+
+def _operation(operation: Operation) -> Node:
+    node: Node = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "parameters": _parameters(operation),
+        "responses": {
+            "200": _reply(operation),
+            **{
+                str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted({*operation.errors, 405})
+            },
+        },
+        "security": [{"key": []}] if operation.needs_key else [],
+    }
+    if operation.request:
+        node["requestBody"] = {
+            "required": True,
+            "description": "May be compressed with gzip or deflate (`content-encoding`).",
+            "content": {"application/json": {"schema": ref(operation.request)}},
+        }
+    return node
+
+
+def _parameters(operation: Operation) -> list[Node]:
+    names = ["RequestId", "RequestTimeout", "Traceparent"] if operation.needs_key else ["RequestId"]
+    parameters: list[Node] = [{"$ref": f"#/components/parameters/{name}"} for name in names]
+    if "{id}" in operation.path:
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": STRING})
+    return parameters
+
+
+def _reply(operation: Operation) -> Node:
+    content: Node = {}
+    if operation.reply:
+        content["application/json"] = {"schema": ref(operation.reply)}
+    if operation.text_type:
+        content[operation.text_type] = {"schema": {"type": "object" if "json" in operation.text_type else "string"}}
+    if operation.chunk:
+        content["text/event-stream"] = {
+            "schema": {
+                "type": "string",
+                "description": (
+                    f"With `stream: true`: events `data: <{operation.chunk} as JSON>`, then `data: [DONE]`. A stream "
+                    "that fails ends with an event that is an Error, without `[DONE]`, and its connection is cut."
+                ),
+            }
+        }
+    names = _HEADERS.keys() - _ONLY_ON_ERRORS if operation.needs_key else {"x-request-id"}
+    return {"description": operation.summary, "headers": _headers(names), "content": content}
+
+
+def _error(why: str) -> Node:
+    names = {"x-request-id", *_ONLY_ON_ERRORS}
+    return {"description": why, "headers": _headers(names), "content": {"application/json": {"schema": ref("Error")}}}
+
+
+def _headers(names: set[str]) -> Node:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in sorted(names)}
+
+
+def _version() -> str:
+    try:
+        return version("one-gateway")
+    except PackageNotFoundError:
+        return "0"

@@ -109,7 +109,10 @@ class Reply:
                 self._write(answer.chunk(data) if self._is_chunked else data)
             return
         status, body, lines = answer.failure(error, self.profile)
-        await self.send(status, answer.JSON, body, lines + answer.header_lines(self.headers, self.profile))
+        lines += answer.header_lines({**self.headers, **error.headers}, self.profile)
+        if self.http.has_server_timing and (stages := error.trailers.get("server-timing")):
+            lines += answer.timing_line(stages)
+        await self.send(status, answer.JSON, body, lines)
 
     def write_events(self, data: bytes, count: int) -> None:
         """Write the frames of one batch of `count` events; the first batch carries the head of the answer."""

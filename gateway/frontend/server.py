@@ -26,7 +26,7 @@ from gateway.frontend.edge import Edge, Written
 from gateway.frontend.observer import Observation
 from gateway.frontend.settings import DEFAULT_PROFILE, Http
 
-LINGER_S = 2.0  # how long what a refused request still sends is read and dropped, so that it can read its answer
+LINGER_S = 1.0  # how long what a refused request still sends is read and dropped, so that it can read its answer
 SURPLUS = 1.25  # connections beyond max_connections that still get an answer
 
 

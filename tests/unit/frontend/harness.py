@@ -101,6 +101,13 @@ class Toy:
             self.closed.set()
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that has no event of its own; at most 5 s."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110  # the product has no event for the tests' sake
+            await asyncio.sleep(0.005)
+
+
 @dataclass
 class Front:
     """A running frontend."""
@@ -131,9 +138,7 @@ class Front:
 
     async def observed(self, count: int = 1) -> list[Observation]:
         """The observations, once there are `count`."""
-        async with asyncio.timeout(5):
-            while len(self.observations) < count:  # noqa: ASYNC110  # the observer is a plain function
-                await asyncio.sleep(0.005)
+        await until(lambda: len(self.observations) >= count)
         return self.observations
 
 

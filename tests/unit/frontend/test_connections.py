@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.rpc.contract import Head, Tail
-from tests.unit.frontend.harness import CHAT_BODY, Front, chunk, error_of, frontend, post, split
+from tests.unit.frontend.harness import CHAT_BODY, Front, chunk, error_of, frontend, post, split, until
 
 PATH = "/v1/chat/completions"
 STREAM = {**CHAT_BODY, "stream": True}
@@ -66,11 +66,9 @@ async def endless(method, request, context):
 async def test_call_ends_when_its_client_leaves(script, body, ending) -> None:
     """In every phase the generator of the call is closed promptly, whether the client closes or resets."""
     async with frontend(script) as front:
-        reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+        _, writer = await asyncio.open_connection("127.0.0.1", front.port)
         writer.write(keeping(PATH, json.dumps(body).encode()))
-        async with asyncio.timeout(5):
-            while not front.toy.running:
-                await asyncio.sleep(0.005)
+        await until(lambda: bool(front.toy.running))
         await asyncio.sleep(0.02)
         if ending == "reset":
             linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
@@ -151,7 +149,7 @@ async def test_quiet_stream_carries_comments() -> None:
         _, _, body = split(await front.raw(post(PATH, STREAM)))
     frames = body.split(b"\n\n")
     assert frames.count(b": ping") >= 2
-    assert [frame[:7] for frame in frames if frame != b": ping"] == [b'data: {', b'data: {', b"data: [", b""]
+    assert [frame[:7] for frame in frames if frame != b": ping"] == [b"data: {", b"data: {", b"data: [", b""]
 
 
 async def test_slow_body_is_408() -> None:
@@ -239,9 +237,7 @@ async def test_connections_beyond_the_limit_are_503() -> None:
             status, headers, body = split(await front.raw(post(PATH, CHAT_BODY)))
         assert (status, headers["retry-after"], headers["connection"]) == (503, "1", "close")
         assert error_of(body)["code"] == "overloaded"
-        async with asyncio.timeout(5):
-            while front.running.connection_count:
-                await asyncio.sleep(0.01)
+        await until(lambda: not front.running.connection_count)
         assert split(await front.raw(post(PATH, CHAT_BODY)))[0] == 200
 
 
@@ -254,17 +250,16 @@ async def test_drain_finishes_what_runs() -> None:
         await proceed.wait()
         yield Tail({})
 
-    async with frontend(script) as front:
-        async with connected(front) as (idle, _), connected(front) as (reader, writer):
-            writer.write(keeping(PATH, json.dumps(STREAM).encode()))
-            head = await reader.readuntil(b"\r\n\r\n")
-            draining = asyncio.create_task(front.running.drain(5.0))
-            assert await asyncio.wait_for(idle.read(), 2) == b""
-            with pytest.raises(OSError, match=r".*"):
-                await asyncio.open_connection("127.0.0.1", front.port)
-            proceed.set()
-            rest = await asyncio.wait_for(reader.read(), 2)
-            await asyncio.wait_for(draining, 2)
+    async with frontend(script) as front, connected(front) as (idle, _), connected(front) as (reader, writer):
+        writer.write(keeping(PATH, json.dumps(STREAM).encode()))
+        head = await reader.readuntil(b"\r\n\r\n")
+        draining = asyncio.create_task(front.running.drain(5.0))
+        assert await asyncio.wait_for(idle.read(), 2) == b""
+        with pytest.raises(OSError, match=r".*"):
+            await asyncio.open_connection("127.0.0.1", front.port)
+        proceed.set()
+        rest = await asyncio.wait_for(reader.read(), 2)
+        await asyncio.wait_for(draining, 2)
     assert b"connection" not in head
     assert rest.endswith(b"0\r\n\r\n")
     assert b"[DONE]" in rest
@@ -275,9 +270,7 @@ async def test_drain_cuts_what_does_not_end(body) -> None:
     """What still runs at the end of the bound is ended with an explicit error, and its generator is closed."""
     async with frontend(silent_mid_stream) as front, connected(front) as (reader, writer):
         writer.write(keeping(PATH, json.dumps(body).encode()))
-        async with asyncio.timeout(5):
-            while not front.toy.running:
-                await asyncio.sleep(0.005)
+        await until(lambda: bool(front.toy.running))
         await asyncio.sleep(0.02)
         await asyncio.wait_for(front.running.drain(0.1), 2)
         status, _, answer = split(await asyncio.wait_for(reader.read(), 2))
@@ -315,8 +308,6 @@ async def test_nothing_is_left_after_many_requests() -> None:
             await front.raw(post(PATH, b"{"))
             async with connected(front) as (_, writer):
                 writer.write(keeping(PATH, json.dumps(STREAM).encode()))
-        async with asyncio.timeout(5):
-            while front.running.connection_count or len(asyncio.all_tasks()) > before:
-                await asyncio.sleep(0.01)
+        await until(lambda: not front.running.connection_count and len(asyncio.all_tasks()) <= before)
         assert front.running.edge.replies == set()
         assert front.toy.running == 0

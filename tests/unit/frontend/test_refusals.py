@@ -27,7 +27,9 @@ CHAT = json.dumps(CHAT_BODY).encode()
         pytest.param(post("/v1/../v1/models", b"", method="GET"), 404, None, "Invalid URL", id="dot-segments"),
         pytest.param(post("/v1%2Fmodels", b"", method="GET"), 404, None, "Invalid URL", id="encoded-slash"),
         pytest.param(post("/v1/models/", b"", method="GET"), 404, None, "Invalid URL", id="empty-model-id"),
-        pytest.param(post(PATH, CHAT, "Content-Type: text/plain"), 415, "unsupported_media_type", "text/plain", id="text"),
+        pytest.param(
+            post(PATH, CHAT, "Content-Type: text/plain"), 415, "unsupported_media_type", "text/plain", id="text"
+        ),
         pytest.param(
             post(PATH, CHAT, "Content-Type: application/x-www-form-urlencoded"),
             415,
@@ -50,7 +52,9 @@ CHAT = json.dumps(CHAT_BODY).encode()
         pytest.param(post(PATH, b'"x"'), 400, None, "a string", id="string"),
         pytest.param(post(PATH, b'{"a":' + b"[" * 70 + b"]" * 70 + b"}"), 400, None, "64", id="too-deep"),
         pytest.param(post(PATH, CHAT, "Content-Encoding: br"), 415, "unsupported_media_type", "br", id="brotli"),
-        pytest.param(post(PATH, CHAT, "Content-Encoding: gzip, gzip"), 415, "unsupported_media_type", "gzip", id="twice"),
+        pytest.param(
+            post(PATH, CHAT, "Content-Encoding: gzip, gzip"), 415, "unsupported_media_type", "gzip", id="twice"
+        ),
         pytest.param(post(PATH, CHAT, "Content-Encoding: gzip"), 400, None, "gzip", id="not-gzip"),
         pytest.param(
             post(PATH, gzip.compress(CHAT)[:-9], "Content-Encoding: gzip"), 400, None, "cut off", id="truncated-gzip"
@@ -67,18 +71,24 @@ CHAT = json.dumps(CHAT_BODY).encode()
             id="too-large-chunked",
         ),
         pytest.param(
-            post(PATH, gzip.compress(b" " * 5000), "Content-Encoding: gzip"), 413, "request_too_large", "4096", id="inflated"
+            post(PATH, gzip.compress(b" " * 5000), "Content-Encoding: gzip"),
+            413,
+            "request_too_large",
+            "4096",
+            id="inflated",
         ),
         pytest.param(
             post(PATH, b"zz\r\n", "Transfer-Encoding: chunked"), 400, "invalid_http", "HTTP/1.1", id="bad-chunk-size"
         ),
-        pytest.param(
-            post(PATH, CHAT, "x-request-timeout: soon"), 400, None, "x-request-timeout", id="bad-timeout"
-        ),
+        pytest.param(post(PATH, CHAT, "x-request-timeout: soon"), 400, None, "x-request-timeout", id="bad-timeout"),
         pytest.param(post(PATH, CHAT, "x-request-timeout: -1"), 400, None, "x-request-timeout", id="negative-timeout"),
         pytest.param(post(PATH, CHAT, "x-request-timeout: nan"), 400, None, "x-request-timeout", id="nan-timeout"),
         pytest.param(
-            post(PATH, CHAT, "Authorization: Bearer a", "Authorization: Bearer b"), 400, None, "Authorization", id="two-keys"
+            post(PATH, CHAT, "Authorization: Bearer a", "Authorization: Bearer b"),
+            400,
+            None,
+            "Authorization",
+            id="two-keys",
         ),
         pytest.param(
             post(PATH, CHAT, "Authorization: Bearer sk-\xe9"), 401, "invalid_api_key", "characters", id="odd-key"
@@ -108,11 +118,13 @@ async def test_refused(request_bytes: bytes, status: int, code: str | None, word
         pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\n folded: y\r\n\r\n", 400, id="S7-obs-fold"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\na: b\x00c\r\n\r\n", 400, id="S7-nul"),
         pytest.param(
-            b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             400,
             id="S7-both-lengths",
         ),
-        pytest.param(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", 400, id="S7-two"),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", 400, id="S7-two"
+        ),
         pytest.param(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400, id="S7-negative"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\na: " + b"b" * 40_000 + b"\r\n\r\n", 431, id="header-too-large"),
         pytest.param(b"GET /" + b"b" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431, id="line-too-large"),
@@ -168,7 +180,9 @@ async def test_bomb_is_refused_by_its_ratio() -> None:
 async def test_declared_size_is_refused_before_the_body_is_sent() -> None:
     """A declared length beyond the limit is answered although not one byte of it came."""
     async with frontend(http={"body_max_bytes": 4096}) as front:
-        status, headers, _ = split(await front.raw(post(PATH, b"", "Content-Length: 999999999", "Expect: 100-continue")))
+        status, headers, _ = split(
+            await front.raw(post(PATH, b"", "Content-Length: 999999999", "Expect: 100-continue"))
+        )
     assert status == 413
     assert headers["connection"] == "close"
 
@@ -194,7 +208,10 @@ async def test_each_kind_has_its_status(kind: Kind) -> None:
     row = TABLE[kind]
     assert status == row.http_status
     assert error_of(body) == {
-        "message": "Words.", "type": row.openai_type, "param": "messages[0]", "code": row.openai_code,
+        "message": "Words.",
+        "type": row.openai_type,
+        "param": "messages[0]",
+        "code": row.openai_code,
     }
 
 
