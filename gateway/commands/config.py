@@ -32,6 +32,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Answer as one JSON doc
 @app.command()
 def check(environment: EnvironmentOption = None, config_dir: DirOption = None, is_json: JsonOption = False) -> None:
     """Read every layer and print everything that is wrong."""
+    from gateway.config.standin import is_needed
+
     loaded = _load(environment, config_dir, is_json=is_json)
     config = loaded.config
     available = [slug for slug, provider in config.providers.items() if provider.is_available]
@@ -54,6 +56,8 @@ def check(environment: EnvironmentOption = None, config_dir: DirOption = None, i
     for slug, provider in config.providers.items():
         if provider.unavailable_reason:
             typer.echo(f"  {slug}: {provider.unavailable_reason}")
+    if is_needed(loaded.written):
+        typer.echo("  no provider is available: the simulator answers for every model")
     for warning in loaded.warnings:
         typer.echo(f"warning: {warning}", err=True)
 
@@ -226,6 +230,6 @@ def _print_changes(rows: list[tuple["Change", Any, Any]], before: str, after: st
 
 
 def _side_text(change: "Change", value: Any) -> str:
-    from gateway.config.diff import ABSENT  # noqa: PLC0415
+    from gateway.config.diff import ABSENT
 
     return "-" if value is ABSENT else _word(change.side(value))

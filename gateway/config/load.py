@@ -47,12 +47,17 @@ class Loaded:
     provenance: Mapping[Path, tuple[Origin, ...]] = field(repr=False)
     fingerprint: str
     sources: Sources = field(repr=False)
+    secret_files: tuple[FilePath, ...] = field(repr=False)
     warnings: tuple[str, ...] = ()
 
     @property
     def generation(self) -> str:
         """Short name of these values: equal values, equal name, on every machine."""
         return self.fingerprint[:12]
+
+    def watched(self) -> list[FilePath]:
+        """Every file whose change matters: layers, there or not, and files that hold a secret."""
+        return [*self.sources.watched(), *self.secret_files]
 
 
 def load(
@@ -93,6 +98,7 @@ def _judge(where: Sources, merged: Merged, variables: Mapping[str, str], problem
         provenance=merged.origins,
         fingerprint=_fingerprint(values, resolved),
         sources=where,
+        secret_files=tuple(resolved.files),
         warnings=_warnings(written),
     )
 
@@ -162,7 +168,7 @@ def _strays(where: Sources) -> list[Problem]:
 
 
 def _files(where: Sources) -> list[FilePath]:
-    return [*where.base_files(), *(path for path in where.local_files() if path.exists() or path.is_symlink())]
+    return [*where.base_files(), *(path for path in where.local_files() if sources.is_there(path))]
 
 
 def _lay_file(merged: Merged, where: Sources, path: FilePath, problems: list[Problem]) -> bool:

@@ -27,6 +27,7 @@ class Resolved:
 
     secrets: list[Secret] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    files: list[FilePath] = field(default_factory=list)
 
     def keep(self, secret: Secret) -> str:
         """Store a secret and give its token."""
@@ -57,6 +58,7 @@ def resolve(merged: Merged, environ: Mapping[str, str], folder: FilePath) -> tup
                 text = environ.get(name)
                 return Secret(text or None, f"environment variable {name}")
             case {"file": str(name), **rest} if not rest and name:
+                resolved.files.append(folder / name)
                 return _from_file(folder / name, name)
         resolved.problems.extend(_mistakes(merged, path, value))
         return Secret(value if isinstance(value, str) and value else None, "a literal")

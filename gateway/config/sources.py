@@ -59,13 +59,24 @@ class Sources:
 
     def _pick(self, name: str) -> Path | None:
         for folder in (self.config_dir, self.shipped_dir):
-            if (folder / name).exists():
+            if is_there(folder / name):
                 return folder / name
         return None
 
     def _profile_names(self) -> list[str]:
         folders = (self.config_dir / "profiles", self.shipped_dir / "profiles")
         return sorted({f"profiles/{path.name}" for folder in folders for path in folder.glob("*.yaml")})
+
+
+def is_there(path: Path) -> bool:
+    """Whether something stands at `path`, readable or not: what cannot be read must be said, not passed over."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def locate(

@@ -1,7 +1,7 @@
 """Noticing that a layer changed: file times and sizes, looked at once a second.
 
 Rules:
-    - Files that appear or vanish count as changes; so do new profiles and new names for the same file.
+    - Files that appear or vanish count as changes; so do new profiles, and files that hold a secret.
     - A change is acted on when the files have been still for one look, so a half-written file is not read.
     - Reading runs in a thread; the swap runs on the event loop.
 
@@ -37,10 +37,10 @@ async def reload(current: Current) -> Reloaded:
 
 async def watch(current: Current, report: Callable[[Reloaded], None], *, interval_s: float = INTERVAL_S) -> None:
     """Reload whenever a layer changes, and report each outcome. Runs until cancelled."""
-    acted_on = seen = stamp(current.loaded.sources.watched())
+    acted_on = seen = stamp(current.loaded.watched())
     while True:
         await asyncio.sleep(interval_s)
-        now = stamp(current.loaded.sources.watched())
+        now = stamp(current.loaded.watched())
         if now != acted_on and now == seen:
             acted_on = now
             report(await reload(current))

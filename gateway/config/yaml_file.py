@@ -17,6 +17,13 @@ import yaml
 from gateway.config.problems import Path, Problem, dotted
 
 ENDLESS = "an alias that contains itself"
+TAGGED = "a value with a tag of its own"
+DEEP = "nested too deeply"
+UNREADABLE = (ENDLESS, TAGGED, DEEP)
+DEPTH_MAX = 40
+TAGS = {
+    f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge")
+}
 Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -69,8 +76,9 @@ def _look_over(found: YamlFile, text: str) -> None:
     except yaml.MarkedYAMLError as error:
         found.problems.append(_syntax(found.shown, text, error))
         return
-    except yaml.YAMLError as error:
-        found.problems.append(Problem(found.shown, None, "", found=f"not YAML: {str(error).splitlines()[0]}"))
+    except (yaml.YAMLError, RecursionError) as error:
+        words = DEEP if isinstance(error, RecursionError) else str(error).splitlines()[0]
+        found.problems.append(Problem(found.shown, None, "", found=f"not YAML: {words}"))
         return
     if root is None:
         return
@@ -79,8 +87,7 @@ def _look_over(found: YamlFile, text: str) -> None:
         found.problems.append(Problem(found.shown, root.start_mark.line + 1, "", "a map of sections", kind))
         return
     found.problems.extend(_walk(found, root, (), ()))
-    if not any(problem.found == ENDLESS for problem in found.problems):
-        found.text = text
+    found.text = "" if any(problem.found in UNREADABLE for problem in found.problems) else text
 
 
 def _syntax(shown: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
@@ -98,7 +105,7 @@ def _syntax(shown: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
         words, hint = "more than one document", "remove the `---` between them"
     elif "block end" in words or "mapping values" in words:
         words, hint = "the indentation does not fit the lines above", "keys of one map begin in one column"
-    elif "expected ',' or" in words:
+    elif "expected ',' or" in words or "node content" in words:
         words, hint = "a bracket or brace that is not closed", "close it, or write one item per line"
     return Problem(shown, line + 1, "", found=f"not YAML: {words}", hint=hint)
 
@@ -106,6 +113,13 @@ def _syntax(shown: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
 def _walk(found: YamlFile, node: yaml.Node, path: Path, above: tuple[yaml.Node, ...]) -> Iterator[Problem]:
     if node in above:
         yield Problem(found.shown, node.start_mark.line + 1, dotted(path), found=ENDLESS)
+    elif len(path) > DEPTH_MAX:
+        yield Problem(
+            found.shown, node.start_mark.line + 1, dotted(path[:2]), found=DEEP, hint=f"at most {DEPTH_MAX} levels"
+        )
+    elif node.tag not in TAGS:
+        hint = f"remove {node.tag.replace('tag:yaml.org,2002:', '!!')}"
+        yield Problem(found.shown, node.start_mark.line + 1, dotted(path), found=TAGGED, hint=hint)
     elif isinstance(node, yaml.MappingNode):
         yield from _walk_map(found, node, path, (*above, node))
     elif isinstance(node, yaml.SequenceNode):

@@ -153,3 +153,9 @@ def test_diff_of_directories(write: Write) -> None:
     assert [row["key"] for row in json.loads(run("diff", "a", "b", "--json").stdout)] == ["limits.concurrency"]
     assert run("diff", "a", "a").stdout == "no difference\n"
     assert run("diff", "a", "nowhere").exit_code == 1
+
+
+def test_check_says_that_the_simulator_answers() -> None:
+    """Nobody should take its answers for a vendor's."""
+    assert "the simulator answers for every model" in run("check").stdout
+    assert "simulator answers" not in run("check", OPENAI_API_KEY="x").stdout

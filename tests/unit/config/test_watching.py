@@ -113,3 +113,16 @@ async def test_nothing_is_reported_while_nothing_changes(current: Current) -> No
         for _ in range(50):
             await asyncio.sleep(0.01)
         assert outcomes.empty()
+
+
+async def test_a_rotated_secret_file_is_noticed(current: Current, write: Write) -> None:
+    """A file that only holds a secret is watched as the layers are."""
+    write("config/pepper", "one")
+    write("config/local.yaml", "auth: {pepper: {file: pepper}}\n")
+    current.reload()
+    async with watching(current) as outcomes:
+        write("config/pepper", "another")
+        assert (await next_of(outcomes)).outcome == "changed"
+    pepper = current.get().config.auth.pepper
+    assert pepper is not None
+    assert pepper.reveal() == "another"
