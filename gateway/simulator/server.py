@@ -118,20 +118,19 @@ class _Server:
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def endpoint(request: web.Request) -> web.StreamResponse:
             call = self.observed.begin(request.method, request.path_qs, request.headers)
+            outcome = "faulted"
             try:
                 response = await self._answer(request, call, wire_format, operation)
+                outcome = "completed" if response.status < 300 else "faulted"
             except Refused as refused:
                 response = refusal(call, wire_format, refused)
+            except ConnectionError:  # a write found out that the client left, before the handler was cancelled
+                response, outcome = Raw(), "aborted"
             except asyncio.CancelledError:
-                self.observed.end(call, "faulted" if call.is_cut else "aborted")
+                outcome = "aborted"
                 raise
-            except ConnectionError:  # found out by a write, before the handler was cancelled
-                self.observed.end(call, "faulted" if call.is_cut else "aborted")
-                return Raw()
-            except BaseException:
-                self.observed.end(call, "faulted")
-                raise
-            self.observed.end(call, "completed" if response.status < 300 else "faulted")
+            finally:
+                self.observed.end(call, "faulted" if call.is_cut else outcome)
             return response
 
         return endpoint

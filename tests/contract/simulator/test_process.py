@@ -7,15 +7,17 @@ import sys
 import aiohttp
 import pytest
 
+from tests.contract.simulator.raw import chat
+
 PROGRAM = """
 from gateway.simulator.server import run
-run("127.0.0.1", 0, "k", on_listening=lambda running: print(running.url, flush=True))
+run("127.0.0.1", 0, on_listening=lambda running: print(running.url, flush=True))
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_run_until_a_signal(number: signal.Signals) -> None:
-    """It answers, and ends with status 0 though a stream is open."""
+    """It answers, resets connections on uvloop as on asyncio, and ends with status 0 though a stream is open."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
@@ -23,9 +25,9 @@ async def test_run_until_a_signal(number: signal.Signals) -> None:
         async with aiohttp.ClientSession() as session:
             async with session.get(url + "/health") as response:
                 assert await response.json() == {"status": "ok"}
+            assert (await chat(int(url.rsplit(":", 1)[1]), "sim-s05")).was_reset
             body = {"model": "sim-s06", "messages": [{"role": "user", "content": "x"}]}
-            headers = {"authorization": "Bearer k"}
-            waiting = asyncio.create_task(session.post(url + "/chat/completions", json=body, headers=headers))
+            waiting = asyncio.create_task(session.post(url + "/chat/completions", json=body))
             await asyncio.sleep(0.1)
             process.send_signal(number)
             with pytest.raises(aiohttp.ClientError):

@@ -174,6 +174,9 @@ def test_an_end_between_frames_is_complete(tail: bytes) -> None:
 def test_the_cap_is_exact_and_the_parser_stays_refusing() -> None:
     """A frame of exactly the cap passes, one byte more does not, and no later piece revives the parser."""
     assert len(read([b"data: 4567\n\n"], 10)) == 1
+    for stream in (b"data: 45678\n\n", b"data: 45678\n\ndata: 1\n\n", b"data: 45678"):
+        with pytest.raises(SseTooLarge):
+            SseParser(10).feed(stream)
     parser = SseParser(10)
     assert [event.data for event in parser.feed(b"data: 1\n\ndata: 45678\n\n")] == [b"1"]
     for _ in range(2):
