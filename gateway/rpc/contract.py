@@ -5,7 +5,7 @@ Rules:
       (non-empty lists of events), one `Tail`. A failure is a `GatewayError` raised in place of the
       rest; whatever came before it still holds.
     - An event is a message of the method's reply type, or a `str`: the previous message of this call
-      again, with this text in its one text delta (see `expand`).
+      again, with this text in its one increment: text, reasoning or tool arguments (see `with_text`).
     - Closing the generator cancels the call; it returns when the provider's connection is closed and
       the reservation is settled.
 Not here:
@@ -79,7 +79,7 @@ METHODS: dict[str, Method] = {
 
 
 def with_text(template: Message | None, text: str) -> Message:
-    """The whole message a `str` event stands for: `template` with `text` in its one text delta.
+    """The whole message a `str` event stands for: `template` with `text` in its one increment.
 
     Raises GatewayError INTERNAL when there is no template yet: the sender broke the rule.
     """
@@ -88,7 +88,14 @@ def with_text(template: Message | None, text: str) -> Message:
     whole = type(template)()
     whole.CopyFrom(template)
     if isinstance(whole, chat_pb2.ChatChunk):
-        whole.choices[0].delta.blocks[0].text = text
+        block = whole.choices[0].delta.blocks[0]
+        kind = block.WhichOneof("kind")
+        if kind == "thinking":
+            block.thinking.text = text
+        elif kind == "tool":
+            block.tool.arguments = text
+        else:
+            block.text = text
     else:
         whole.choices[0].text = text  # type: ignore[attr-defined]  # CompletionResponse
     return whole

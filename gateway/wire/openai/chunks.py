@@ -2,8 +2,8 @@
 
 Rules:
 - For every chunk of every stream, rendering what was decoded gives the same JSON values.
-- A `str` event is the last ChatChunk again with this text in its one text delta (shorthand.py); decoder and renderer
-  belong to one stream each and see its events in order.
+- A `str` event is the last ChatChunk again with this text in its one increment: content, reasoning, or the arguments
+  of a tool call (shorthand.py). Decoder and renderer belong to one stream each and see its events in order.
 - Blocks are numbered and missing tool indexes added as numbering.py says.
 
 Not here: SSE framing, `[DONE]`, whether a stream is complete, errors (the openai dialect and the frontend).
@@ -18,7 +18,9 @@ from gateway.wire.openai.numbering import BlockNumbers, add_missing_indexes
 from gateway.wire.openai.shorthand import TextReader, TextWriter
 from gateway.wire.pb import chat_pb2, completions_pb2, types_pb2
 
-_SHARED_DELTA_MEMBERS = frozenset(("role", "content"))
+_TEXTS = frozenset(("content", "reasoning_content", "reasoning"))
+_ARGUMENTS = {"arguments"}
+_CONTINUED = frozenset(("index", "function"))
 _ANSWER_MEMBERS = ("content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call", "audio")
 
 
@@ -32,13 +34,29 @@ def single_choice(obj: Any) -> JsonObject | None:
     return choice if choice.get("finish_reason") is None else None
 
 
-def _text_slot(obj: Any) -> JsonObject | None:
+def _text_slot(obj: Any) -> tuple[JsonObject, str] | None:
+    """Where a chunk's one increment is: content, reasoning, or the arguments of one call already begun."""
     choice = single_choice(obj)
     delta = choice.get("delta") if choice is not None else None
-    if type(delta) is not dict or type(delta.get("content")) is not str:
+    if type(delta) is not dict:
         return None
-    is_alone = all(name in _SHARED_DELTA_MEMBERS or value is None for name, value in delta.items())
-    return delta if is_alone else None
+    names = [name for name, value in delta.items() if value is not None and name != "role"]
+    if len(names) != 1:
+        return None
+    name = names[0]
+    if name in _TEXTS:
+        return (delta, name) if type(delta[name]) is str else None
+    return _arguments_slot(delta[name]) if name == "tool_calls" else None
+
+
+def _arguments_slot(calls: Any) -> tuple[JsonObject, str] | None:
+    if type(calls) is not list or len(calls) != 1 or type(call := calls[0]) is not dict:
+        return None
+    function = call.get("function")
+    if type(function) is not dict or function.keys() != _ARGUMENTS or type(function["arguments"]) is not str:
+        return None
+    is_continuation = all(name in _CONTINUED or value is None for name, value in call.items())
+    return (function, "arguments") if is_continuation else None
 
 
 class ChunkDecoder:
@@ -47,7 +65,7 @@ class ChunkDecoder:
     __slots__ = ("_numbers", "_text")
 
     def __init__(self) -> None:
-        self._text = TextReader("content", _text_slot)
+        self._text = TextReader(_text_slot)
         self._numbers: dict[int, BlockNumbers] = {}
 
     def decode(self, data: bytes) -> chat_pb2.ChatChunk | str:
@@ -78,7 +96,7 @@ class ChunkRenderer:
     __slots__ = ("_indexes", "_text")
 
     def __init__(self) -> None:
-        self._text = TextWriter("content", _text_slot)
+        self._text = TextWriter(_text_slot)
         self._indexes: dict[int, dict[int, int]] = {}
 
     def render(self, event: chat_pb2.ChatChunk | str) -> bytes:

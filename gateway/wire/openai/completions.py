@@ -87,9 +87,9 @@ def encode_response(response: completions_pb2.CompletionResponse) -> JsonObject:
     return RESPONSE.encode(response)
 
 
-def _text_slot(obj: Any) -> JsonObject | None:
+def _text_slot(obj: Any) -> tuple[JsonObject, str] | None:
     choice = single_choice(obj)
-    return choice if choice is not None and type(choice.get("text")) is str else None
+    return (choice, "text") if choice is not None and type(choice.get("text")) is str else None
 
 
 class CompletionChunkDecoder:
@@ -98,7 +98,7 @@ class CompletionChunkDecoder:
     __slots__ = ("_text",)
 
     def __init__(self) -> None:
-        self._text = TextReader("text", _text_slot)
+        self._text = TextReader(_text_slot)
 
     def decode(self, data: bytes) -> completions_pb2.CompletionResponse | str:
         """Read the data of one event. Raises JsonInvalid if it is not a JSON object."""
@@ -119,7 +119,7 @@ class CompletionChunkRenderer:
     __slots__ = ("_text",)
 
     def __init__(self) -> None:
-        self._text = TextWriter("text", _text_slot)
+        self._text = TextWriter(_text_slot)
 
     def render(self, event: completions_pb2.CompletionResponse | str) -> bytes:
         """Return the JSON of one event, without framing; raises like `ChunkRenderer.render`."""

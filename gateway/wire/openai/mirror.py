@@ -48,7 +48,17 @@ class Mirror:
     `fills` says which members a message not made from JSON must have: name -> function of the message.
     """
 
-    __slots__ = ("_fills", "_first", "_first_names", "_null_readers", "_readers", "_writers", "message_class", "names")
+    __slots__ = (
+        "_fill_names",
+        "_fills",
+        "_first",
+        "_first_names",
+        "_null_readers",
+        "_readers",
+        "_writers",
+        "message_class",
+        "names",
+    )
 
     def __init__(
         self,
@@ -67,6 +77,7 @@ class Mirror:
         self._first = first
         self._first_names = frozenset(first)
         self._fills = dict(fills or {})
+        self._fill_names = frozenset(self._fills)
 
     def decode(self, obj: JsonObject, message: Any, kept: Any = None) -> None:
         """Read `obj` into the empty `message`; `kept` is where `extra` and `nulls` go if not there."""
@@ -74,7 +85,9 @@ class Mirror:
             kept = message
         extra: JsonObject | None = None
         readers = self._readers
-        for name, value in self._ordered(obj).items():
+        if self._first_names:
+            obj = self._ordered(obj)
+        for name, value in obj.items():
             read = readers.get(name)
             if read is not None:
                 if value is None and (read := self._null_readers.get(name)) is None:
@@ -87,7 +100,7 @@ class Mirror:
             extra[name] = value
         if extra is not None:
             kept.extra = text(extra)
-        elif self._fills and any(name not in obj and fill(message) is not ABSENT for name, fill in self._fills.items()):
+        elif not self._fill_names <= obj.keys() and self._lacks_fill(obj, message):
             kept.extra = EMPTY
 
     def encode(self, message: Any) -> JsonObject:
@@ -103,11 +116,10 @@ class Mirror:
                 extra = value
             elif number == _NULLS:
                 nulls = value
-        add_kept(out, nulls or (), extra)
-        if not extra:
-            for name, fill in self._fills.items():
-                if name not in out and (value := fill(message)) is not ABSENT:
-                    out[name] = value
+        if nulls or extra:
+            add_kept(out, nulls or (), extra)
+        if not extra and not self._fill_names <= out.keys():
+            self._fill(out, message)
         return out
 
     def made(self, obj: JsonObject) -> Any:
@@ -115,6 +127,14 @@ class Mirror:
         message = self.message_class()
         self.decode(obj, message)
         return message
+
+    def _fill(self, out: JsonObject, message: Any) -> None:
+        for name, fill in self._fills.items():
+            if name not in out and (value := fill(message)) is not ABSENT:
+                out[name] = value
+
+    def _lacks_fill(self, obj: JsonObject, message: Any) -> bool:
+        return any(name not in obj and fill(message) is not ABSENT for name, fill in self._fills.items())
 
     def _ordered(self, obj: JsonObject) -> JsonObject:
         if len(self._first_names & obj.keys()) < 2:

@@ -65,24 +65,30 @@ def add_missing_indexes(chunk: chat_pb2.ChatChunk, obj: JsonObject, indexes: dic
 
     `obj` is the JSON object of `chunk`; `indexes` (choice -> block -> index) is the memory of the stream.
     """
-    for choice, choice_obj in zip(chunk.choices, obj.get("choices") or (), strict=False):
-        entries = _entries(choice_obj)
-        if not entries:
-            continue
-        known = indexes.setdefault(choice.index, {})
-        for block, entry in zip(filter(_is_call, choice.delta.blocks), entries, strict=False):
-            index = known.setdefault(block.block, len(known))
-            if type(entry) is dict and "index" not in entry and not block.extra:
-                entry["index"] = index
+    for at, choice in enumerate(chunk.choices):
+        calls = [block for block in choice.delta.blocks if _is_call(block)]
+        if calls:
+            _number(calls, _entries(obj, at), indexes.setdefault(choice.index, {}))
 
 
-def _entries(choice_obj: Any) -> list[Any]:
-    delta = choice_obj.get("delta") if type(choice_obj) is dict else None
+def _number(calls: list[chat_pb2.BlockDelta], entries: list[Any], known: dict[int, int]) -> None:
+    for block, entry in zip(calls, entries, strict=False):
+        index = known.setdefault(block.block, len(known))
+        if type(entry) is dict and "index" not in entry and not block.extra:
+            entry["index"] = index
+
+
+def _entries(obj: JsonObject, at: int) -> list[Any]:
+    """The written calls of a choice; `extra` of the messages around them may have replaced anything."""
+    choices = obj.get("choices")
+    choice = choices[at] if type(choices) is list and at < len(choices) else None
+    delta = choice.get("delta") if type(choice) is dict else None
     entries = delta.get("tool_calls") if type(delta) is dict else None
     return entries if type(entries) is list else []
 
 
 def _is_call(block: chat_pb2.BlockDelta) -> bool:
-    if block.HasField("start"):
+    kind = block.WhichOneof("kind")
+    if kind == "start":
         return block.start.HasField("tool_use")
-    return block.HasField("tool") and block.tool.type != FUNCTION_CALL
+    return kind == "tool" and block.tool.type != FUNCTION_CALL

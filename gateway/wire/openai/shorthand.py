@@ -1,7 +1,8 @@
 """The hot path of streams: a chunk that differs from the one before only in its text is just that text.
 
 Rules:
-- A text stands for the last whole chunk with its one text replaced, byte for byte of the JSON around it.
+- A text stands for the last whole chunk with its one increment replaced (content, reasoning, or the arguments of a
+  tool call), byte for byte of the JSON around it.
 - The place of the text is proven once per template: with another text there, the chunk parses to the same values
   but for that text. A JSON string replaced by a JSON string changes nothing else.
 - Chunks with usage or a finish_reason are never templates: whoever gets a text need not look for them.
@@ -13,11 +14,13 @@ Not here: what chunks mean (chunks.py, completions.py).
 import re
 import secrets
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import orjson
 
 from gateway.wire.json import JsonInvalid, dumps, loads
+from gateway.wire.openai.fields import is_text
 from gateway.wire.openai.mirror import JsonObject
 
 _TRIES_MAX = 8
@@ -25,19 +28,17 @@ _STRING_END = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _MARK = secrets.token_hex(16)  # no text of a stream holds it by chance, none can by intent
 _MARK_JSON = f'"{_MARK}"'.encode()
 
-Slot = Callable[[Any], JsonObject | None]
-"""Finds in a chunk's JSON object the object whose text may be replaced; None if the chunk is no template."""
+Slot = Callable[[Any], tuple[JsonObject, str] | None]
+"""Finds in a chunk's JSON object the member (object, name) whose text may be replaced; None: it is no template."""
 
 
 class TextReader:
-    """Recognises chunks that repeat the last whole one with another text. `member` is the name of the text."""
+    """Recognises chunks that repeat the last whole one with another text."""
 
-    __slots__ = ("_length_min", "_member", "_pattern", "_prefix", "_slot", "_start", "_suffix", "_tries")
+    __slots__ = ("_length_min", "_prefix", "_slot", "_start", "_suffix", "_tries")
 
-    def __init__(self, member: str, slot: Slot) -> None:
-        self._member = member
+    def __init__(self, slot: Slot) -> None:
         self._slot = slot
-        self._pattern = re.compile(rb'"' + member.encode() + rb'"\s*:\s*"')
         self._tries = _TRIES_MAX
         self.forget()
 
@@ -61,11 +62,11 @@ class TextReader:
     def learn(self, data: bytes, obj: Any) -> None:
         """Take the whole chunk `data`, parsed as `obj`, as the template if it has exactly one provable text."""
         self.forget()
-        if self._tries <= 0 or self._slot(obj) is None:
+        if self._tries <= 0 or (slot := self._slot(obj)) is None or not is_text(slot[0][slot[1]]):
             return
         self._tries -= 1
-        found = self._pattern.findall(data)
-        if len(found) != 1 or (match := self._pattern.search(data)) is None:
+        name = _pattern(slot[1])
+        if (match := name.search(data)) is None or name.search(data, match.end()):
             return
         start = match.end() - 1
         if (end := _STRING_END.match(data, start + 1)) is None:
@@ -81,19 +82,24 @@ class TextReader:
         except JsonInvalid:
             return False
         slot, other_slot = self._slot(obj), self._slot(other)
-        if slot is None or other_slot is None or other_slot[self._member] != _MARK:
+        if slot is None or other_slot is None or other_slot[0][name := slot[1]] != _MARK:
             return False
-        other_slot[self._member] = slot[self._member]
+        other_slot[0][name] = slot[0][name]
         return bool(other == obj)
+
+
+@cache
+def _pattern(name: str) -> re.Pattern[bytes]:
+    """Where the text of member `name` may begin; slots have a few fixed names."""
+    return re.compile(rb'"' + name.encode() + rb'"\s*:\s*"')
 
 
 class TextWriter:
     """Writes texts as the last whole chunk with that text."""
 
-    __slots__ = ("_member", "_obj", "_prefix", "_slot", "_suffix")
+    __slots__ = ("_obj", "_prefix", "_slot", "_suffix")
 
-    def __init__(self, member: str, slot: Slot) -> None:
-        self._member = member
+    def __init__(self, slot: Slot) -> None:
         self._slot = slot
         self._obj: JsonObject | None = None
         self._prefix = self._suffix = b""
@@ -116,7 +122,7 @@ class TextWriter:
         slot = self._slot(self._obj)
         if slot is None:
             raise ValueError("a text came, but the chunk before it has not exactly one text to replace")
-        text, slot[self._member] = slot[self._member], _MARK
-        parts = dumps(self._obj).split(_MARK_JSON)
-        slot[self._member] = text
-        self._prefix, self._suffix = parts
+        holder, name = slot
+        text, holder[name] = holder[name], _MARK
+        self._prefix, _, self._suffix = dumps(self._obj).partition(_MARK_JSON)
+        holder[name] = text

@@ -51,7 +51,7 @@ def _read_tool_choice(request: Any, value: Any) -> bool:
     if choice is None:
         return False
     request.tool_choice.CopyFrom(choice)
-    return _tool_choice_json(choice) == value
+    return bool(_tool_choice_json(choice) == value)
 
 
 def _tool_choice(value: Any) -> types_pb2.ToolChoice | None:
@@ -106,7 +106,9 @@ _TYPE = string("type")
 
 
 def _read_type(call: Any, value: Any) -> bool:
-    return value != FUNCTION_CALL and _TYPE.read(call, value)
+    if value == FUNCTION_CALL:
+        return False
+    return _TYPE.read(call, value)
 
 
 _OUTER = (
@@ -127,6 +129,15 @@ class Calls:
     def read(self, obj: JsonObject, outer: Any, call: Any) -> None:
         """Read an element of `tool_calls` into `call`; what it cannot hold of the call object goes to `outer`."""
         call.SetInParent()
+        if type(inner := obj.get("function")) is dict and inner and "custom" not in obj and obj.get("type") != "custom":
+            self._inner["function"].decode(inner, call)
+            self._outer.decode({name: value for name, value in obj.items() if name != "function"}, call, outer)
+        else:
+            self._read_unusual(obj, outer, call)
+        if not outer.extra and self._lacks_fill(obj):
+            outer.extra = EMPTY
+
+    def _read_unusual(self, obj: JsonObject, outer: Any, call: Any) -> None:
         kind, other = ("custom", "function") if obj.get("type") == "custom" else ("function", "custom")
         rest = {name: value for name, value in obj.items() if name not in ("function", "custom")}
         inner = obj.get(kind)
@@ -141,19 +152,18 @@ class Calls:
                     call.ClearField("nulls")
                     break
         self._outer.decode(rest, call, outer)
-        if not outer.extra and self._lacks_fill(obj):
-            outer.extra = EMPTY
 
     def write(self, outer: Any, call: Any) -> JsonObject:
         """Return the element of `tool_calls`; `index` of a fragment that has none is the renderer's to add."""
         out = self._outer_json(call)
         kind = "custom" if call.type == "custom" else "function"
-        kept = kept_object(outer.extra) if outer.extra else {}
+        extra = outer.extra
+        kept = kept_object(extra) if extra and extra != EMPTY else {}
         if "function" not in kept and "custom" not in kept and (inner := self._inner[kind].encode(call)):
             out[kind] = inner
         add_kept(out, outer.nulls, None)
         out.update(kept)
-        if not outer.extra and "type" not in out and self._needs_type(out):
+        if not extra and "type" not in out and self._needs_type(out):
             out["type"] = kind
         return out
 
