@@ -11,8 +11,8 @@ Not here: who the caller is and what it may do (the service).
 from __future__ import annotations
 
 import math
+import random
 import re
-import uuid
 from collections.abc import Mapping
 
 from multidict import CIMultiDictProxy
@@ -32,7 +32,7 @@ def request_id(headers: Mapping[str, str], *, is_trusted: bool) -> str:
     given = headers.get("x-request-id") if is_trusted else None
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
-    return "req_" + uuid.uuid4().hex
+    return f"req_{random.getrandbits(128):032x}"
 
 
 def credential(headers: CIMultiDictProxy[str], profile: Profile) -> str:

@@ -61,14 +61,22 @@ EMBEDDINGS = Family(contract.EMBED, embeddings.decode_request, embeddings.encode
 
 async def infer(caller: Caller, family: Family, reply: Reply) -> None:
     """Read the request of `reply`, run its call, write its answer."""
+    items, renderer = await _open(caller, family, reply)
+    if renderer is None:
+        await answer_whole(items, family.encode, reply)
+    else:
+        await _stream(items, renderer, reply)
+
+
+async def _open(caller: Caller, family: Family, reply: Reply) -> tuple[AsyncGenerator[Item, None], Renderer | None]:
+    """The call of a request, and its renderer if it is a stream; the body is not kept past this."""
     context = context_of(reply)
     body, reply.received_bytes = await read_json(reply.request, reply.http)
     request = family.decode(body)
-    accept_ms = reply.elapsed_ms()
+    reply.accepted_s = time.perf_counter()
     if family.stream is not None and family.renderer is not None and request.stream:
-        await _stream(caller(family.stream, request, context), family.renderer(), reply)
-    else:
-        await answer_whole(caller(family.whole, request, context), family.encode, reply, accept_ms)
+        return caller(family.stream, request, context), family.renderer()
+    return caller(family.whole, request, context), None
 
 
 def context_of(reply: Reply) -> CallContext:
@@ -79,9 +87,7 @@ def context_of(reply: Reply) -> CallContext:
     )
 
 
-async def answer_whole(
-    items: AsyncGenerator[Item, None], encode: Callable[[Any], Any], reply: Reply, accept_ms: float
-) -> None:
+async def answer_whole(items: AsyncGenerator[Item, None], encode: Callable[[Any], Any], reply: Reply) -> None:
     """Run a call that has one event and write it as JSON."""
     event: Event | None = None
     trailers: Mapping[str, str] = {}
@@ -100,6 +106,7 @@ async def answer_whole(
     render_ms = (time.perf_counter() - render_s) * 1000
     lines = answer.header_lines(reply.headers, reply.profile)
     if reply.http.has_server_timing:
+        accept_ms = (reply.accepted_s - reply.started_s) * 1000
         stages = trailers.get("server-timing", "")
         lines += answer.timing_line(f"accept;dur={accept_ms:.2f}", stages, f"render;dur={render_ms:.2f}")
     lines += f"openai-processing-ms: {reply.elapsed_ms():.0f}\r\n"

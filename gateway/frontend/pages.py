@@ -36,16 +36,14 @@ async def list_models(caller: Caller, reply: Reply) -> None:
             trim(model, reply.profile.model_extras)
         return listed
 
-    await answer_whole(items, encode, reply, reply.elapsed_ms())
+    await answer_whole(items, encode, reply)
 
 
 async def get_model(caller: Caller, reply: Reply, path: str) -> None:
     """`GET /v1/models/{id}`; the id is the rest of the path, decoded once, so it may contain `/` and `:`."""
     model_id = unquote(path.removeprefix(MODEL_PREFIX))
     items = caller(GET_MODEL, models_pb2.GetModelRequest(id=model_id), context_of(reply))
-    await answer_whole(
-        items, lambda message: trim(models.encode_model(message), reply.profile.model_extras), reply, reply.elapsed_ms()
-    )
+    await answer_whole(items, lambda message: trim(models.encode_model(message), reply.profile.model_extras), reply)
 
 
 def trim(model: dict[str, Any], extras: tuple[str, ...]) -> dict[str, Any]:

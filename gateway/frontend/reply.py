@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class Reply:
     """One request and the answer being written; it is of no use after its request is handled.
 
-    `headers` are what the call said in its head. `outcome` is as in `Observation`.
+    `headers` are what the call said in its head, `accepted_s` is when the request was understood, `outcome` is as in
+    `Observation`.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Reply:
         "_is_chunked",
         "_lines",
         "_watch",
+        "accepted_s",
         "chunks",
         "error",
         "has_begun",
@@ -63,7 +65,7 @@ class Reply:
     def __init__(
         self, request: web.BaseRequest, request_id: str, http: Http, profile: Profile, watch: Watch, *, keep_alive: bool
     ) -> None:
-        self.started_s = time.perf_counter()
+        self.started_s = self.accepted_s = time.perf_counter()
         self.request = request
         self.request_id = request_id
         self.http = http

@@ -47,6 +47,8 @@ class EdgeServer(web.Server):
         self.http = http
         self._unread: dict[EdgeProtocol, float] = {}  # connections that owe a request head, since when
         self._timer: asyncio.TimerHandle | None = None
+        self._closing: dict[asyncio.Transport, int] = {}  # closing over unsent bytes, how many at the last look
+        self._sweeper: asyncio.TimerHandle | None = None
         super().__init__(
             edge,
             handler_cancellation=True,
@@ -66,6 +68,27 @@ class EdgeServer(web.Server):
     def connection_count(self) -> int:
         """Connections now open."""
         return len(self._connections)
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Count the connection in, and look after it until it is gone."""
+        super().connection_made(handler, transport)
+        if self._sweeper is None:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Abort what has been closing for `stalled_for_s` without sending a byte: nothing else would end it."""
+        self._sweeper = None
+        now = {
+            transport: transport.get_write_buffer_size()
+            for transport in self._connections.values()
+            if transport.is_closing()
+        }
+        for transport, unsent_bytes in now.items():
+            if self._closing.get(transport) == unsent_bytes:
+                transport.abort()
+        self._closing = now
+        if self._connections:
+            self._sweeper = self._loop.call_later(self.edge.settings().http.stalled_for_s, self._sweep)
 
     def await_head(self, protocol: EdgeProtocol) -> None:
         """Start the clock of a request head."""

@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import Head, Tail
-from tests.unit.frontend.harness import CHAT_BODY, Front, chunk, error_of, frontend, post, split, until
+from tests.unit.frontend.harness import CHAT_BODY, Front, chat_response, chunk, error_of, frontend, post, split, until
 
 PATH = "/v1/chat/completions"
 STREAM = {**CHAT_BODY, "stream": True}
@@ -113,6 +114,40 @@ async def test_stalled_reader_is_ended_and_others_are_not() -> None:
         (observation, _) = await front.observed(2)
     assert observation.outcome == "stalled"
     assert taken > before > 0
+
+
+async def test_stalled_reader_of_a_whole_answer_is_ended() -> None:
+    """The same holds for a large JSON answer."""
+
+    async def script(method, request, context):
+        yield [chat_response("x" * 12_000_000)]
+        yield Tail({})
+
+    async with frontend(script, http={"stalled_for_s": 0.3}) as front, connected(front) as (still, writer):
+        writer.transport.pause_reading()
+        writer.write(keeping(PATH, json.dumps(CHAT_BODY).encode()))
+        (observation,) = await front.observed()
+        await until(lambda: not front.running.connection_count)
+        del still
+    assert (observation.status, observation.outcome) == (200, "stalled")
+
+
+async def test_connection_that_closes_over_unread_bytes_is_ended() -> None:
+    """A stream that failed while its reader stalls does not hold its connection for ever."""
+
+    async def script(method, request, context):
+        yield [chunk("x" * 8_000_000)]
+        raise GatewayError(Kind.STREAM_CUT, "Cut.")
+
+    http = {"stalled_for_s": 0.3, "stream_buffer_max_bytes": 100_000_000}
+    async with frontend(script, http=http) as front, connected(front) as (still, writer):
+        writer.transport.pause_reading()
+        writer.write(keeping(PATH, json.dumps(STREAM).encode()))
+        (observation,) = await front.observed()
+        assert front.running.connection_count == 1
+        await until(lambda: not front.running.connection_count)
+        del still
+    assert observation.outcome == "error"
 
 
 async def test_trickling_reader_is_not_stalled() -> None:
