@@ -2,7 +2,8 @@
 
 Rules:
 - Sees `gateway.wire` only; nothing of the gateway proper knows that an upstream is simulated.
-- One file per wire format (`openai.py`); behaviour, faults and observation know no wire format.
+- One file per wire format (`openai.py`); behaviour, faults and observation know no wire format. A new format is a
+  file that fulfils `reply.WireFormat` and an entry in `server.FORMATS`.
 
 Not here: commands (cli), the choice to route to it in development (app).
 """

@@ -3,15 +3,16 @@
 Rules:
 - Deterministic; understands the subset that structured output allows (types, enum, const, objects with required,
   arrays with minItems, anyOf/oneOf/allOf, $ref/$defs, numeric and length bounds, usual string formats).
-- All required properties, no optional ones; a schema that refers to itself without end stops at a fixed depth.
+- All required properties, no optional ones; a schema without end stops at a fixed depth and number of values.
 
 Not here: validation; `pattern` (a string that matches is not searched for).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 MAX_DEPTH = 32
-MAX_ITEMS = 1000
+MAX_VALUES = 10_000
 
 _FORMATS = {
     "date-time": "2026-01-01T00:00:00Z",
@@ -27,13 +28,20 @@ _FORMATS = {
 }
 
 
+@dataclass(slots=True)
+class _Root:
+    schema: Any
+    values_left: int = MAX_VALUES
+
+
 def minimal_instance(schema: Any) -> Any:
     """Return a minimal instance of the schema; `{}` and non-schemas give an empty object."""
-    return _instance(schema, schema, 0)
+    return _instance(schema, _Root(schema), 0)
 
 
-def _instance(schema: Any, root: Any, depth: int) -> Any:
-    if not isinstance(schema, dict) or depth > MAX_DEPTH:
+def _instance(schema: Any, root: _Root, depth: int) -> Any:
+    root.values_left -= 1
+    if not isinstance(schema, dict) or depth > MAX_DEPTH or root.values_left < 0:
         return {} if depth == 0 else None
     if "$ref" in schema:
         return _instance(_resolve(str(schema["$ref"]), root), root, depth + 1)
@@ -56,7 +64,7 @@ def _simplest(branches: list[Any]) -> dict[str, Any]:
     return (plain or [branch for branch in branches if isinstance(branch, dict)] or [{}])[0]
 
 
-def _merged(schema: dict[str, Any], root: Any) -> dict[str, Any]:
+def _merged(schema: dict[str, Any], root: _Root) -> dict[str, Any]:
     merged = {key: value for key, value in schema.items() if key != "allOf"}
     for part in schema["allOf"]:
         part = _resolve(str(part["$ref"]), root) if isinstance(part, dict) and "$ref" in part else part
@@ -69,15 +77,15 @@ def _merged(schema: dict[str, Any], root: Any) -> dict[str, Any]:
     return merged
 
 
-def _resolve(ref: str, root: Any) -> Any:
-    node = root
+def _resolve(ref: str, root: _Root) -> Any:
+    node = root.schema
     for step in ref.removeprefix("#").strip("/").split("/"):
         if step:
             node = node.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(node, dict) else None
     return node
 
 
-def _of_type(schema: dict[str, Any], root: Any, depth: int) -> Any:
+def _of_type(schema: dict[str, Any], root: _Root, depth: int) -> Any:
     kind = schema.get("type") or ("array" if "items" in schema else "object")
     if isinstance(kind, list):
         kind = next((name for name in kind if name != "null"), "null")
@@ -91,7 +99,7 @@ def _of_type(schema: dict[str, Any], root: Any, depth: int) -> Any:
         case "null":
             return None
         case "array":
-            count = min(int(schema.get("minItems", 0)), MAX_ITEMS)
+            count = min(int(schema.get("minItems", 0)), MAX_VALUES)
             return [_instance(schema.get("items", {"type": "string"}), root, depth + 1) for _ in range(count)]
     properties = schema.get("properties") or {}
     return {name: _instance(properties.get(name, {}), root, depth + 1) for name in schema.get("required") or ()}

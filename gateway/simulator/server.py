@@ -193,7 +193,13 @@ async def _openai_errors(
             says = f"The request is larger than {MAX_REQUEST_BYTES} bytes."
         body = FORMATS[0].error(Refused(error.status, code, says))
         return web.Response(status=error.status, body=orjson.dumps(body), content_type="application/json")
-    except (TypeError, ValueError, AttributeError, LookupError) as error:  # a member of a shape nobody sends
+    except (
+        TypeError,
+        ValueError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+    ) as error:  # a member of a shape nobody sends
         _log.exception("the simulator did not understand a request")
         body = FORMATS[0].error(Refused(400, "invalid_type", f"The simulator did not understand the request: {error}"))
         return web.Response(status=400, body=orjson.dumps(body), content_type="application/json")

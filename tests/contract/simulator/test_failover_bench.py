@@ -98,7 +98,7 @@ async def test_s09_stall(simulator: Running, *, stream: bool) -> None:
     seen = await chat(simulator.port, "sim-s09-scale-1", stream=stream)
     assert seen.is_whole
     with pytest.raises(TimeoutError):
-        await chat(simulator.port, "sim-s09", stream=stream, within_s=0.5)
+        await chat(simulator.port, "sim-s09", stream=stream, within_s=1)
     assert simulator.observed.requests("sim-s09")[0]["phase"] == "streaming"
 
 
@@ -153,6 +153,12 @@ async def test_s14_prefill_refused(simulator: Running, *, stream: bool) -> None:
 @BOTH
 async def test_s15_down_for_a_while(simulator: Running, *, stream: bool) -> None:
     """503 until 60 s (here 1 percent of it) after the first attempt, then healthy."""
-    assert [(await chat(simulator.port, "sim-s15-scale-1", stream=stream)).status for _ in range(3)] == [503] * 3
-    await asyncio.sleep(0.65)
-    assert (await chat(simulator.port, "sim-s15-scale-1", stream=stream)).status == 200
+    clock = asyncio.get_running_loop().time
+    started = clock()
+    statuses = [(await chat(simulator.port, "sim-s15-scale-1", stream=stream)).status]
+    while statuses[-1] != 200 and clock() - started < 20:
+        await asyncio.sleep(0.05)
+        statuses.append((await chat(simulator.port, "sim-s15-scale-1", stream=stream)).status)
+    assert set(statuses[:-1]) == {503}
+    assert statuses[-1] == 200
+    assert clock() - started >= 0.59

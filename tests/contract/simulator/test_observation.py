@@ -15,9 +15,18 @@ async def get(simulator: Running, path: str) -> Any:
         return await response.json()
 
 
+async def until_phase(simulator: Running, phase: str) -> None:
+    for _ in range(500):
+        requests = await get(simulator, "/_sim/requests")
+        if requests and requests[0]["phase"] == phase:
+            return
+        await asyncio.sleep(0.005)
+    pytest.fail(f"the request never came to the phase {phase}")
+
+
 async def until_aborted(simulator: Running, count: int = 1) -> dict[str, Any]:
     stats: dict[str, Any] = {}
-    for _ in range(50):
+    for _ in range(500):
         stats = await get(simulator, "/_sim/stats")
         if stats["aborted"] >= count:
             return stats
@@ -41,7 +50,7 @@ async def test_a_client_that_leaves_is_counted_in_its_phase(simulator: Running, 
     """Whatever the answer waits for, the loss of the client is seen, once, and nothing stays open."""
     _, writer = await asyncio.open_connection("127.0.0.1", simulator.port)
     writer.write(request_bytes(model, stream=True))
-    await asyncio.sleep(0.1)
+    await until_phase(simulator, phase)
     assert (await get(simulator, "/_sim/stats"))["streams_open"] == 1
     writer.close()
     stats = await until_aborted(simulator)
@@ -57,7 +66,7 @@ async def test_a_client_that_leaves_before_its_body_is_whole(simulator: Running)
     """Also the first phase, reading, is seen; it belongs to no model yet."""
     _, writer = await asyncio.open_connection("127.0.0.1", simulator.port)
     writer.write(request_bytes("sim", stream=True)[:-5])
-    await asyncio.sleep(0.05)
+    await until_phase(simulator, "reading")
     writer.close()
     stats = await until_aborted(simulator)
     assert (stats["last_requests"][0]["phase"], stats["by_model"]) == ("reading", {})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.simulator.schema import minimal_instance
+from gateway.simulator.schema import MAX_VALUES, minimal_instance
 
 NODE = {
     "$defs": {
@@ -56,6 +56,16 @@ def test_an_endless_schema_ends() -> None:
     """A schema that can only recurse still gives some value."""
     endless = {"type": "object", "properties": {"again": {"$ref": "#"}}, "required": ["again"]}
     assert "again" in minimal_instance(endless)
+
+
+def test_a_schema_that_multiplies_is_bounded() -> None:
+    """Neither nested arrays nor two references to itself make more than so many values."""
+    arrays: Any = {"type": "integer"}
+    for _ in range(8):
+        arrays = {"type": "array", "items": arrays, "minItems": 900}
+    twice = {"type": "object", "properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}}, "required": ["a", "b"]}
+    for schema in (arrays, twice):
+        assert len(repr(minimal_instance(schema))) < 100 * MAX_VALUES
 
 
 leaves = st.sampled_from(
