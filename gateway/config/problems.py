@@ -31,7 +31,7 @@ class Problem:
         what = f"expected {self.expected}, found {self.found}" if self.expected and self.found else ""
         what = what or (f"expected {self.expected}" if self.expected else self.found)
         parts = [part for part in (where, self.key, what) if part]
-        return ": ".join(parts) + (f" - {self.hint}" if self.hint else "")
+        return printable(": ".join(parts) + (f" - {self.hint}" if self.hint else ""))
 
 
 class ConfigErrors(Exception):
@@ -63,6 +63,11 @@ def undotted(key: str) -> Path:
             steps.append(name)
         steps.extend(int(index) for index in rest.rstrip("]").split("][") if index.isdigit())
     return tuple(steps)
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with no character that moves the cursor or colours the terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from gateway.config.problems import Path, Problem, dotted
 ENDLESS = "an alias that contains itself"
 TAGGED = "a value with a tag of its own"
 DEEP = "nested too deeply"
-UNREADABLE = (ENDLESS, TAGGED, DEEP)
+UNREADABLE = (ENDLESS, TAGGED)
 DEPTH_MAX = 40
 TAGS = {
     f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "merge")
@@ -72,13 +72,16 @@ def _read_into(found: YamlFile, path: FilePath) -> None:
 
 def _look_over(found: YamlFile, text: str) -> None:
     try:
-        root = yaml.compose(text, Loader=Loader)
+        deep_line = _deep_line(text)
+        root = None if deep_line else yaml.compose(text, Loader=Loader)
     except yaml.MarkedYAMLError as error:
         found.problems.append(_syntax(found.shown, text, error))
         return
-    except (yaml.YAMLError, RecursionError) as error:
-        words = DEEP if isinstance(error, RecursionError) else str(error).splitlines()[0]
-        found.problems.append(Problem(found.shown, None, "", found=f"not YAML: {words}"))
+    except yaml.YAMLError as error:
+        found.problems.append(Problem(found.shown, None, "", found=f"not YAML: {str(error).splitlines()[0]}"))
+        return
+    if deep_line:
+        found.problems.append(Problem(found.shown, deep_line, "", found=DEEP, hint=f"at most {DEPTH_MAX} levels"))
         return
     if root is None:
         return
@@ -88,6 +91,16 @@ def _look_over(found: YamlFile, text: str) -> None:
         return
     found.problems.extend(_walk(found, root, (), ()))
     found.text = "" if any(problem.found in UNREADABLE for problem in found.problems) else text
+
+
+def _deep_line(text: str) -> int | None:
+    """The line where nesting becomes too deep; looked for without recursion, since libyaml overflows the stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH_MAX:
+            return event.start_mark.line + 1 if event.start_mark else 1
+    return None
 
 
 def _syntax(shown: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
@@ -113,10 +126,6 @@ def _syntax(shown: str, text: str, error: yaml.MarkedYAMLError) -> Problem:
 def _walk(found: YamlFile, node: yaml.Node, path: Path, above: tuple[yaml.Node, ...]) -> Iterator[Problem]:
     if node in above:
         yield Problem(found.shown, node.start_mark.line + 1, dotted(path), found=ENDLESS)
-    elif len(path) > DEPTH_MAX:
-        yield Problem(
-            found.shown, node.start_mark.line + 1, dotted(path[:2]), found=DEEP, hint=f"at most {DEPTH_MAX} levels"
-        )
     elif node.tag not in TAGS:
         hint = f"remove {node.tag.replace('tag:yaml.org,2002:', '!!')}"
         yield Problem(found.shown, node.start_mark.line + 1, dotted(path), found=TAGGED, hint=hint)
