@@ -14,7 +14,9 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -32,6 +34,8 @@ from gateway.config.schema import Config
 from gateway.config.sources import Sources
 
 PRUNINGS_MAX = 5
+UNWANTED = ("flask", "jinja2", "django")
+"""Dynaconf imports these where they are installed: 8 MB, 0.2 s and an evaluator of templates that nobody asked for."""
 STRAYS = {"dynaconf_hooks.py": "would be executed by Dynaconf", "settings.py": "would be executed by Dynaconf"}
 
 
@@ -85,7 +89,7 @@ def load(
 
 def _judge(where: Sources, merged: Merged, variables: Mapping[str, str], problems: list[Problem]) -> Loaded:
     merged.values["environment"] = where.environment
-    merged.origins["environment",] = (Origin("environment", "GATEWAY_ENV", None, where.environment),)
+    merged.origins["environment",] = (Origin("environment", _chosen_by(where, variables), None, where.environment),)
     values, resolved = secrets.resolve(merged, variables, where.config_dir)
     written, errors = check.validate(values, resolved)
     problems += [*resolved.problems, *check.problems(errors, merged)]
@@ -133,6 +137,16 @@ def _one_per_place(problems: list[Problem]) -> list[Problem]:
     for problem in problems:
         first.setdefault((problem.file, problem.line, problem.key or str(problem)), problem)
     return list(first.values())
+
+
+def _chosen_by(where: Sources, variables: Mapping[str, str]) -> str:
+    if variables.get("GATEWAY_ENV") == where.environment:
+        return "GATEWAY_ENV"
+    return (
+        "the default"
+        if where.environment == sources.DEFAULT_ENVIRONMENT and not variables.get("GATEWAY_ENV")
+        else "--environment"
+    )
 
 
 def _setting_out(where: Sources, variables: Mapping[str, str], config_dir: FilePath | None) -> list[Problem]:
@@ -205,13 +219,26 @@ def _values(text: str, *, is_kept: bool) -> dict[str, Any]:
 @lru_cache(maxsize=16)
 def _by_dynaconf(text: str) -> dict[str, Any]:
     """Dynaconf gets text and nothing else to find."""
-    from dynaconf import Dynaconf
-    from dynaconf.loaders import yaml_loader
+    with _absent(*UNWANTED):
+        from dynaconf import Dynaconf
+        from dynaconf.loaders import yaml_loader
 
     settings = Dynaconf(settings_files=[], loaders=[], environments=False, merge_enabled=True, load_dotenv=False)
     before = set(settings.as_dict())
     yaml_loader.load(settings, filename=[text + "\n"], silent=False)
     return {name.lower(): _plain(value) for name, value in settings.as_dict().items() if name not in before}
+
+
+@contextmanager
+def _absent(*names: str) -> Iterator[None]:
+    """Let an import find these modules missing, unless they are in use already."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None is how Python spells "not there"
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 import gateway
 
 ENVIRONMENTS = ("development", "production", "test")
+DEFAULT_ENVIRONMENT = "development"
 TOPICS = ("settings.yaml", "providers.yaml", "models.yaml", "policies.yaml")
 SECRETS_FILE = ".secrets.yaml"
 STATE_DIR = ".gateway"
@@ -86,5 +87,5 @@ def locate(
     home = (root or Path.cwd()).resolve()
     chosen = config_dir or environ.get("GATEWAY_CONFIG_DIR") or "config"
     state = environ.get("GATEWAY_STATE_DIR") or STATE_DIR
-    name = environment or environ.get("GATEWAY_ENV") or "development"
+    name = environment or environ.get("GATEWAY_ENV") or DEFAULT_ENVIRONMENT
     return Sources(home, home / chosen, home / state, name)

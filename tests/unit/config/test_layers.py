@@ -1,5 +1,7 @@
 """Which layer wins, and what each remembers."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,3 +130,23 @@ def test_the_tree_is_frozen(load_here: Load) -> None:
     """Nobody can change a setting in place."""
     with pytest.raises(ValueError, match="frozen"):
         load_here().config.http.port = 1
+
+
+def test_reading_yaml_imports_no_template_engine() -> None:
+    """Dynaconf would import Flask and Jinja where they are installed; they stay out, and can be imported later."""
+    code = (
+        "import sys; from gateway.config.load import load; load(environ={});"
+        "assert not {'jinja2', 'flask', 'django'} & set(sys.modules), 'imported'; import jinja2; print(jinja2.__name__)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("jinja2\n", "")
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable", "source"),
+    [(None, None, "the default"), (None, "test", "GATEWAY_ENV"), ("production", "test", "--environment")],
+)
+def test_the_environment_says_who_chose_it(load_here: Load, argument: str, variable: str, source: str) -> None:
+    """Provenance of the one setting that no file can set."""
+    environ = {"GATEWAY_ENV": variable} if variable else {}
+    assert load_here(argument, **environ).provenance[("environment",)][-1].source == source
