@@ -188,16 +188,19 @@ class _ServerLink:
             done, _ = await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 self._explain(task)
-        finally:
-            for task in (reader, writer):
-                task.cancel()
             self.outbox.close()
+            reader.cancel()
+            await asyncio.wait({writer}, timeout=LAST_FLUSH_S)  # a status cannot follow a write that was cancelled
+        finally:
+            self.outbox.close()
+            reader.cancel()
+            writer.cancel()
             try:
                 await self._cancel_all()
                 await asyncio.gather(reader, writer, return_exceptions=True)
             finally:
                 self.closed.set()
-        refused = next((task.exception() for task in (reader, writer) if not task.cancelled()), None)
+        refused = next((task.exception() for task in done if not task.cancelled()), None)
         if isinstance(refused, LinkRefused):
             await self._context.abort(refused.code, str(refused))
 

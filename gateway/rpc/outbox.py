@@ -44,13 +44,9 @@ class Outbox:
 
     async def put(self, chunk: bytes, frames: int = 1) -> None:
         """Queue a chunk when its turn has come. Raises OutboxClosed."""
-        if self._turns or self._used_bytes >= self._limit_bytes:
+        if not self.try_put(chunk, frames):
             await self._turn(len(chunk))
-        else:
-            self._used_bytes += len(chunk)
-        if self._is_closed:
-            raise OutboxClosed
-        self._append(chunk, frames)
+            self._append(chunk, frames)
 
     def try_put(self, chunk: bytes, frames: int = 1) -> bool:
         """Queue a chunk if it need not wait; False: use `put`."""

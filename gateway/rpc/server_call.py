@@ -119,7 +119,10 @@ class ServerCall:
         if self._deadline is not None:
             self._deadline.cancel()
         self._link.forget(self)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            if self._failure is not None:  # stopped before its first step
+                self._link.outbox.force(frames.failed(self.number, self._failure))
+        elif (error := task.exception()) is not None:
             _log.error("a call's task failed", exc_info=error)
 
     async def _run(self) -> None:
