@@ -159,7 +159,7 @@ class CallState:
         self.retries_done = 0
         self.headers: Mapping[str, str] = {}
         self.trailers: Mapping[str, str] = {}
-        self.request_id = request_id or f"req-{secrets.token_hex(12)}"
+        self.request_id = request_id or f"req_{secrets.token_hex(16)}"
         self.retry = options.retry if max_retries is None else RetryPolicy(max_retries, options.retry.wait_s_max)
         limit_s = options.timeout_s if timeout_s is None else timeout_s
         self._deadline = None if limit_s is None else time.monotonic() + limit_s

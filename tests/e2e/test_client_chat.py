@@ -75,7 +75,7 @@ async def test_json_is_one_object(server: tuple[Scripted, str], servicer: Script
     assert (answer["text"], answer["reasoning"]) == (REPLY_TEXT, "let me think")
     assert answer["usage"] == {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
     assert answer["finish_reason"] == "stop"
-    assert answer["request_id"].startswith("req-")
+    assert answer["request_id"].startswith("req_")
 
 
 @pytest.mark.parametrize(

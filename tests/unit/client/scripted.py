@@ -14,6 +14,8 @@ import grpc.aio
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from gateway.core.errors import TABLE, Kind
@@ -22,6 +24,7 @@ from gateway.wire.pb import (
     completions_pb2,
     embeddings_pb2,
     errors_pb2,
+    inference_pb2,
     inference_pb2_grpc,
     models_pb2,
     types_pb2,
@@ -78,12 +81,16 @@ class Scripted(inference_pb2_grpc.InferenceServicer):
         metadata = {k: v for k, v in context.invocation_metadata() if isinstance(v, str)}
         self.calls.append((name, request, metadata))
         await context.send_initial_metadata(
-            (("x-request-id", metadata["x-request-id"]), ("x-gateway-provider", "scripted"))
+            (("x-request-id", metadata.get("x-request-id", "req_made")), ("x-gateway-provider", "scripted"))
         )
         context.set_trailing_metadata((("server-timing", "total;dur=1"),))
         if metadata.get("authorization") == "Bearer bad":
             await context.abort_with_status(rich(Kind.INVALID_KEY, "this key is not known; see `gateway keys list`"))
         model = getattr(request, "model", None) or getattr(request, "id", "")
+        if model == "no-such-model":
+            await context.abort_with_status(
+                rich(Kind.MODEL_NOT_FOUND, f"no model {model}; see ListModels", param="model")
+            )
         if model.startswith("fail-"):
             await self._fail(model.removeprefix("fail-"), context)
         if model.startswith("flaky-") and len(self.calls) <= int(model.removeprefix("flaky-")):
@@ -238,6 +245,11 @@ async def serving(credentials: grpc.ServerCredentials | None = None) -> AsyncIte
     """(the servicer, its host:port) of a running server."""
     servicer, server = Scripted(), grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     inference_pb2_grpc.add_InferenceServicer_to_server(servicer, server)
+    standing = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in the stubs
+    await standing.set("gateway.v1.Inference", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(standing, server)
+    names = (inference_pb2.DESCRIPTOR.services_by_name["Inference"].full_name, health.SERVICE_NAME)
+    reflection.enable_server_reflection(names, server)
     if credentials is None:
         port = server.add_insecure_port("127.0.0.1:0")
     else:
