@@ -12,12 +12,10 @@ Not here:
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from gateway.config.schema import Config, Key
 from gateway.core.errors import GatewayError, Kind
@@ -47,7 +45,7 @@ class _Record:
     digest: str
     identity: Identity
     is_disabled: bool
-    expires_at: datetime | None
+    expires_at: float | None  # unix seconds
 
 
 def make_key(prefix: str) -> tuple[str, str]:
@@ -58,7 +56,7 @@ def make_key(prefix: str) -> tuple[str, str]:
 
 def digest(pepper: bytes, key: str) -> str:
     """HMAC-SHA-256 of the whole key under the pepper, as 64 hex digits."""
-    return hmac.new(pepper, key.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    return hmac.digest(pepper, key.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def id_of(key: str, prefix: str) -> str | None:
@@ -91,7 +89,7 @@ class Keyring:
             records[key_id] = _Record(digest(pepper, whole), identity, is_disabled=False, expires_at=None)
         return cls(records, pepper, config.auth.key_prefix, is_required=config.auth.is_required)
 
-    def identify(self, credential: str, now: datetime) -> Identity:
+    def identify(self, credential: str, now_unix_s: float) -> Identity:
         """Whose key this is.
 
         Raises GatewayError MISSING_KEY or INVALID_KEY; the message never quotes the credential.
@@ -112,8 +110,8 @@ class Keyring:
             raise _refused("unknown id or wrong secret")
         if record.is_disabled:
             raise _refused(f"key {record.identity.key_id} is disabled")
-        if record.expires_at is not None and record.expires_at <= now:
-            raise _refused(f"key {record.identity.key_id} expired at {record.expires_at.isoformat()}")
+        if record.expires_at is not None and record.expires_at <= now_unix_s:
+            raise _refused(f"key {record.identity.key_id} expired at {record.expires_at:.0f}")
         return record.identity
 
 
@@ -127,7 +125,8 @@ def _refused(cause: str) -> GatewayError:
 
 def _record(key: Key, config: Config) -> _Record:
     identity = Identity(key.id, key.name, key.models, _limits(key, config))
-    return _Record(key.hmac, identity, key.is_disabled, key.expires_at)
+    expires_at = key.expires_at.timestamp() if key.expires_at else None
+    return _Record(key.hmac, identity, key.is_disabled, expires_at)
 
 
 def _limits(key: Key | None, config: Config) -> Limits:

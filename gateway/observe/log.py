@@ -15,7 +15,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -94,7 +94,14 @@ def make_log(level: str, log_format: str, role: str) -> Log:
 
 
 def _timestamp() -> str:
-    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")
+    """UTC to the millisecond, as ISO 8601."""
+    second, millis = divmod(int(time.time() * 1000), 1000)
+    return f"{_second(second)}.{millis:03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(unix_s: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(unix_s))
 
 
 def _console_line(level: str, event: str, fields: dict[str, Any]) -> bytes:

@@ -16,8 +16,13 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
+
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    # Processes are started by exec and never fork, so the pid needs no system call per increment.
+    _PID = os.getpid()
+    values.ValueClass = values.MultiProcessValue(lambda: _PID)
 
 _DURATION = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _FIRST_TOKEN = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -42,7 +47,9 @@ LINK_BATCHES = Counter("gateway_link_batches_total", "Batches written to the lin
 LINK_FRAMES = Counter("gateway_link_frames_total", "Frames written to the link.", ("side",))
 LINK_STALLS = Counter("gateway_link_credit_stalls_total", "Times a call waited for its reader.", ("side",))
 LINK_QUEUE = Gauge(
-    "gateway_link_queue_calls", "Calls that waited for room on the link at its last full moment.", ("side",),
+    "gateway_link_queue_calls",
+    "Calls that waited for room on the link at its last full moment.",
+    ("side",),
     multiprocess_mode="livesum",
 )
 LINK_LINKS = Gauge("gateway_link_links", "Links that are up.", ("side",), multiprocess_mode="livesum")
@@ -77,6 +84,7 @@ class CallMetrics:
         self._max = label_sets_max
         self._ok: dict[CallLabels, _Children] = {}
         self._calls: dict[tuple[str, str, str], Counter] = {}
+        self._tries: dict[tuple[str, str], Counter] = {}
 
     def ended(
         self, labels: CallLabels, *, error: str, seconds: float, first_token_s: float | None, per_token_s: float | None
@@ -107,6 +115,13 @@ class CallMetrics:
         child = self._calls.get(key)
         if child is None:
             child = self._calls[key] = CALLS.labels(*key)
+        child.inc()
+
+    def tried(self, provider: str, outcome: str) -> None:
+        """One attempt more against a provider of the configuration."""
+        child = self._tries.get((provider, outcome))
+        if child is None:
+            child = self._tries[provider, outcome] = ATTEMPTS.labels(provider, outcome)
         child.inc()
 
     def _children(self, labels: CallLabels) -> _Children:

@@ -10,8 +10,6 @@ Not here:
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from google.protobuf.message import Message
 
 from gateway.accounts.keys import Identity
@@ -25,7 +23,7 @@ from gateway.rpc.contract import CallContext, Method
 
 def identify(runtime: Runtime, context: CallContext, now_unix_s: float) -> Identity:
     """Whose call it is. Raises GatewayError MISSING_KEY or INVALID_KEY."""
-    return runtime.keyring.identify(context.credential, datetime.fromtimestamp(now_unix_s, UTC))
+    return runtime.keyring.identify(context.credential, now_unix_s)
 
 
 def admit(runtime: Runtime, identity: Identity, method: Method, request: Message) -> Entry:

@@ -1,7 +1,7 @@
 """Trying the candidates of a plan until one answers: retry, fallback, and the promise made once.
 
 Rules:
-    - Nothing is yielded before the first content arrived; until then a failure moves on to another try,
+    - Nothing is given before the first content arrived; until then a failure moves on to another try,
       afterwards it ends the call.
     - A retry (same deployment) needs a failure that may pass, an attempt left, budget and time; a
       fallback (next deployment) needs only a candidate. A silent deployment is not asked again.
@@ -14,21 +14,18 @@ Not here:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
 from gateway.core.errors import GatewayError, Kind, Next
-from gateway.observe.metrics import ATTEMPTS
 from gateway.pipeline.kit import Kit
-from gateway.pipeline.progress import Progress
+from gateway.pipeline.progress import Progress, Try
 from gateway.providers.registry import DIALECTS
 from gateway.providers.transport import Reply, deadline_exceeded
+from gateway.providers.upstream import StreamDecoder
 from gateway.routing.catalogue import Deployment, Entry
 from gateway.rpc.contract import Batch, Method
-from gateway.wire.pb import types_pb2
 
 OK_STATUS = 200
 
@@ -44,96 +41,112 @@ class Order:
     deadline_s: float
 
 
-async def attempts(kit: Kit, order: Order, progress: Progress) -> AsyncGenerator[Batch, None]:
-    """Batches of the first try that answers; see the module's rules. Raises GatewayError."""
-    candidates = progress.plan.candidates if progress.plan else ()
-    failure = GatewayError(Kind.UNAVAILABLE, f"No deployment of model `{order.model}` can be used now.")
-    for place, deployment in enumerate(candidates):
-        has_more = place + 1 < len(candidates)
-        for number in range(order.entry.attempts_max):
-            try:
-                async with aclosing(_one(kit, order, deployment, progress)) as batches:
-                    async for batch in batches:
-                        yield batch
-                return
-            except GatewayError as error:
-                if progress.is_committed or error.row.next is Next.STOP:
-                    raise
-                failure = error
-            wait_s = _retry_in_s(kit, order, failure, number, has_more=has_more)
-            if wait_s is None:
-                break
-            await asyncio.sleep(wait_s)
-    raise failure
+class Attempts:
+    """The tries of one call. `first` once, then `next` until it gives nothing, then `close` in any case.
 
+    All raise GatewayError; a cancelled wait leaves `close` to be called.
+    """
 
-async def _one(kit: Kit, order: Order, deployment: Deployment, progress: Progress) -> AsyncGenerator[Batch, None]:
-    """One try: its first batch holds the first content."""
-    attempt = progress.begin_try(deployment)
-    outcome, cause, reply = "cancelled", "", None
-    try:
+    __slots__ = ("_decoder", "_kit", "_order", "_progress", "_reply", "_try")
+
+    def __init__(self, kit: Kit, order: Order, progress: Progress) -> None:
+        self._kit = kit
+        self._order = order
+        self._progress = progress
+        self._reply: Reply | None = None
+        self._decoder: StreamDecoder | None = None
+        self._try: Try | None = None
+
+    async def first(self) -> Batch:
+        """The first events of the first try that answers; they hold the first content."""
+        order, progress = self._order, self._progress
+        candidates = progress.plan.candidates if progress.plan else ()
+        failure = GatewayError(Kind.UNAVAILABLE, f"No deployment of model `{order.model}` can be used now.")
+        for place, deployment in enumerate(candidates, 1):
+            for number in range(order.entry.attempts_max):
+                try:
+                    batch = await self._begin(deployment)
+                except GatewayError as error:
+                    await self._end(error.kind.name.lower(), error.cause)
+                    if error.row.next is Next.STOP:
+                        raise
+                    failure = error
+                else:
+                    progress.commit()
+                    return batch
+                wait_s = _retry_in_s(self._kit, order, failure, number, has_more=place < len(candidates))
+                if wait_s is None:
+                    break
+                await asyncio.sleep(wait_s)
+        raise failure
+
+    async def next(self) -> Batch | None:
+        """More events as they come; None when the answer is complete."""
+        reply, decoder = self._reply, self._decoder
+        if reply is None or decoder is None:
+            return None
+        while not decoder.is_done:
+            data = await reply.next()
+            if not data:
+                return decoder.finish() or None
+            if events := decoder.feed(data):
+                return events
+        await reply.finish()
+        return None
+
+    async def close(self, outcome: str, cause: str = "") -> None:
+        """End the last try, if one is open: read counters, close the connection. The second call does nothing."""
+        if self._try is not None:
+            await self._end(outcome, cause)
+
+    async def _begin(self, deployment: Deployment) -> Batch:
+        """One try, up to its first content."""
+        order = self._order
+        self._try = self._progress.begin_try(deployment)
         dialect = DIALECTS[deployment.dialect]
         request = dialect.encode(order.method, order.request, deployment, order.model)
-        reply = await kit.transport.open(deployment, request, order.deadline_s)
+        self._reply = reply = await self._kit.transport.open(deployment, request, order.deadline_s)
         if reply.status != OK_STATUS:
             raise dialect.classify(reply.status, reply.headers, await reply.read())
-        if order.method.is_stream:
-            async with aclosing(_stream(reply, order, deployment, progress)) as batches:
-                async for batch in batches:
-                    yield batch
-        else:
+        if not order.method.is_stream:
             message = dialect.decode_reply(order.method, await reply.read())
-            progress.usage = message.usage if message.HasField("usage") else None  # type: ignore[attr-defined]  # all replies have it
-            progress.commit()
-            yield [message]
-        outcome = "complete"
-    except GatewayError as error:
-        outcome, cause = error.kind.name.lower(), error.cause
-        raise
-    finally:
-        attempt.end(outcome, cause)
-        ATTEMPTS.labels(deployment.provider, outcome).inc()
+            self._progress.usage = message.usage if message.HasField("usage") else None  # type: ignore[attr-defined]  # all replies have it
+            return [message]
+        if reply.media_type != "text/event-stream":
+            raise _not_a_stream(reply)
+        self._decoder = decoder = dialect.stream_decoder(order.method, order.request, deployment)
+        return await _first_content(reply, decoder)
+
+    async def _end(self, outcome: str, cause: str) -> None:
+        """The current try is over: its counters go to the call's progress, its connection is closed."""
+        attempt, reply, decoder, progress = self._try, self._reply, self._decoder, self._progress
+        self._try = self._reply = self._decoder = None
+        if decoder is not None:
+            progress.usage, progress.output_chars, progress.chunks = decoder.usage, decoder.output_chars, decoder.chunks
+        if attempt is not None:
+            attempt.end(outcome, cause)
+            self._kit.metrics.tried(attempt.deployment.provider, outcome)
         if reply is not None:
             await reply.close()
 
 
-async def _stream(
-    reply: Reply, order: Order, deployment: Deployment, progress: Progress
-) -> AsyncGenerator[Batch, None]:
-    """Events of a stream; what comes before the first content is held back with it."""
-    if reply.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/event-stream":
-        raise _not_a_stream(reply)
-    decoder = DIALECTS[deployment.dialect].stream_decoder(order.method, order.request, deployment)
+async def _first_content(reply: Reply, decoder: StreamDecoder) -> Batch:
+    """Events up to and with the first content; what comes before it is held back with it."""
     held: Batch = []
-    try:
-        while data := await reply.next():
-            events = decoder.feed(data)
-            if not progress.is_committed:
-                held += events
-                if not decoder.has_content and not decoder.is_done:
-                    continue
-                events, held = held, []
-                reply.content_came()
-                progress.commit()
-            if events:
-                yield events
-            if decoder.is_done:
-                break
-        if last := held + decoder.finish():
-            if not progress.is_committed:
-                progress.commit()
-            yield last
-        if not progress.is_committed:
-            raise GatewayError(Kind.PROVIDER_INVALID, "The provider's stream was empty.")
-        await reply.finish()
-    finally:
-        progress.usage = decoder.usage
-        progress.output_chars = decoder.output_chars
-        progress.chunks = decoder.chunks
+    while data := await reply.next():
+        held += decoder.feed(data)
+        if decoder.has_content or decoder.is_done:
+            break
+    else:
+        held += decoder.finish()
+    if not held:
+        raise GatewayError(Kind.PROVIDER_INVALID, "The provider's stream was empty.")
+    reply.content_came()
+    return held
 
 
 def _not_a_stream(reply: Reply) -> GatewayError:
-    media = reply.headers.get("content-type", "no content type")[:100]
+    media = reply.media_type[:100] or "no content type"
     return GatewayError(Kind.PROVIDER_INVALID, f"The provider answered a stream request with {media}.")
 
 
@@ -154,14 +167,3 @@ def _retry_in_s(kit: Kit, order: Order, failure: GatewayError, number: int, *, h
             return None
         raise deadline_exceeded() from failure
     return wait_s if kit.budget.take() else None
-
-
-def estimated_usage(progress: Progress) -> types_pb2.Usage:
-    """Usage for a call whose provider reported none: counted from the text, and marked as an estimate."""
-    completion = -(-progress.output_chars // 4)
-    return types_pb2.Usage(
-        prompt_tokens=progress.prompt_estimate,
-        completion_tokens=completion,
-        total_tokens=progress.prompt_estimate + completion,
-        is_estimate=True,
-    )

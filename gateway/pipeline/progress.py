@@ -71,6 +71,16 @@ class Progress:
     error: GatewayError | None = None
 
     @property
+    def outcome(self) -> str:
+        """How the call ended, in one word: complete, cancelled, or the failure's kind."""
+        return self.error.kind.name.lower() if self.error else self.end.value
+
+    @property
+    def cause(self) -> str:
+        """What the log says of a failure beside its message."""
+        return self.error.cause if self.error else ""
+
+    @property
     def deployment(self) -> Deployment | None:
         """The deployment of the last try."""
         return self.tries[-1].deployment if self.tries else None
@@ -82,6 +92,6 @@ class Progress:
         return attempt
 
     def commit(self) -> None:
-        """The first content is about to be forwarded."""
+        """The first content arrived and is about to be forwarded."""
         self.is_committed = True
         self.first_content_s = perf_counter() - self.started_s

@@ -46,6 +46,7 @@ _SAMPLING = {
 _CHAT = {**_SAMPLING, "max_completion_tokens": Range(1, None), "top_logprobs": Range(0, 20)}
 _COMPLETION = {**_SAMPLING, "logprobs": Range(0, 5), "best_of": Range(1, 128), "max_tokens": Range(0, None)}
 _EMBEDDING = {"dimensions": Range(1, None)}
+_NO_CONTENT = (types_pb2.CONTENT_FORM_ABSENT, types_pb2.CONTENT_FORM_NULL)
 _TYPES: dict[str, str] = {
     **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), "a number"),
     **dict.fromkeys(
@@ -69,10 +70,10 @@ def check_ranges(request: Message) -> None:
 
 def _check(request: Any, ranges: dict[str, Range], rest: Callable[[Any, dict[str, Any]], None]) -> None:
     extra = json.loads(request.extra.encode()) if request.extra else {}
-    for field, value in request.ListFields():
-        allowed = ranges.get(field.name)
-        if allowed is not None and not isinstance(value, bool):
-            _inside(field.name, value, allowed)
+    has = request.HasField
+    for name, allowed in ranges.items():
+        if has(name):
+            _inside(name, getattr(request, name), allowed)
     for name, value in extra.items():
         if name in _TYPES and not request.HasField(name) and not _is_type(_TYPES[name], value):
             raise _wrong(name, f"`{name}` must be {_TYPES[name]}.")
@@ -117,28 +118,15 @@ def _chat(request: chat_pb2.ChatRequest, extra: dict[str, Any]) -> None:
 
 
 def _message(at: int, message: types_pb2.Message) -> None:
-    if not message.role:
-        raise _wrong(
-            f"messages[{at}].role",
-            f"`messages[{at}].role` must be a string such as `user`.",
-            "missing_required_parameter",
-        )
-    if (
-        message.role in ("user", "system", "developer")
-        and message.content_form
-        in (
-            types_pb2.CONTENT_FORM_ABSENT,
-            types_pb2.CONTENT_FORM_NULL,
-        )
-        and not _has_content_extra(message)
-    ):
-        raise _wrong(
-            f"messages[{at}].content",
-            f"`messages[{at}].content` must be a string or a list of parts.",
-            "missing_required_parameter",
-        )
-    if _has_content_extra(message):
-        raise _wrong(f"messages[{at}].content", f"`messages[{at}].content` must be a string or a list of parts.")
+    role = message.role
+    if not role:
+        text = f"`messages[{at}].role` must be a string such as `user`."
+        raise _wrong(f"messages[{at}].role", text, "missing_required_parameter")
+    is_empty = message.content_form in _NO_CONTENT and role in ("user", "system", "developer")
+    if (is_empty or message.extra) and (is_empty or _has_content_extra(message)):
+        is_missing = is_empty and not _has_content_extra(message)
+        text = f"`messages[{at}].content` must be a string or a list of parts."
+        raise _wrong(f"messages[{at}].content", text, "missing_required_parameter" if is_missing else None)
 
 
 def _has_content_extra(message: types_pb2.Message) -> bool:

@@ -15,14 +15,13 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 from google.protobuf.message import Message
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.observe.stages import Stages
 from gateway.pipeline.admit import admit, identify
-from gateway.pipeline.attempt import Order, attempts
+from gateway.pipeline.attempt import Attempts, Order
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.pipeline.progress import End, Progress
 from gateway.pipeline.settle import settle
@@ -30,13 +29,14 @@ from gateway.quota.estimate import output_tokens, prompt_tokens
 from gateway.quota.headers import openai_headers
 from gateway.quota.memory import Reservation
 from gateway.routing.plan import make_plan
-from gateway.rpc.contract import CallContext, Head, Item, Method, Tail
+from gateway.rpc.contract import Batch, CallContext, Head, Item, Method, Tail
 
 
 async def run(kit: Kit, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
     """Run one inference call; the items are those of `gateway.rpc.contract`."""
     runtime, stages, progress = kit.runtime, Stages(), Progress()
     reservation: Reservation | None = None
+    attempts: Attempts | None = None
     has_head = False
     kit.in_flight += 1
     try:
@@ -52,15 +52,15 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
         limits, needed = progress.identity.limits, progress.prompt_estimate + output_tokens(request)
         reservation = await kit.quota.reserve(progress.identity.key_id, limits, needed)
         stages.mark("reserve")
-        order = Order(method, request, progress.model, entry, deadline_s)
-        async with aclosing(attempts(kit, order, progress)) as batches:
-            async for batch in batches:
-                if not has_head:
-                    stages.mark("attempt")
-                    has_head = True
-                    yield Head(_headers(runtime, progress, reservation, stages))
-                yield batch
-        stages.mark("stream" if method.is_stream else "attempt")
+        attempts = Attempts(kit, Order(method, request, progress.model, entry, deadline_s), progress)
+        batch: Batch | None = await attempts.first()
+        stages.mark("attempt")
+        has_head = True
+        yield Head(_headers(runtime, progress, reservation, stages, is_stream=method.is_stream))
+        while batch is not None:
+            yield batch
+            batch = await attempts.next()
+        stages.mark("stream")
         progress.end = End.COMPLETE
     except GatewayError as error:
         _failed(progress, error)
@@ -79,6 +79,8 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
         raise bug from error
     finally:
         kit.in_flight -= 1
+        if attempts is not None:
+            await attempts.close(progress.outcome, progress.cause)
         await settle(kit, method, context, progress, reservation, stages)
     stages.mark("settle")
     yield Tail({"server-timing": stages.server_timing()})
@@ -91,7 +93,9 @@ def _deadline_s(runtime: Runtime, context: CallContext) -> float:
     return asyncio.get_running_loop().time() + min(timeout_s, policies.deadline_max_s)
 
 
-def _headers(runtime: Runtime, progress: Progress, reservation: Reservation | None, stages: Stages) -> dict[str, str]:
+def _headers(
+    runtime: Runtime, progress: Progress, reservation: Reservation | None, stages: Stages, *, is_stream: bool = True
+) -> dict[str, str]:
     headers = {"x-gateway-generation": str(runtime.generation)}
     if reservation is not None:
         headers.update(openai_headers(reservation.standings))
@@ -99,7 +103,8 @@ def _headers(runtime: Runtime, progress: Progress, reservation: Reservation | No
         headers.update(progress.error.headers)
     if progress.is_committed and progress.deployment is not None:
         headers["x-gateway-provider"] = progress.deployment.provider
-    headers["server-timing"] = stages.server_timing()
+    if is_stream:  # a whole answer has it in its trailers, with every stage
+        headers["server-timing"] = stages.server_timing()
     return headers
 
 

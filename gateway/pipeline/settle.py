@@ -16,9 +16,9 @@ from time import perf_counter
 
 from gateway.observe.metrics import CallLabels
 from gateway.observe.stages import Stages
-from gateway.pipeline.attempt import estimated_usage
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import End, Progress
+from gateway.quota.estimate import tokens_of_text
 from gateway.quota.memory import Reservation
 from gateway.routing.catalogue import Entry, is_glob
 from gateway.rpc.contract import CallContext, Method
@@ -35,10 +35,21 @@ async def settle(
     if reservation is not None:
         await kit.quota.settle(reservation, usage.total_tokens or usage.prompt_tokens + usage.completion_tokens)
     cost = _cost_usd_micros(progress.entry, usage)
-    outcome = progress.error.kind.name.lower() if progress.error else progress.end.value
+    outcome = progress.outcome
     _measure(kit, method, context, progress, usage, cost, outcome)
     if kit.log.level <= 20 and kit.runtime.config.observe.has_access_log:  # the level `info`
         _log(kit, method, context, progress, usage, cost, outcome, stages)
+
+
+def estimated_usage(progress: Progress) -> types_pb2.Usage:
+    """Usage for a call whose provider reported none: counted from the text, and marked as an estimate."""
+    completion = tokens_of_text(progress.output_chars)
+    return types_pb2.Usage(
+        prompt_tokens=progress.prompt_estimate,
+        completion_tokens=completion,
+        total_tokens=progress.prompt_estimate + completion,
+        is_estimate=True,
+    )
 
 
 def _usage(progress: Progress) -> types_pb2.Usage:

@@ -13,6 +13,7 @@ Not here:
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -145,8 +146,8 @@ class Reply:
     """One response whose head has arrived."""
 
     __slots__ = (
-        "_content", "_deployment", "_expired", "_is_waiting", "_last_s", "_limits_s", "_loop", "_pool", "_response",
-        "_started_s", "_timer", "_transport", "headers", "status",
+        "_content", "_deadline_s", "_deployment", "_expired", "_first_token_s", "_idle_s", "_is_waiting", "_last_s",
+        "_loop", "_pool", "_response", "_timer", "_total_s", "_transport", "headers", "media_type", "status",
     )  # fmt: skip
 
     def __init__(
@@ -165,21 +166,23 @@ class Reply:
         self._content = response.content
         self._deployment = deployment
         self._loop = asyncio.get_running_loop()
-        self._started_s = started_s
         self._last_s = self._loop.time()
         self._is_waiting = False
         self._expired: GatewayError | None = None
-        self._limits_s: dict[str, float] = {"deadline": deadline_s, "total": started_s + timeouts.total_s}
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        if response.content_type == "text/event-stream":
-            self._limits_s["first_token"] = started_s + timeouts.first_token_s
-        self._timer = self._loop.call_at(self._due_s()[0], self._check)
+        self.media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        is_stream = self.media_type == "text/event-stream"
+        self._deadline_s = deadline_s
+        self._total_s = started_s + timeouts.total_s
+        self._first_token_s = started_s + timeouts.first_token_s if is_stream else math.inf
+        self._idle_s = timeouts.idle_s
+        self._timer = self._loop.call_at(self._due_s(), self._check)
         transport.open_replies += 1
 
     def content_came(self) -> None:
         """Stop the clock of the first token."""
-        self._limits_s.pop("first_token", None)
+        self._first_token_s = math.inf
 
     async def next(self) -> bytes:
         """The next bytes as they come; empty at the end.
@@ -241,22 +244,21 @@ class Reply:
         except (TimeoutError, aiohttp.ClientError, OSError, _ClockRanOut):
             return
 
-    def _due_s(self) -> tuple[float, str]:
-        """When the next clock runs out, and which."""
-        idle_s = self._last_s if self._is_waiting else self._loop.time()
-        return min(
-            *((at, name) for name, at in self._limits_s.items()), (idle_s + self._deployment.timeouts.idle_s, "idle")
-        )
+    def _due_s(self) -> float:
+        """When the next clock runs out. Time spent not reading does not count as idle."""
+        idle_from_s = self._last_s if self._is_waiting else self._loop.time()
+        return min(self._deadline_s, self._total_s, self._first_token_s, idle_from_s + self._idle_s)
 
     def _check(self) -> None:
         """A clock may have run out: arm for the next one, or end the reading."""
-        due_s, name = self._due_s()
-        if due_s > self._loop.time():
+        now_s, due_s = self._loop.time(), self._due_s()
+        if due_s > now_s:
             self._timer = self._loop.call_at(due_s, self._check)
             return
-        if name == "deadline":
+        if due_s == self._deadline_s:
             self._expired = deadline_exceeded()
         else:
+            name = {self._total_s: "total", self._first_token_s: "first_token"}.get(due_s, "idle")
             self._expired = _timed_out(name, getattr(self._deployment.timeouts, f"{name}_s"))
         self._content.set_exception(_ClockRanOut())
         self._response.close()

@@ -8,8 +8,7 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
 
 from google.protobuf.message import Message
 
@@ -28,17 +27,13 @@ class Dispatch:
         self._kit = kit
         self.is_draining = False
 
-    async def __call__(self, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
+    def __call__(self, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
         """Run one call; see gateway.rpc.contract."""
         if self.is_draining:
-            raise GatewayError(Kind.UNAVAILABLE, "This service is stopping.", code="draining", retry_after_s=1)
+            return _refuse()
         if method is LIST_MODELS or method is GET_MODEL:
-            for item in self._models(method, request, context):
-                yield item
-            return
-        async with aclosing(run(self._kit, method, request, context)) as items:
-            async for item in items:
-                yield item
+            return _given(lambda: self._models(method, request, context))
+        return run(self._kit, method, request, context)
 
     def _models(self, method: Method, request: Message, context: CallContext) -> list[Item]:
         runtime = self._kit.runtime
@@ -50,3 +45,13 @@ class Dispatch:
         if method is LIST_MODELS:
             return [head, [list_models(runtime.catalogue, identity)], Tail({})]
         return [head, [get_model(runtime.catalogue, identity, request.id)], Tail({})]  # type: ignore[attr-defined]  # GetModelRequest
+
+
+async def _refuse() -> AsyncGenerator[Item, None]:
+    raise GatewayError(Kind.UNAVAILABLE, "This service is stopping.", code="draining", retry_after_s=1)
+    yield Head({})  # makes this a generator
+
+
+async def _given(make: Callable[[], list[Item]]) -> AsyncGenerator[Item, None]:
+    for item in make():
+        yield item
