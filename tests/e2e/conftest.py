@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.support.place import key_record
+from tests.support.sdk import Sdk, sdk_of
 from tests.support.served import Served, served
+
+EVERYTHING = ["chat", "completion", "embedding", "vision", "audio", "function_calling", "json_mode", "json_schema"]
+LIMITED_KEYS = {"http": "gw-limitedhttp.secret", "grpc": "gw-limitedgrpc.secret"}
+CROWDED_KEYS = {"http": "gw-crowdedhttp.secret", "grpc": "gw-crowdedgrpc.secret"}
+NARROW_KEY = "gw-narrow.secret"
+
+
+def _simulated(name: str, **members: object) -> dict[str, object]:
+    """A model of that wire name; the simulator stands in for the provider, and obeys what follows the slash."""
+    return {"names": [name], "capabilities": EVERYTHING, "candidates": [{"provider": "openai"}], **members}
+
 
 LAYER = {
     "process": {"drain_s": 2},
-    "policies": {"retry": {"backoff_base_s": 0.02, "backoff_max_s": 0.1}},
+    "policies": {"retry": {"backoff_base_s": 0.02, "backoff_max_s": 0.1, "budget_percent": 1000}},
     "observe": {"log_format": "json"},
+    "models": {
+        "direct": _simulated("direct/*", retry={"attempts_max": 1}, has_dimensions=True),
+        "hasty": _simulated(
+            "hasty/*", retry={"attempts_max": 1}, timeouts={"headers_s": 0.4, "first_token_s": 0.4, "idle_s": 0.4}
+        ),
+        "plain": _simulated("plain/*", capabilities=["chat"], retry={"attempts_max": 1}),
+    },
+    "keys": {
+        **{f"limited-{at}": key_record(key, limits={"requests_per_minute": 2}) for at, key in LIMITED_KEYS.items()},
+        **{f"crowded-{at}": key_record(key, limits={"tokens_per_minute": 40}) for at, key in CROWDED_KEYS.items()},
+        "narrow": key_record(NARROW_KEY, models=["gpt-4o-mini"]),
+    },
 }
 
 
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[Served]:
-    """The shared gateway: no limits, key `gateway.key`; a test that needs another layer serves its own."""
+    """The shared gateway.
+
+    Key `gateway.key` has no limits. `direct/` before a simulator's name: one attempt; `hasty/`: one attempt with
+    clocks of 0.4 s; `plain/`: nothing but chat. A test that needs another layer serves its own.
+    """
     with served(LAYER) as running:
         yield running
+
+
+@pytest.fixture(params=["sync", "async"])
+async def sdk(request: pytest.FixtureRequest, gateway: Served) -> AsyncIterator[Sdk]:
+    """The unmodified OpenAI SDK for Python, each of its two clients in turn, pointed at the shared gateway."""
+    made = sdk_of(request.param, gateway.base_url, gateway.key)
+    yield made
+    await made.close()
