@@ -111,8 +111,14 @@ class Edge:
         finally:
             self.replies.discard(reply)
             self._watch.discard(reply)
-            self.observer(reply.observation())
+            self._observe(reply)
         return Written(keep_alive=reply.keep_alive)
+
+    def _observe(self, reply: Reply) -> None:
+        try:
+            self.observer(reply.observation())
+        except Exception:  # the answer is written; whoever counts it must not spoil the connection
+            log.exception("request %s could not be observed", reply.request_id)
 
     async def _answer(self, reply: Reply) -> None:
         try:

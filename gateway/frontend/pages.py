@@ -41,7 +41,8 @@ async def list_models(caller: Caller, reply: Reply) -> None:
 
 async def get_model(caller: Caller, reply: Reply, path: str) -> None:
     """`GET /v1/models/{id}`; the id is the rest of the path, decoded once, so it may contain `/` and `:`."""
-    model_id = unquote(path.removeprefix(MODEL_PREFIX))
+    raw = path.removeprefix(MODEL_PREFIX).encode("utf-8", "surrogateescape")
+    model_id = unquote(raw.decode("utf-8", "replace"))
     items = caller(GET_MODEL, models_pb2.GetModelRequest(id=model_id), context_of(reply))
     await answer_whole(items, lambda message: trim(models.encode_model(message), reply.profile.model_extras), reply)
 

@@ -2,7 +2,7 @@
 
 Rules:
     - No timer and no task per stream; the timer runs only while there is a reply to look at.
-    - A look costs one pass over the open streams; it happens at most every 50 ms, at least every second.
+    - A look costs one pass over the open streams; it happens at most every 50 ms, at least every 5 s.
 
 Not here: what stalled means (reply.py).
 """
@@ -55,11 +55,11 @@ class Watch:
 
 def _is_quiet(reply: Reply, now_s: float) -> bool:
     ping_s = reply.http.stream_ping_s
-    if not ping_s or not reply.is_stream or reply.outcome == "complete" or now_s - reply.last_write_s < ping_s:
+    if now_s - reply.last_write_s < ping_s or not ping_s or not reply.is_stream or reply.outcome == "complete":
         return False
     transport = reply.request.transport
     return transport is not None and not transport.is_closing() and not reply.is_paused()
 
 
 def _period_s(http: Http) -> float:
-    return max(0.05, min(1.0, http.stalled_for_s / 4, (http.stream_ping_s or 4.0) / 4))
+    return max(0.05, min(5.0, http.stalled_for_s / 4, (http.stream_ping_s or 20.0) / 4))

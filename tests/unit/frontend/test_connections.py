@@ -276,6 +276,39 @@ async def test_connections_beyond_the_limit_are_503() -> None:
         assert split(await front.raw(post(PATH, CHAT_BODY)))[0] == 200
 
 
+async def test_connections_far_beyond_the_limit_are_closed() -> None:
+    """A flood of connections is not even answered."""
+    async with frontend(http={"max_connections": 2}) as front, connected(front), connected(front), connected(front):
+        await asyncio.sleep(0.05)
+        async with connected(front) as (reader, _):
+            assert await asyncio.wait_for(reader.read(), 2) == b""
+
+
+async def test_draining_is_not_ready() -> None:
+    """A frontend that drains says so on connections it still has."""
+    async with frontend() as front, connected(front) as (reader, writer):
+        writer.write(keeping("/readyz", method="GET"))
+        await reader.readuntil(b'{"status":"ready"}')
+        front.running.edge.begin_drain()
+        writer.write(keeping("/readyz", method="GET"))
+        status, headers, _ = split(await asyncio.wait_for(reader.read(), 2))
+    assert (status, headers["connection"]) == (503, "close")
+
+
+async def test_observer_that_fails_does_not_spoil_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+    """A bug in the observer is logged; connection and answer are whole."""
+
+    def broken(observation):
+        raise RuntimeError("bug")
+
+    async with frontend() as front:
+        front.running.edge.observer = broken
+        data = keeping("/health", method="GET") + post("/health", b"", method="GET")
+        answer = await front.raw(data)
+    assert answer.count(b"HTTP/1.1 200") == 2
+    assert len(caplog.records) == 2
+
+
 async def test_drain_finishes_what_runs() -> None:
     """Draining takes no new connection, closes idle ones, and lets a running stream end well."""
     proceed = asyncio.Event()

@@ -334,3 +334,30 @@ async def test_peer_behind_a_trusted_proxy() -> None:
     async with frontend(http={"is_forwarded_for_trusted": True}) as front:
         await front.raw(post(PATH, CHAT, "x-forwarded-for: 6.6.6.6, 10.0.0.7"))
     assert front.toy.calls[0][2].peer == "10.0.0.7"
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"%ff%fe", b"a\xe9", b"%00", b"%0d%0ax"])
+async def test_odd_model_ids_reach_the_service_as_text(name: bytes) -> None:
+    """Bytes that are no UTF-8 in a path are replaced, not a failure of the gateway."""
+    async with frontend() as front:
+        status, _, _ = split(await front.raw(b"GET /v1/models/" + name + b" HTTP/1.0\r\n\r\n"))
+    assert status in (200, 400)
+
+
+async def test_odd_paths_are_404() -> None:
+    """A path of any bytes is quoted back as valid JSON, and not at length."""
+    async with frontend() as front:
+        for path in (b"/\xff\xfe", b"/%ff", b"/" + b"a" * 5000, b"//v1/models"):
+            status, _, body = split(await front.raw(b"GET " + path + b" HTTP/1.0\r\n\r\n"))
+            assert status in (400, 404)
+            assert len(error_of(body)["message"]) < 300
+
+
+@pytest.mark.parametrize("path", [PATH, "/v1/completions", "/v1/embeddings"])
+async def test_lone_surrogates_are_no_bug(path: str) -> None:
+    """Text that JSON can hold and UTF-8 cannot is answered or refused, never a 500."""
+    lone = b'"\\ud800"'
+    body = b'{"model":%b,"messages":[{"role":"user","content":%b}],"prompt":%b,"input":%b,%b:1}' % ((lone,) * 5)
+    async with frontend() as front:
+        status, _, _ = split(await front.raw(post(path, body)))
+    assert status in (200, 400)
