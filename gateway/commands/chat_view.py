@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 
 
 class View(Protocol):
@@ -50,25 +50,27 @@ def printable(text: str) -> str:
 
 
 def split_ready(text: str) -> tuple[str, str]:
-    """(Markdown that can no longer change, the rest): cut at the last blank line outside a code fence."""
-    cut = text.rfind("\n\n")
-    while cut >= 0:
-        after = text[cut:].lstrip("\n")  # indented: belongs to the list item above; empty: nobody knows yet
-        if after and not after[0].isspace() and not _is_in_fence(text[:cut]):
-            return text[: cut + 2], text[cut + 2 :]
-        cut = text.rfind("\n\n", 0, cut)
-    return "", text
+    """(Markdown that can no longer change, the rest): cut at the last blank line outside a code fence.
+
+    Not before an indented line, which belongs to the list item above, nor at the end, where one may still come.
+    """
+    cut, position, fence, is_after_blank = 0, 0, "", False
+    for line in text.splitlines(keepends=True):
+        if is_after_blank and not fence and not line[0].isspace():
+            cut = position
+        is_after_blank = line == "\n"
+        if match := _FENCE.match(line):
+            fence = _fence_after(fence, match.group(1))
+        position += len(line)
+    return text[:cut], text[cut:]
 
 
-def _is_in_fence(text: str) -> bool:
-    opened = ""
-    for match in _FENCE.finditer(text):
-        marks = match.group(1)
-        if not opened:
-            opened = marks
-        elif marks[0] == opened[0] and len(marks) >= len(opened):
-            opened = ""
-    return bool(opened)
+def _fence_after(fence: str, marks: str) -> str:
+    """The open fence after a line of `marks`: only the same character, at least as long, closes one."""
+    if not fence:
+        return marks
+    is_closed = marks[0] == fence[0] and len(marks) >= len(fence)
+    return "" if is_closed else fence
 
 
 def hint_for(error: GatewayError, address: str) -> str:
@@ -165,9 +167,9 @@ class RichView:
             self._settle("reasoning", answer.reasoning)
             ready, rest = split_ready(body[self._printed["text"] :])
             self._settle("text", body[: self._printed["text"] + len(ready)])
-            self._draw(self._render("text", rest))
+            self._draw("text", rest)
         elif answer.reasoning:
-            self._draw(self._render("reasoning", answer.reasoning[self._printed["reasoning"] :]))
+            self._draw("reasoning", answer.reasoning[self._printed["reasoning"] :])
 
     def end(self, answer: Answer, *, is_whole: bool) -> None:
         self._settle("reasoning", answer.reasoning)
@@ -192,35 +194,40 @@ class RichView:
         fresh = text[self._printed[part] :]
         self._printed[part] = len(text)
         if fresh.strip():
-            self._console.print(self._render(part, fresh))
-            self._draw("")
+            self._console.print(_rendered(part, fresh))
+            self._draw(part, "")
 
-    def _render(self, part: str, text: str) -> RenderableType:
-        from rich.markdown import Markdown
-        from rich.text import Text
-
-        if part == "reasoning":
-            return Text(printable(text).rstrip("\n"), style="dim italic")
-        return Markdown(printable(text), hyperlinks=False)
-
-    def _draw(self, renderable: RenderableType) -> None:
+    def _draw(self, part: str, text: str) -> None:
         if self._live is not None:
-            self._live.update(_Bottom(renderable))
+            self._live.update(_Bottom(part, text))
 
 
 class _Bottom:
-    """The last lines of something too tall for the screen; rich itself would show the first."""
+    """The last lines of something too tall for the screen; rich itself would show the first.
 
-    def __init__(self, inner: RenderableType) -> None:
-        self._inner = inner
+    Rendered when the screen is redrawn, not for every chunk.
+    """
+
+    def __init__(self, part: str, text: str) -> None:
+        self._part = part
+        self._text = text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.segment import Segment
 
-        lines = console.render_lines(self._inner, options, pad=False)
+        lines = console.render_lines(_rendered(self._part, self._text), options, pad=False)
         for line in lines[-max(1, console.size.height - 2) :]:
             yield from line
             yield Segment.line()
+
+
+def _rendered(part: str, text: str) -> RenderableType:
+    from rich.markdown import Markdown
+    from rich.text import Text
+
+    if part == "reasoning":
+        return Text(printable(text).rstrip("\n"), style="dim italic")
+    return Markdown(printable(text), hyperlinks=False)
 
 
 def _escaped(text: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.served import Served
 from tests.unit.client.scripted import REPLY_TEXT, Scripted, serving
 
 PAGE = Path(__file__).parents[2] / "docs" / "grpc.md"
@@ -42,9 +43,8 @@ def test_no_example_is_left_out() -> None:
     assert len(EXAMPLES) == len(PRINTED)
 
 
-@pytest.mark.parametrize("number", range(len(PRINTED)))
-async def test_example(server: tuple[Scripted, str], number: int) -> None:
-    """The example exits well and prints what it promises."""
+async def run(example: str, address: str, key: str) -> str:
+    """What the example prints; it must exit well and say nothing on stderr, warnings included."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-W",
@@ -53,10 +53,24 @@ async def test_example(server: tuple[Scripted, str], number: int) -> None:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"GATEWAY_GRPC_ADDRESS": server[1], "GATEWAY_API_KEY": "gw-docs.key"},
+        env=os.environ | {"GATEWAY_GRPC_ADDRESS": address, "GATEWAY_API_KEY": key},
     )
-    out, err = await asyncio.wait_for(process.communicate(EXAMPLES[number].encode()), 60)
-    assert (process.returncode, err.decode()) == (0, "")
+    out, err = await asyncio.wait_for(process.communicate(example.encode()), 60)
+    assert err.decode() == ""
+    assert process.returncode == 0
+    return out.decode()
+
+
+@pytest.mark.parametrize("number", range(len(PRINTED)))
+async def test_example(server: tuple[Scripted, str], number: int) -> None:
+    """The example prints what the server said, and sends its key with every call."""
+    printed = await run(EXAMPLES[number], server[1], "gw-docs.key")
     for line in PRINTED[number]:
-        assert line in out.decode()
+        assert line in printed
     assert all(metadata["authorization"] == "Bearer gw-docs.key" for _, _, metadata in server[0].calls)
+
+
+@pytest.mark.parametrize("number", range(len(PRINTED)))
+async def test_example_on_the_gateway(gateway: Served, number: int) -> None:
+    """The same example works on a served gateway as it stands."""
+    assert await run(EXAMPLES[number], gateway.grpc_address, gateway.key)
