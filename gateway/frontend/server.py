@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import http_exceptions, web
+from aiohttp import StreamReader, http_exceptions, web
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.frontend import answer
@@ -120,12 +120,13 @@ class EdgeServer(web.Server):
 class EdgeProtocol(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("_edge_server", "_head_bytes", "is_surplus")
+    __slots__ = ("_body", "_edge_server", "_head_bytes", "is_surplus")
 
     def __init__(self, server: EdgeServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server, loop=loop, **options)
         self._edge_server = server
         self._head_bytes = 0
+        self._body: StreamReader | None = None  # of the last request, until its last byte came
         self.is_surplus = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -144,17 +145,21 @@ class EdgeProtocol(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; what does not complete a request head is counted and timed."""
+        """Take bytes; what neither completes a request head nor belongs to a body is counted and timed."""
         if self._close or self._force_close:
             return
-        before = self._request_count
+        before, is_body = self._request_count, self._body is not None
         super().data_received(data)
+        if self._messages:
+            self._body = self._messages[-1][1]
+        if self._body is not None and self._body.is_eof():
+            self._body = None
         if self._request_count != before:
             self._head_bytes = 0
             self._edge_server.has_head(self)
             if self._request_in_progress or len(self._messages) > 1:
                 self._break_unfinished_body()
-        elif not self._request_in_progress and not self._messages and data:
+        elif not self._request_in_progress and not self._messages and not is_body and data:
             self._head_bytes += len(data)
             self._edge_server.await_head(self)
             if self._head_bytes > self._edge_server.http.headers_max_bytes:
@@ -182,7 +187,7 @@ class EdgeProtocol(web.RequestHandler):
 
     def is_idle(self) -> bool:
         """Whether no request is being read or answered."""
-        return not self._request_in_progress and not self._messages and not self._head_bytes
+        return not (self._request_in_progress or self._messages or self._body or self._head_bytes)
 
     def handle_error(
         self,

@@ -1,0 +1,44 @@
+"""A body larger than a head may be: none of its bytes are taken for a request head, whenever they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.unit.frontend.harness import frontend, post, split
+from tests.unit.frontend.test_connections import connected
+
+CHAT = "/v1/chat/completions"
+
+
+async def test_refused_body_that_still_comes_is_no_head() -> None:
+    """A client that goes on sending after its 413 gets that one answer and nothing after it."""
+    async with frontend() as front, connected(front) as (reader, writer):
+        writer.write(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            b"content-length: 50000000\r\n\r\n"
+        )
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        assert b" 413 " in head
+        for _ in range(8):
+            writer.write(b"x" * 16_384)
+            await writer.drain()
+            await asyncio.sleep(0)
+        rest = await asyncio.wait_for(reader.read(), 5)
+        assert b"HTTP/1.1" not in rest, rest
+
+
+async def test_body_that_follows_its_head_at_once_is_no_head() -> None:
+    """Bytes of a body may arrive in any turn of the loop after the head's, also before the request is begun."""
+    async with frontend() as front:
+        body = {"model": "m", "messages": [{"role": "user", "content": "x" * 100_000}]}
+        data = post(CHAT, body)
+        cut = data.index(b"\r\n\r\n") + 4
+        for turns in range(8):
+            async with connected(front) as (reader, writer):
+                [protocol] = [p for p in front.running._server.connections if p.transport is not None]
+                protocol.data_received(data[: cut + 10])
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                protocol.data_received(data[cut + 10 :])
+                status, _, _ = split(await asyncio.wait_for(reader.read(), 5))
+                assert status == 200, turns
