@@ -19,6 +19,9 @@ from collections.abc import Awaitable, Callable
 from gateway.rpc.options import LinkObserver
 
 
+GATHER_TURNS = 2  # of the event loop, not of time: what is about to be queued leaves in the same batch
+
+
 class OutboxClosed(Exception):
     """The link is going away: nothing more can be sent on it."""
 
@@ -86,6 +89,8 @@ class Outbox:
                 self._writer = asyncio.get_running_loop().create_future()
                 await self._writer
                 continue
+            for _ in range(GATHER_TURNS):
+                await asyncio.sleep(0)
             await write(self._take())
 
     def _take(self) -> bytes:
