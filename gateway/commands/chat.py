@@ -47,7 +47,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     from gateway.commands.chat_session import Session
     from gateway.commands.chat_view import hint_for
 
-    key = key or os.environ.get("GATEWAY_API_KEY") or os.environ.get("GATEWAY_DEV_KEY")
+    key = key or key_from_environment()
     question = once if once is not None or sys.stdin.isatty() else sys.stdin.read()
     view = choose_view(is_json=is_json)
     if question is not None and not question.strip():
@@ -70,6 +70,13 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+
+
+def key_from_environment() -> str | None:
+    """A key of this gateway: GATEWAY_API_KEY, GATEWAY_DEV_KEY, or OPENAI_API_KEY when a gateway made it."""
+    openai_key = os.environ.get("OPENAI_API_KEY", "")  # somebody else's key is nobody's business here
+    ours = openai_key if openai_key.startswith("gw-") else None
+    return os.environ.get("GATEWAY_API_KEY") or os.environ.get("GATEWAY_DEV_KEY") or ours
 
 
 def choose_view(*, is_json: bool) -> View:

@@ -108,7 +108,7 @@ class Answer:
     def _tokens_per_s(self) -> float | None:
         tokens = (self.usage.completion_tokens or 0) if self.usage else 0
         writing_s = self.total_s - (self.first_s or 0.0)
-        return tokens / writing_s if tokens > 1 and writing_s > 0.01 else None
+        return tokens / writing_s if tokens > 1 and writing_s > 0.1 else None
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`: stable names, absent things left out."""

@@ -26,7 +26,7 @@ NOT_SETTINGS = frozenset(
         "GATEWAY_STATE_DIR",  # where the state directory is: load.py
         "GATEWAY_CONFIG_DIR",  # where the configuration is: load.py
         "GATEWAY_API_KEY",  # the client's key: commands/chat
-        "GATEWAY_ADDRESS",  # the client's target: commands/chat
+        "GATEWAY_GRPC_ADDRESS",  # the client's target: commands/chat
         "GATEWAY_BASE_URL",  # the client's target: load tests
     }
 )

@@ -60,7 +60,7 @@ class Served:
             "OPENAI_BASE_URL": self.base_url,
             "OPENAI_API_KEY": self.key,
             "GATEWAY_API_KEY": self.key,
-            "GATEWAY_ADDRESS": self.grpc_address,
+            "GATEWAY_GRPC_ADDRESS": self.grpc_address,
             "GATEWAY_BASE_URL": self.url,
         }
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.client import ChatChunk, text_of, tool_calls_of
 from gateway.client.generated.gateway.v1 import BlockDelta, ChoiceDelta, Delta, ToolDelta, Usage
+from gateway.commands.chat import key_from_environment
 from gateway.commands.chat_session import Answer, Session, completions, nearest_command, parse_command
 from gateway.commands.chat_view import printable, split_ready
 
@@ -70,6 +71,25 @@ def test_commands_are_completed_and_guessed() -> None:
     assert completions("mo") == []
     assert nearest_command("/rety") == "/retry"
     assert nearest_command("/xyzzy") is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "key"),
+    [
+        ({}, None),
+        ({"OPENAI_API_KEY": "gw-a.b"}, "gw-a.b"),
+        ({"OPENAI_API_KEY": "sk-somebody-elses"}, None),
+        ({"OPENAI_API_KEY": "gw-a.b", "GATEWAY_DEV_KEY": "gw-dev.c"}, "gw-dev.c"),
+        ({"GATEWAY_DEV_KEY": "gw-dev.c", "GATEWAY_API_KEY": "gw-d.e"}, "gw-d.e"),
+    ],
+)
+def test_key_from_environment(environ: dict[str, str], key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own variable first; a key for another vendor is never sent to the gateway."""
+    for name in ("OPENAI_API_KEY", "GATEWAY_DEV_KEY", "GATEWAY_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert key_from_environment() == key
 
 
 def chunk(*blocks: BlockDelta, finish: str | None = None, usage: Usage | None = None) -> ChatChunk:
