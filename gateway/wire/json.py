@@ -144,5 +144,6 @@ def _too_deep(depth_max: int) -> JsonInvalid:
 
 
 def _invalid(reason: str, error: json.JSONDecodeError) -> JsonInvalid:
-    reason = reason[:1].lower() + reason[1:]
+    if reason[1:2].islower():
+        reason = reason[0].lower() + reason[1:]
     return JsonInvalid(f"not valid JSON: {reason} (line {error.lineno}, column {error.colno})")

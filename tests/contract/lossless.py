@@ -161,7 +161,7 @@ chat_request = objects(
        "prediction": anything, "prompt_cache_key": texts, "prompt_cache_retention": texts, "functions": anything,
        "web_search_options": anything, "function_call": anything, "top_k": integers,
        "thinking": objects({"type": texts, "budget_tokens": integers}), "safety_settings": anything,
-       "cached_content": texts, "moderation": anything}
+       "cached_content": texts, "moderation": anything, "prompt_cache_options": anything}
 )  # fmt: skip
 usage = objects(
     {"prompt_tokens": integers, "completion_tokens": integers, "total_tokens": integers,

@@ -97,6 +97,8 @@ REQUEST = Mirror(
         record("thinking", _THINKING),
         json_text("safety_settings"),
         string("cached_content"),
+        json_text("moderation"),
+        json_text("prompt_cache_options"),
     ],
 )
 
@@ -124,6 +126,7 @@ RESPONSE = Mirror(
         record("usage", USAGE),
         string("service_tier"),
         string("system_fingerprint"),
+        json_text("moderation"),
     ],
     fills={"object": always("chat.completion"), "choices": always([])},
 )

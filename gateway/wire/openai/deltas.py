@@ -180,6 +180,8 @@ CHUNK = Mirror(
         record("usage", USAGE),
         string("service_tier"),
         string("system_fingerprint"),
+        json_text("moderation"),
+        string("obfuscation"),
     ],
     fills={"object": always("chat.completion.chunk"), "choices": always([])},
 )

@@ -655,6 +655,13 @@ class ChatChunk(betterproto2.Message):
 
     dialect: "str" = betterproto2.field(9, betterproto2.TYPE_STRING)
 
+    moderation_json: "str | None" = betterproto2.field(10, betterproto2.TYPE_STRING, optional=True)
+
+    obfuscation: "str | None" = betterproto2.field(11, betterproto2.TYPE_STRING, optional=True)
+    """
+    padding that hides the length of the text
+    """
+
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
 
     nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
@@ -833,6 +840,18 @@ class ChatRequest(betterproto2.Message):
     The dialect in which `extra` is to be read; empty = openai.
     """
 
+    moderation_json: "str | None" = betterproto2.field(44, betterproto2.TYPE_STRING, optional=True)
+    """
+    More OpenAI members.
+
+    what to check the conversation for
+    """
+
+    prompt_cache_options_json: "str | None" = betterproto2.field(45, betterproto2.TYPE_STRING, optional=True)
+    """
+    {mode, ttl}
+    """
+
 
 default_message_pool.register_message("gateway.v1", "ChatRequest", ChatRequest)
 
@@ -872,6 +891,8 @@ class ChatResponse(betterproto2.Message):
     """
     in which `extra` is to be read; empty = openai
     """
+
+    moderation_json: "str | None" = betterproto2.field(10, betterproto2.TYPE_STRING, optional=True)
 
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
 
@@ -1351,7 +1372,7 @@ class Frame(betterproto2.Message):
 
     text: "str | None" = betterproto2.field(6, betterproto2.TYPE_STRING, optional=True, group="kind")
     """
-    the call's previous event again, with this text in its one text delta
+    the call's previous event again, with this text in its one increment
     """
 
     end: "End | None" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True, group="kind")
