@@ -1,5 +1,9 @@
 """What a frontend tells about each request, once, when its answer is written or its client has gone.
 
+Rules:
+    - One observation for each request that could be read, and one for each connection refused before that.
+    - Plain facts: no library of metrics or logs is seen from here.
+
 Not here: what becomes of it (metrics, access log): whoever builds the frontend hands in an `Observer`.
 """
 

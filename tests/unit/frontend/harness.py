@@ -151,7 +151,7 @@ async def frontend(
     settings = FrontendSettings.from_json(json.dumps({"http": http or {}, "profiles": {"default": profile}}))
     toy = Toy(script)
     observations: list[Observation] = []
-    front = Front(toy, None, observations, settings)  # type: ignore[arg-type]
+    front = Front(toy, None, observations, settings)  # type: ignore[arg-type]  # it runs a line below
     edge = Edge(toy, lambda: front.settings, observer=observations.append, **options)
     front.running = await serve(edge)
     try:

@@ -34,7 +34,7 @@ async def test_body_that_follows_its_head_at_once_is_no_head() -> None:
         data = post(CHAT, body)
         cut = data.index(b"\r\n\r\n") + 4
         for turns in range(8):
-            async with connected(front) as (reader, writer):
+            async with connected(front) as (reader, _):
                 [protocol] = [p for p in front.running._server.connections if p.transport is not None]
                 protocol.data_received(data[: cut + 10])
                 for _ in range(turns):
