@@ -48,7 +48,7 @@ def changes(before: Config, after: Config) -> tuple[Change, ...]:
     old, new = dict(flatten(before)), dict(flatten(after))
     keys = sorted({*old, *new}, key=dotted)
     sides = ((path, old.get(path, ABSENT), new.get(path, ABSENT)) for path in keys)
-    return tuple(Change(path, one, other) for path, one, other in sides if one is not other and one != other)
+    return tuple(Change(path, one, other) for path, one, other in sides if one != other)
 
 
 def origin_of(loaded: Loaded, path: Path) -> Origin | None:

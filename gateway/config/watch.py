@@ -30,6 +30,11 @@ def stamp(paths: list[Path]) -> Stamp:
     return found
 
 
+def is_due(acted_on: Stamp, seen: Stamp, now: Stamp) -> bool:
+    """Whether to reload: something differs from what was acted on, and nothing moved since the last look."""
+    return now != acted_on and now == seen
+
+
 async def reload(current: Current) -> Reloaded:
     """Read in a thread, swap here."""
     return current.take(await asyncio.to_thread(current.read))
@@ -41,7 +46,7 @@ async def watch(current: Current, report: Callable[[Reloaded], None], *, interva
     while True:
         await asyncio.sleep(interval_s)
         now = stamp(current.loaded.watched())
-        if now != acted_on and now == seen:
+        if is_due(acted_on, seen, now):
             acted_on = now
             report(await reload(current))
         seen = now

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.config.load import load
 from gateway.config.snapshot import Current, Reloaded
-from gateway.config.watch import watch
+from gateway.config.watch import is_due, stamp, watch
 from tests.unit.config.conftest import Write
 
 Outcomes = asyncio.Queue[Reloaded]
@@ -126,3 +126,15 @@ async def test_a_rotated_secret_file_is_noticed(current: Current, write: Write) 
     pepper = current.get().config.auth.pepper
     assert pepper is not None
     assert pepper.reveal() == "another"
+
+
+def test_a_file_still_being_written_is_left_alone(write: Write) -> None:
+    """Between two looks at different sizes nothing is due; at the second equal one it is, and once only."""
+    path = write("config/local.yaml", "limits:")
+    first = stamp([path])
+    write("config/local.yaml", "limits: {concurrency: 1}\n")
+    second = stamp([path])
+    write("config/local.yaml", "limits: {concurrency: 1, tokens_per_minute: 5}\n")
+    third = stamp([path])
+    looks = [(first, first, second), (first, second, third), (first, third, third), (third, third, third)]
+    assert [is_due(*look) for look in looks] == [False, False, True, False]
