@@ -100,7 +100,7 @@ class Transport:
         except aiohttp.ConnectionTimeoutError as error:
             raise _timed_out("connect", timeouts.connect_s) from error
         except TimeoutError as error:
-            if asyncio.get_running_loop().time() >= deadline_s:
+            if deadline_s <= headers_by_s:  # not what time it is now: timers may fire a little early
                 raise deadline_exceeded() from error
             raise _timed_out("headers", timeouts.headers_s) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
