@@ -77,6 +77,7 @@ _WHY = {
     413: "The body is larger than the limit, as sent or decompressed.",
     415: "The content type or encoding is not supported.",
     429: "A rate limit; `retry-after` says when to come back.",
+    431: "The request head is larger than the limit.",
     500: "A bug of the gateway; the message names the request id.",
     502: "The provider failed or answered nonsense.",
     503: "The gateway cannot take the call now; `retry-after` says when to come back.",
@@ -151,7 +152,8 @@ def _operation(operation: Operation) -> Node:
         "responses": {
             "200": _reply(operation),
             **{
-                str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted({*operation.errors, 405})
+                str(status): {"$ref": f"#/components/responses/{status}"}
+                for status in sorted({*operation.errors, 405, 431})
             },
         },
         "security": [{"key": []}] if operation.needs_key else [],

@@ -207,6 +207,17 @@ async def test_slow_head_is_408() -> None:
     assert silence == b""
 
 
+async def test_slow_second_head_is_408() -> None:
+    """The clock of the head also runs for later requests of a connection, from their first byte."""
+    async with frontend(http={"headers_timeout_s": 0.2}) as front, connected(front) as (reader, writer):
+        writer.write(keeping("/health", method="GET"))
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.4)
+        writer.write(b"GET / HTTP/1.1\r\n")
+        rest = await asyncio.wait_for(reader.read(), 5)
+    assert b"HTTP/1.1 408" in rest
+
+
 async def test_endless_head_is_431() -> None:
     """A head of many small lines in many pieces is refused at its size limit."""
     async with frontend(http={"headers_max_bytes": 4096}) as front, connected(front) as (reader, writer):

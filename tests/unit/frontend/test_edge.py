@@ -43,6 +43,8 @@ async def test_chat_streams_events() -> None:
     assert headers["cache-control"] == "no-cache"
     assert headers["x-accel-buffering"] == "no"
     assert headers["x-gateway-provider"] == "toy"
+    assert headers["x-ratelimit-limit-requests"] == "10"
+    assert "server-timing" not in headers
     assert frames[-2:] == [b"data: [DONE]", b""]
     assert len(frames) == 5
     assert all(frame.startswith(b"data: {") for frame in frames[:3])
