@@ -45,7 +45,7 @@ class Answer:
     @property
     def has_done(self) -> bool:
         """Whether the stream said it is complete."""
-        return DONE in self.raw
+        return DONE in self.body
 
 
 @dataclass(frozen=True, slots=True)
