@@ -52,7 +52,7 @@ class ClientCall:
     async def take(self) -> list[Received]:
         """Everything that arrived, at least one item; grants credit for it."""
         if not self.items:
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._waiter = self._connection.loop.create_future()
             try:
                 await self._waiter
             finally:
@@ -108,6 +108,7 @@ class Connection:
         self.calls: dict[int, ClientCall] = {}
         self.is_ready = False
         self.instance = ""
+        self.loop = asyncio.get_running_loop()  # asking for it costs 1 us under uvloop
         self._observer = observer
         self._on_settings = on_settings
         self._part_bytes = options.part_bytes
@@ -152,6 +153,10 @@ class Connection:
                 call.add(LOST)
             self._stream.cancel()
             await asyncio.gather(reader, writer, return_exceptions=True)
+
+    def cancel(self) -> None:
+        """End the stream, greeted or not."""
+        self._stream.cancel()
 
     async def open(self, method: str, payload: bytes, context: CallContext) -> ClientCall:
         """Start a call and send its request. Raises OutboxClosed; cancelling in mid-request leaves no call behind."""

@@ -6,8 +6,8 @@ Rules:
       rest; whatever came before it still holds.
     - An event is a message of the method's reply type, or a `str`: the previous message of this call
       again, with this text in its one increment: text, reasoning or tool arguments (see `with_text`).
-    - Closing the generator cancels the call; it returns when the provider's connection is closed and
-      the reservation is settled.
+    - Closing the generator cancels the call. Of the dispatch itself (and in process) it returns when the
+      provider's connection is closed and the reservation is settled; over the link, at once.
 Not here:
     - How items travel (link_client, link_server, inprocess) and what a call does (pipeline).
 """

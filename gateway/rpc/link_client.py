@@ -29,6 +29,8 @@ from gateway.rpc.contract import Batch, CallContext, Head, Item, Method, Tail
 from gateway.rpc.options import LinkObserver, LinkOptions, channel_arguments
 from gateway.rpc.outbox import OutboxClosed
 
+PATIENCE = 8  # failed connects, some 2 s, before a missing service is worth a line in the log
+
 State = Literal["connecting", "ready", "closed"]
 
 _log = logging.getLogger(__name__)
@@ -181,32 +183,31 @@ class LinkClient:
         """Keep one link up for ever."""
         failures = 0
         while True:
+            connection = None
             try:
-                if await self._connect_and_run(address):
-                    failures = 0
-            except (grpc.aio.AioRpcError, TimeoutError, GatewayError, DecodeError, asyncio.InvalidStateError) as error:
-                self._say(address, error)
+                async with self._channel(address) as channel:
+                    connection = Connection(open_stream(channel), self._options, self._observer, self._take_settings)
+                    await self._run(connection)
+            except Exception as error:  # noqa: BLE001  # whatever ended it, the link must come back
+                was_up = connection is not None and connection.instance != ""
+                self._say(address, error, failures, was_up=was_up)
+            failures = 0 if connection is not None and connection.instance else failures + 1
             ceiling_s = min(self._options.backoff_max_s, self._options.backoff_first_s * 2 ** min(failures, 16))
-            failures += 1
             await asyncio.sleep(random.uniform(0, ceiling_s))
 
-    async def _connect_and_run(self, address: str) -> bool:
-        """One life of a link; whether it was of any use."""
-        async with self._channel(address) as channel:
-            stream = open_stream(channel)
-            connection = Connection(stream, self._options, self._observer, self._take_settings)
-            try:
-                await connection.greet(self._instance)
-                self.last_error = ""
-                self._connections.append(connection)
+    async def _run(self, connection: Connection) -> None:
+        """Greet and carry calls, until the stream ends."""
+        try:
+            await connection.greet(self._instance)
+            self.last_error = ""
+            self._connections.append(connection)
+            self._links_changed()
+            await connection.run()
+        finally:
+            connection.cancel()
+            if connection in self._connections:
+                self._connections.remove(connection)
                 self._links_changed()
-                await connection.run()
-            finally:
-                stream.cancel()
-                if connection in self._connections:
-                    self._connections.remove(connection)
-                    self._links_changed()
-        return True
 
     def _channel(self, address: str) -> grpc.aio.Channel:
         arguments = channel_arguments()
@@ -227,11 +228,14 @@ class LinkClient:
         except Exception:  # noqa: BLE001  # a frontend that cannot use new settings keeps the old ones
             _log.exception("settings of generation %d were not taken", generation)
 
-    def _say(self, address: str, error: BaseException) -> None:
-        text = error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)
-        text = text or type(error).__name__
-        if text != self.last_error:
-            self.last_error = text
+    def _say(self, address: str, error: Exception, failures: int, *, was_up: bool) -> None:
+        """Log what ended a link, once; a service that is still starting is no news for the first second or two."""
+        rpc_error = error if isinstance(error, grpc.aio.AioRpcError) else None
+        is_absent = rpc_error is not None and rpc_error.code() is grpc.StatusCode.UNAVAILABLE
+        text = (rpc_error.details() if rpc_error is not None else str(error)) or type(error).__name__
+        is_news = was_up or failures == PATIENCE or not (is_absent or text == self.last_error)
+        self.last_error = text
+        if is_news:
             _log.warning("link to %s: %s", address, text)
 
 

@@ -18,7 +18,6 @@ from collections.abc import Awaitable, Callable
 
 from gateway.rpc.options import LinkObserver
 
-
 GATHER_TURNS = 2  # of the event loop, not of time: what is about to be queued leaves in the same batch
 
 
@@ -58,6 +57,11 @@ class Outbox:
         self._used_bytes += len(chunk)
         self._append(chunk, frames)
         return True
+
+    async def relief(self) -> None:
+        """Wait while forced chunks hold more than twice the limit: for whoever answers the peer's frames."""
+        if self._used_bytes >= 2 * self._limit_bytes and not self._is_closed:
+            await self._turn(0)
 
     def force(self, chunk: bytes) -> None:
         """Queue a small chunk past the limit: credits and cancels, bounded by what the peer itself sent."""

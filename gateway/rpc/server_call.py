@@ -89,7 +89,7 @@ class ServerCall:
         if self._parts is not None:
             self._request = b"".join(self._parts)
             self._parts = None
-        loop = asyncio.get_running_loop()
+        loop = self._link.loop
         self.task = loop.create_task(self._run())
         self.task.add_done_callback(self._over)
         if self._context.HasField("timeout_ms"):
@@ -97,10 +97,15 @@ class ServerCall:
             self._deadline = loop.call_later(allowed_s, self._expire)
 
     def stop(self, failure: GatewayError | None) -> None:
-        """Close the generator; tell the frontend why, unless `failure` is None (it left)."""
+        """Close the generator; tell the frontend why, unless `failure` is None (it left).
+
+        A call that is stopping already is left to its cleanup: a second cancel would cut that short.
+        """
         if self.task is not None:
-            self._is_stopped, self._failure = True, failure
-            self.task.cancel()
+            self._failure = failure
+            if not self._is_stopped:
+                self._is_stopped = True
+                self.task.cancel()
             return
         self._link.forget(self)
         if failure is not None:
@@ -227,7 +232,7 @@ class ServerCall:
         if self._link.observer is not None:
             self._link.observer.call_stalled()
         options = self._link.options
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._link.loop.create_future()
         try:
             async with asyncio.timeout(options.stalled_for_s):
                 await self._waiter

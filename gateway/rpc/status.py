@@ -58,7 +58,7 @@ def to_error(failure: GatewayError) -> errors_pb2.Error:
     if failure.code is not None:
         error.code = valid_text(failure.code)
     if failure.retry_after_s is not None:
-        error.retry_after_ms = math.ceil(min(max(failure.retry_after_s, 0.0), RETRY_AFTER_MAX_S) * 1000)
+        error.retry_after_ms = _ms(failure.retry_after_s)
     if failure.limit is not None:
         error.limit = valid_text(failure.limit)
     if failure.http_status is not None:
@@ -160,6 +160,11 @@ def _text(info: error_details_pb2.ErrorInfo, name: str) -> str | None:
 
 def _kind_of(code: int) -> Kind:
     return _KIND_OF_CODE.get(code, Kind.INTERNAL)
+
+
+def _ms(seconds: float) -> int:
+    """Whole milliseconds, rounded up; what a float adds to 4.065 s is not a millisecond."""
+    return math.ceil(round(min(max(seconds, 0.0), RETRY_AFTER_MAX_S) * 1000, 3))
 
 
 def _cut(text: str) -> str:

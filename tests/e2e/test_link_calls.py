@@ -290,3 +290,33 @@ async def test_unread_batches_are_merged_for_the_reader() -> None:
         rest = await take_all(call)
         assert len(rest) <= 3
         assert len(events(rest)) == 30
+
+
+@pytest.mark.parametrize("how", ["cancel, then the link", "deadline, then cancel"])
+async def test_cleanup_is_cancelled_once(how: str) -> None:
+    """What the dispatch awaits while it cleans up (settling, say) finishes, though the call is stopped again."""
+    settling, settled, finish = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def careful(request: chat_pb2.ChatRequest, context: CallContext) -> AsyncGenerator[Item, None]:
+        try:
+            yield Head({})
+            await asyncio.Event().wait()
+        finally:
+            settling.set()
+            await finish.wait()
+            settled.set()
+
+    async with linked(Toy(careful=careful), LinkOptions(deadline_grace_s=0.01)) as link:
+        call = link.call("careful", timeout_ms=None if how.startswith("cancel") else 10)
+        await anext(call)
+        if how.startswith("cancel"):
+            await call.aclose()
+        await asyncio.wait_for(settling.wait(), WAIT_S)
+        if how.startswith("cancel"):
+            await link.client.aclose()
+        else:
+            await call.aclose()
+        await asyncio.sleep(0.05)
+        finish.set()
+        await asyncio.wait_for(settled.wait(), WAIT_S)
+        await until(lambda: link.toy.closed == ["call"])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from gateway.core.errors import Kind
@@ -86,6 +90,55 @@ async def test_over_tcp_the_secret_decides(ours: str, theirs: str, is_trusted: b
             assert (await failure_of(begin(client, "echo"))).kind is Kind.UNAVAILABLE
             assert not toy.began
             assert "s3cret" not in client.last_error
+    await grpc_server.stop(0)
+
+
+def certificates(folder: Path) -> dict[str, bytes]:
+    """A certificate authority and one certificate signed by it, for both ends; PEM by name."""
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    openssl("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
+    openssl("req", "-x509", *new_key, "-keyout", "end.key", "-out", "end.pem", "-subj", "/CN=localhost",
+            "-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "subjectAltName=DNS:localhost")  # fmt: skip
+    return {name: (folder / name).read_bytes() for name in ("ca.pem", "end.key", "end.pem")}
+
+
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
+
+
+@needs_openssl
+@pytest.mark.parametrize("has_certificate", [True, False])
+async def test_over_mtls_the_certificate_decides(tmp_path: Path, has_certificate: bool) -> None:
+    """With mTLS no secret is needed; a frontend without a certificate gets no link."""
+    pem = certificates(tmp_path)
+    pair = (pem["end.key"], pem["end.pem"])
+    trusted = grpc.ssl_server_credentials([pair], pem["ca.pem"], require_client_auth=True)
+    grpc_server, port = await serve(LinkServer(Toy()), "localhost:0", trusted)
+    mine = grpc.ssl_channel_credentials(pem["ca.pem"], *(pair if has_certificate else ()))
+    async with LinkClient([f"localhost:{port}"], LinkOptions(connect_wait_s=0.2), credentials=mine) as client:
+        if has_certificate:
+            assert await client.ready(WAIT_S), client.last_error
+            assert len(await take_all(begin(client, "echo"))) == 3
+        else:
+            await until(lambda: client.last_error)
+            assert (await failure_of(begin(client, "echo"))).kind is Kind.UNAVAILABLE
+    await grpc_server.stop(0)
+
+
+@needs_openssl
+async def test_tls_without_a_client_certificate_still_needs_the_secret(tmp_path: Path) -> None:
+    """Encryption alone is no identity."""
+    pem = certificates(tmp_path)
+    credentials = grpc.ssl_server_credentials([(pem["end.key"], pem["end.pem"])])
+    grpc_server, port = await serve(LinkServer(Toy(), LinkOptions(secret="right")), "localhost:0", credentials)
+    mine = grpc.ssl_channel_credentials(pem["ca.pem"])
+    async with LinkClient([f"localhost:{port}"], LinkOptions(secret="right"), credentials=mine) as client:
+        assert await client.ready(WAIT_S), client.last_error
+    async with LinkClient([f"localhost:{port}"], credentials=mine) as client:
+        await until(lambda: "secret" in client.last_error)
     await grpc_server.stop(0)
 
 
@@ -227,6 +280,35 @@ async def test_a_service_that_comes_back_is_used_again() -> None:
                 with service_process(address):
                     assert len(await call) == 3
                 await until(lambda: client.state == "connecting")
+
+
+@contextlib.contextmanager
+def supervised_service(address: str) -> Iterator[subprocess.Popen[str]]:
+    code = (
+        "import sys; from gateway.supervisor import ChildSpec, run;"
+        "run([ChildSpec('service', [sys.executable, '-m', 'tests.e2e.link_service', sys.argv[1]], 'service')])"
+    )
+    supervisor = subprocess.Popen([sys.executable, "-c", code, address], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        yield supervisor
+    finally:
+        supervisor.terminate()
+        supervisor.communicate(timeout=WAIT_S)
+
+
+async def test_under_the_supervisor_a_killed_service_is_back_within_2_s(tmp_path: Path) -> None:
+    """kill -9 of the service: the next call is answered by its successor, on the same socket, in less than 2 s."""
+    address = f"unix:{tmp_path / 'link'}"
+    with supervised_service(address) as supervisor:
+        async with LinkClient([address]) as client:
+            assert await client.ready(WAIT_S)
+            started = begin(client, "for_ever")
+            await anext(started)
+            assert supervisor.stderr is not None
+            os.kill(json.loads(supervisor.stderr.readline())["pid"], signal.SIGKILL)
+            assert (await failure_of(started)).kind is Kind.UNAVAILABLE
+            async with asyncio.timeout(2):
+                assert len(await take_all(begin(client, "echo"))) == 3
 
 
 async def test_a_call_is_tried_twice_not_more() -> None:

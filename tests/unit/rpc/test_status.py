@@ -106,7 +106,8 @@ def test_broken_text_and_odd_numbers_do_not_raise() -> None:
     failure = GatewayError(Kind.INVALID_REQUEST, "a\ud800b", param="\udfff", retry_after_s=math.inf)
     assert (from_error(to_error(failure)).message, from_error(to_error(failure)).param) == ("a?b", "?")
     assert to_error(GatewayError(Kind.INTERNAL, "", retry_after_s=-1)).retry_after_ms == 0
-    assert to_error(GatewayError(Kind.INTERNAL, "", retry_after_s=0.0001)).retry_after_ms == 1
+    assert to_error(GatewayError(Kind.INTERNAL, "", retry_after_s=0.0011)).retry_after_ms == 2
+    assert to_error(GatewayError(Kind.INTERNAL, "", retry_after_s=4.065)).retry_after_ms == 4065
 
 
 def test_a_status_fits_into_metadata() -> None:
