@@ -13,6 +13,8 @@ from tests.support.served import Served, served
 EVERYTHING = ["chat", "completion", "embedding", "vision", "audio", "function_calling", "json_mode", "json_schema"]
 LIMITED_KEYS = {"http": "gw-limitedhttp.secret", "grpc": "gw-limitedgrpc.secret"}
 CROWDED_KEYS = {"http": "gw-crowdedhttp.secret", "grpc": "gw-crowdedgrpc.secret"}
+NODE_LIMITED_KEY = "gw-limitednode.secret"
+PYTHON_LIMITED_KEY = "gw-limitedpython.secret"
 NARROW_KEY = "gw-narrow.secret"
 
 
@@ -35,6 +37,8 @@ LAYER = {
     "keys": {
         **{f"limited-{at}": key_record(key, limits={"requests_per_minute": 2}) for at, key in LIMITED_KEYS.items()},
         **{f"crowded-{at}": key_record(key, limits={"tokens_per_minute": 40}) for at, key in CROWDED_KEYS.items()},
+        "limited-node": key_record(NODE_LIMITED_KEY, limits={"requests_per_minute": 2}),
+        "limited-python": key_record(PYTHON_LIMITED_KEY, limits={"requests_per_minute": 2}),
         "narrow": key_record(NARROW_KEY, models=["gpt-4o-mini"]),
     },
 }

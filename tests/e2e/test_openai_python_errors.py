@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.e2e.conftest import LIMITED_KEYS, NARROW_KEY
+from tests.e2e.conftest import NARROW_KEY, PYTHON_LIMITED_KEY
 from tests.support.sdk import Sdk, text_of
 from tests.support.served import Served
 from tests.support.simulated import unique
@@ -94,7 +94,7 @@ async def test_retry_after_is_waited_for(sdk: Sdk, gateway: Served) -> None:
 
 async def test_own_limit_says_when(sdk: Sdk, gateway: Served) -> None:
     """Over the limit of the key: RateLimitError with whole seconds to wait and what is left."""
-    limited = sdk.options(api_key=LIMITED_KEYS["http"])
+    limited = sdk.options(api_key=PYTHON_LIMITED_KEY)
     model = unique()
     with pytest.raises(openai.RateLimitError) as caught:
         for _ in range(3):
