@@ -7,7 +7,6 @@ Rules:
 Not here: converting between the two spellings (the dialect that knows what was asked).
 """
 
-import math
 from typing import Any
 
 from gateway.wire.openai.base64text import packed_bytes, packed_text
@@ -24,17 +23,18 @@ def _read_vector(embedding: Any, value: Any) -> bool:
             return False
         embedding.packed = data
         return True
-    if type(value) is not list or not value or not set(map(type, value)) <= {float, int}:
+    kinds = set(map(type, value)) if type(value) is list else set()
+    if not kinds or not kinds <= {float, int}:
         return False
     try:
         embedding.values.extend(value)
     except OverflowError:
         del embedding.values[:]
-    return set(map(type, value)) == {float}
+    return kinds == {float}
 
 
 def _write_values(out: JsonObject, values: Any) -> None:
-    out["embedding"] = [value if math.isfinite(value) else None for value in values]
+    out["embedding"] = list(values)
 
 
 def _write_packed(out: JsonObject, data: bytes) -> None:

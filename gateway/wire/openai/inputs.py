@@ -17,9 +17,8 @@ _STRINGS = types_pb2.INPUT_FORM_STRINGS
 _TOKENS = types_pb2.INPUT_FORM_TOKENS
 _TOKEN_ARRAYS = types_pb2.INPUT_FORM_TOKEN_ARRAYS
 
-STREAM_OPTIONS = record(
-    "stream_options", Mirror(types_pb2.StreamOptions, [boolean("include_usage"), boolean("include_obfuscation")])
-)
+STREAM_OPTIONS_TABLE = Mirror(types_pb2.StreamOptions, [boolean("include_usage"), boolean("include_obfuscation")])
+STREAM_OPTIONS = record("stream_options", STREAM_OPTIONS_TABLE)
 
 
 def text_input(name: str) -> Field:

@@ -54,6 +54,7 @@ class Mirror:
         "_first",
         "_first_names",
         "_null_readers",
+        "_proto_names",
         "_readers",
         "_writers",
         "message_class",
@@ -74,6 +75,7 @@ class Mirror:
         self._readers = {field.name: field.read for field in fields}
         self._null_readers = {field.name: field.read_null for field in fields if field.read_null}
         self._writers = {numbers[name]: write for field in fields for name, write in field.writers.items()}
+        self._proto_names = {field.name: tuple(field.writers) for field in fields}
         self._first = first
         self._first_names = frozenset(first)
         self._fills = dict(fills or {})
@@ -122,6 +124,24 @@ class Mirror:
             self._fill(out, message)
         return out
 
+    def disputed(self, message: Any) -> list[str]:
+        """Name the members of `extra` that say something else than the typed fields do.
+
+        Never any in a message read from JSON; a caller that makes messages itself could pass checks of the typed
+        fields with one value and have another one sent.
+        """
+        extra = kept_object(message.extra) if message.extra else {}
+        return [name for name in self._readers.keys() & extra.keys() if self._is_disputed(name, extra[name], message)]
+
+    def _is_disputed(self, name: str, value: Any, message: Any) -> bool:
+        said = self.message_class()
+        if value is not None:
+            self._readers[name](said, value)
+        fields = self._proto_names[name]
+        if not fields:  # it adds blocks: what is readable must be there as blocks, not in `extra`
+            return bool(said.ListFields())
+        return any(_set_value(said, field) != _set_value(message, field) for field in fields)
+
     def made(self, obj: JsonObject) -> Any:
         """Return a new message read from `obj`."""
         message = self.message_class()
@@ -140,6 +160,10 @@ class Mirror:
         if len(self._first_names & obj.keys()) < 2:
             return obj
         return {name: obj[name] for name in self._first if name in obj} | obj
+
+
+def _set_value(message: Any, name: str) -> Any:
+    return next((value for field, value in message.ListFields() if field.name == name), None)
 
 
 def always(value: Any) -> Callable[[Any], Any]:

@@ -130,7 +130,7 @@ _KINDS = {  # type of the part -> kind of the block
     "file": "file",
 }
 _TYPES = {kind: type_ for type_, kind in _KINDS.items()}
-_PARTS = {
+PARTS: Final = {  # kind of the block -> its table
     "text": _part("text", string("text"), json_text("citations")),
     "refusal": _part("refusal", string("refusal")),
     "image": _part("image_url", Field("image_url", _read_image, {"image": _write_image})),
@@ -142,7 +142,7 @@ _PARTS = {
 def read_part(part: Any, block: Any) -> None:
     """Read one element of a content array (any JSON value) into an empty block."""
     if type(part) is dict and type(type_ := part.get("type")) is str and (kind := _KINDS.get(type_)):
-        _PARTS[kind].decode(part, block)
+        PARTS[kind].decode(part, block)
         if block.WhichOneof("kind") == kind:
             return
         block.Clear()
@@ -153,8 +153,8 @@ def read_part(part: Any, block: Any) -> None:
 def write_part(block: types_pb2.Block) -> list[Any]:
     """Return the element of a content array a block stands for: one, or none if OpenAI has no such part."""
     kind = block.WhichOneof("kind")
-    if kind in _PARTS:
-        return [{"type": _TYPES[kind]} | _PARTS[kind].encode(block)]
+    if kind in PARTS:
+        return [{"type": _TYPES[kind]} | PARTS[kind].encode(block)]
     if kind == "opaque" and block.opaque.dialect in ("", DIALECT):
         return [kept_value(block.opaque.json, "opaque block")]
     return _document_part(block.document) if kind == "document" else []

@@ -123,6 +123,6 @@ class TextWriter:
         if slot is None:
             raise ValueError("a text came, but the chunk before it has not exactly one text to replace")
         holder, name = slot
-        text, holder[name] = holder[name], _MARK
+        holder[name] = _MARK
         self._prefix, _, self._suffix = dumps(self._obj).partition(_MARK_JSON)
-        holder[name] = text
+        self._obj = None  # an idle stream holds two byte strings, not a tree
