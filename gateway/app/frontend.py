@@ -22,7 +22,7 @@ from gateway.frontend.server import Running, serve
 from gateway.frontend.settings import FrontendSettings
 from gateway.observe.lag import watch_lag
 from gateway.observe.log import Log, make_log
-from gateway.observe.metrics import exposition
+from gateway.observe.metrics import CONNECTIONS, exposition
 from gateway.rpc.link_client import LinkClient
 from gateway.rpc.options import LinkOptions
 from gateway.wire import json
@@ -88,7 +88,7 @@ async def _main(addresses: list[str], secret: str, host: str | None, port: int |
                 log.write("error", "cannot listen", error=str(error), hint="http.host, http.port")
                 return EXIT_CONFIGURATION
             log.attach(asyncio.get_running_loop().call_later)
-            lag = asyncio.create_task(watch_lag(log, "frontend", 0.25))
+            lag = asyncio.create_task(watch_lag(log, "frontend", 0.25, lambda: CONNECTIONS.set(running.connection_count)))
             log.write("info", "frontend ready", url=running.url)
             await stop.wait()
             log.write("info", "draining", drain_s=settings.drain_s, connections=running.connection_count)

@@ -8,20 +8,19 @@ Not here:
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
-
 from gateway.frontend.observer import Observation
 from gateway.observe.log import Log
 from gateway.observe.metrics import HTTP, HTTP_SECONDS, LINK_BATCHES, LINK_FRAMES, LINK_LINKS, LINK_QUEUE, LINK_STALLS
+from gateway.observe.tally import Count, Tally, count_of, tally_of
 
 
 class LinkMetrics:
     """A `LinkObserver` of one side of the link: frontend or service."""
 
     def __init__(self, side: str) -> None:
-        self._batches = LINK_BATCHES.labels(side)
-        self._frames = LINK_FRAMES.labels(side)
-        self._stalls = LINK_STALLS.labels(side)
+        self._batches = count_of(LINK_BATCHES, side)
+        self._frames = count_of(LINK_FRAMES, side)
+        self._stalls = count_of(LINK_STALLS, side)
         self._queue = LINK_QUEUE.labels(side)
         self._links = LINK_LINKS.labels(side)
 
@@ -49,8 +48,8 @@ class HttpMetrics:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._counters: dict[tuple[str, str, int], Counter] = {}
-        self._seconds: dict[str, Histogram] = {}
+        self._counters: dict[tuple[str, str, int], Count] = {}
+        self._seconds: dict[str, Tally] = {}
 
     def __call__(self, observation: Observation) -> None:
         """Count one request."""
@@ -59,8 +58,8 @@ class HttpMetrics:
         key = (seen.route if seen.route in _ROUTES else "unknown", method, seen.status)
         counter = self._counters.get(key)
         if counter is None:
-            counter = self._counters[key] = HTTP.labels(key[0], method, str(seen.status))
-            self._seconds.setdefault(key[0], HTTP_SECONDS.labels(key[0]))
+            counter = self._counters[key] = count_of(HTTP, key[0], method, str(seen.status))
+            self._seconds[key[0]] = self._seconds.get(key[0]) or tally_of(HTTP_SECONDS, key[0])
         counter.inc()
         self._seconds[key[0]].observe(seen.seconds)
         if seen.outcome != "complete" and self._log.level <= 20:  # the level `info`

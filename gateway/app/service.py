@@ -31,7 +31,7 @@ from gateway.config.watch import reload, watch
 from gateway.core.clock import Clock, SystemClock
 from gateway.observe.lag import watch_lag
 from gateway.observe.log import Log, make_log
-from gateway.observe.metrics import GENERATION, RELOADS, CallMetrics
+from gateway.observe.metrics import GENERATION, IN_FLIGHT, RELOADS, REPLIES, RESERVATIONS, CallMetrics
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.providers.transport import Transport
 from gateway.quota.memory import MemoryQuota
@@ -78,7 +78,7 @@ class ServiceHalf:
         lag_s = self.current.get().config.observe.loop_lag_warn_s
         self._tasks = [
             asyncio.create_task(watch(self.current, self.take)),
-            asyncio.create_task(watch_lag(self.log, "service", lag_s)),
+            asyncio.create_task(watch_lag(self.log, "service", lag_s, self._sample)),
         ]
 
     def publish(self) -> None:
@@ -123,6 +123,12 @@ class ServiceHalf:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.kit.transport.close()
         self.log.detach()
+
+    def _sample(self) -> None:
+        """What is open now: each of these returns to zero when nothing runs."""
+        IN_FLIGHT.set(self.kit.in_flight)
+        RESERVATIONS.set(self.kit.quota.open_count)
+        REPLIES.set(self.kit.transport.open_replies)
 
     def _runtime(self) -> Runtime:
         snapshot = self.current.get()

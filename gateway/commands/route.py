@@ -15,7 +15,7 @@ import typer
 from gateway.commands.keys import _load
 
 if TYPE_CHECKING:
-    from gateway.routing.catalogue import Entry
+    from gateway.config.catalogue import Entry
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def explain(
     """Say which deployments a call for MODEL would try, in order, and why others are dropped."""
     import random
 
-    from gateway.routing.catalogue import Catalogue
+    from gateway.config.catalogue import Catalogue
     from gateway.routing.plan import make_plan
 
     catalogue = Catalogue.of(_load().config)

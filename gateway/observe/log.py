@@ -84,7 +84,7 @@ class Log:
             return _console_line(level, event, fields)
         record = {"ts": _timestamp(), "level": level, "event": event, "role": self._role, **fields}
         record["generation"] = self.generation
-        return orjson.dumps(record, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(record, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def make_log(level: str, log_format: str, role: str) -> Log:

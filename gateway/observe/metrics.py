@@ -5,7 +5,7 @@ Rules:
       of distinct label sets is bounded.
     - With `PROMETHEUS_MULTIPROC_DIR` set (the supervisor sets it before a process starts), all processes
       of one machine add up in one scrape.
-    - A failing metric never fails a call.
+    - A failing metric never fails a call. What is counted per call is gathered and added once a second.
 Source: OpenTelemetry semantic conventions for generative AI (dots become underscores, units a suffix).
 Not here:
     - When to count (pipeline.settle, frontend, link): they call the verbs below.
@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from gateway.observe.tally import Count, Tally, count_of, flush, tally_of
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
     # Processes are started by exec and never fork, so the pid needs no system call per increment.
@@ -42,7 +44,11 @@ CALLS = Counter("gateway_calls_total", "Calls by outcome.", ("protocol", "method
 COST = Counter("gateway_cost_usd_micros_total", "Cost by configured prices, micro-USD.", ("model", "provider"))
 ATTEMPTS = Counter("gateway_attempts_total", "Tries against a deployment.", ("provider", "outcome"))
 LIMITED = Counter("gateway_rate_limited_total", "Calls refused by a limit of the caller.", ("limit",))
-IN_FLIGHT = Gauge("gateway_calls_in_flight", "Calls that run now.", ("protocol",), multiprocess_mode="livesum")
+IN_FLIGHT = Gauge("gateway_calls_in_flight", "Calls that run now.", multiprocess_mode="livesum")
+RESERVATIONS = Gauge("gateway_reservations_open", "Reservations not yet settled.", multiprocess_mode="livesum")
+REPLIES = Gauge("gateway_upstream_replies_open", "Provider responses not yet closed.", multiprocess_mode="livesum")
+CONNECTIONS = Gauge("gateway_http_connections_open", "Open connections of HTTP clients.", multiprocess_mode="livesum")
+TASKS = Gauge("gateway_asyncio_tasks", "Tasks of the event loop.", ("role",), multiprocess_mode="livesum")
 LINK_BATCHES = Counter("gateway_link_batches_total", "Batches written to the link.", ("side",))
 LINK_FRAMES = Counter("gateway_link_frames_total", "Frames written to the link.", ("side",))
 LINK_STALLS = Counter("gateway_link_credit_stalls_total", "Times a call waited for its reader.", ("side",))
@@ -69,12 +75,12 @@ class CallLabels(NamedTuple):
 
 
 class _Children(NamedTuple):
-    duration: Histogram
-    first_token: Histogram
-    per_token: Histogram
-    tokens_in: Histogram
-    tokens_out: Histogram
-    cost: Counter
+    duration: Tally
+    first_token: Tally
+    per_token: Tally
+    tokens_in: Tally
+    tokens_out: Tally
+    cost: Count
 
 
 class CallMetrics:
@@ -83,8 +89,8 @@ class CallMetrics:
     def __init__(self, label_sets_max: int = 2000) -> None:
         self._max = label_sets_max
         self._ok: dict[CallLabels, _Children] = {}
-        self._calls: dict[tuple[str, str, str], Counter] = {}
-        self._tries: dict[tuple[str, str], Counter] = {}
+        self._calls: dict[tuple[str, str, str], Count] = {}
+        self._tries: dict[tuple[str, str], Count] = {}
 
     def ended(
         self, labels: CallLabels, *, error: str, seconds: float, first_token_s: float | None, per_token_s: float | None
@@ -114,14 +120,14 @@ class CallMetrics:
         key = (protocol, method, outcome)
         child = self._calls.get(key)
         if child is None:
-            child = self._calls[key] = CALLS.labels(*key)
+            child = self._calls[key] = count_of(CALLS, *key)
         child.inc()
 
     def tried(self, provider: str, outcome: str) -> None:
         """One attempt more against a provider of the configuration."""
         child = self._tries.get((provider, outcome))
         if child is None:
-            child = self._tries[provider, outcome] = ATTEMPTS.labels(provider, outcome)
+            child = self._tries[provider, outcome] = count_of(ATTEMPTS, provider, outcome)
         child.inc()
 
     def _children(self, labels: CallLabels) -> _Children:
@@ -133,18 +139,19 @@ class CallMetrics:
             if labels in self._ok:
                 return self._ok[labels]
         made = self._ok[labels] = _Children(
-            DURATION.labels(*labels, ""),
-            FIRST_TOKEN.labels(*labels),
-            PER_TOKEN.labels(*labels),
-            TOKENS.labels(*labels, "input"),
-            TOKENS.labels(*labels, "output"),
-            COST.labels(labels.model, labels.provider),
+            tally_of(DURATION, *labels, ""),
+            tally_of(FIRST_TOKEN, *labels),
+            tally_of(PER_TOKEN, *labels),
+            tally_of(TOKENS, *labels, "input"),
+            tally_of(TOKENS, *labels, "output"),
+            count_of(COST, labels.model, labels.provider),
         )
         return made
 
 
 def exposition() -> bytes:
     """Everything, in the Prometheus text format; of all processes under a supervisor."""
+    flush()
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()

@@ -40,4 +40,4 @@ class Stages:
 
     def as_millis(self) -> dict[str, float]:
         """For the log: milliseconds per stage."""
-        return {name: round(s * 1000, 3) for name, s in self.durations_s.items()}
+        return {name: int(s * 1e6) / 1000 for name, s in self.durations_s.items()}

@@ -13,12 +13,13 @@ from __future__ import annotations
 from google.protobuf.message import Message
 
 from gateway.accounts.keys import Identity
+from gateway.config.catalogue import Entry
 from gateway.core.errors import GatewayError, Kind
 from gateway.pipeline.kit import Runtime
 from gateway.pipeline.needs import check_needs
 from gateway.pipeline.ranges import check_ranges
-from gateway.routing.catalogue import Entry
-from gateway.rpc.contract import CallContext, Method
+from gateway.pipeline.shape import Shape, survey
+from gateway.rpc.contract import CallContext
 
 
 def identify(runtime: Runtime, context: CallContext, now_unix_s: float) -> Identity:
@@ -26,12 +27,13 @@ def identify(runtime: Runtime, context: CallContext, now_unix_s: float) -> Ident
     return runtime.keyring.identify(context.credential, now_unix_s)
 
 
-def admit(runtime: Runtime, identity: Identity, method: Method, request: Message) -> Entry:
-    """The model that is asked for. Raises GatewayError when the call may not be made as it stands."""
+def admit(runtime: Runtime, identity: Identity, request: Message) -> tuple[Entry, Shape]:
+    """The model that is asked for, and the request's shape. Raises GatewayError when the call may not be made."""
     entry = find_model(runtime, identity, request.model)  # type: ignore[attr-defined]  # every inference request has it
     check_ranges(request)
-    check_needs(entry, method, request)
-    return entry
+    shape = survey(request)
+    check_needs(entry, request, shape.needs)
+    return entry, shape
 
 
 def find_model(runtime: Runtime, identity: Identity, name: str) -> Entry:

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
+from gateway.config.catalogue import Deployment, Entry
 from gateway.core.errors import GatewayError, Kind, Next
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress, Try
 from gateway.providers.registry import DIALECTS
 from gateway.providers.transport import Reply, deadline_exceeded
 from gateway.providers.upstream import StreamDecoder
-from gateway.routing.catalogue import Deployment, Entry
 from gateway.rpc.contract import Batch, Method
 
 OK_STATUS = 200

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.accounts.keys import Keyring
+from gateway.config.catalogue import Catalogue
 from gateway.config.schema import Config
 from gateway.core.clock import Clock, SystemClock
 from gateway.observe.log import Log
@@ -22,7 +23,6 @@ from gateway.observe.metrics import CallMetrics
 from gateway.providers.transport import Transport
 from gateway.quota.memory import MemoryQuota
 from gateway.routing.budget import RetryBudget
-from gateway.routing.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True, eq=False)

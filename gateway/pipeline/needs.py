@@ -10,52 +10,21 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from google.protobuf.message import Message
 
+from gateway.config.catalogue import Entry
 from gateway.core.errors import GatewayError, Kind
-from gateway.routing.catalogue import Entry
-from gateway.rpc.contract import COMPLETE, EMBED, STREAM_COMPLETE, Method
-from gateway.wire.pb import chat_pb2, embeddings_pb2
-
-Need = tuple[str, str]  # capability, member that needs it
+from gateway.pipeline.shape import Need
+from gateway.wire.pb import embeddings_pb2
 
 
-def check_needs(entry: Entry, method: Method, request: Message) -> None:
+def check_needs(entry: Entry, request: Message, needs: tuple[Need, ...]) -> None:
     """Raise GatewayError UNSUPPORTED_PARAMETER for the first capability the model lacks."""
-    for capability, param in _needs(method, request):
+    for capability, param in needs:
         if capability not in entry.capabilities:
             raise _lacks(entry, capability, param)
     if isinstance(request, embeddings_pb2.EmbeddingRequest) and request.HasField("dimensions"):
         _check_dimensions(entry, request.dimensions)
-
-
-def _needs(method: Method, request: Message) -> Iterator[Need]:
-    if isinstance(request, chat_pb2.ChatRequest):
-        yield "chat", "model"
-        yield from _chat_needs(request)
-    elif method in (COMPLETE, STREAM_COMPLETE):
-        yield "completion", "model"
-    elif method is EMBED:
-        yield "embedding", "model"
-
-
-def _chat_needs(request: chat_pb2.ChatRequest) -> Iterator[Need]:
-    if request.tools:
-        yield "function_calling", "tools"
-    kind = request.response_format.type
-    if kind in ("json_object", "json_schema"):
-        yield ("json_mode" if kind == "json_object" else "json_schema"), "response_format"
-    if "audio" in request.modalities:
-        yield "audio", "modalities"
-    for at, message in enumerate(request.messages):
-        for place, block in enumerate(message.blocks):
-            kind = block.WhichOneof("kind") or ""
-            if kind == "image":
-                yield "vision", f"messages[{at}].content[{place}]"
-            elif kind == "audio" and not block.is_beside_content:
-                yield "audio", f"messages[{at}].content[{place}]"
 
 
 def _lacks(entry: Entry, capability: str, param: str) -> GatewayError:

@@ -14,8 +14,9 @@ from enum import Enum
 from time import perf_counter
 
 from gateway.accounts.keys import Identity
+from gateway.config.catalogue import Deployment, Entry
 from gateway.core.errors import GatewayError
-from gateway.routing.catalogue import Deployment, Entry
+from gateway.pipeline.shape import NO_SHAPE, Shape
 from gateway.routing.plan import Plan
 from gateway.wire.pb import types_pb2
 
@@ -65,7 +66,7 @@ class Progress:
     first_content_s: float | None = None
     chunks: int = 0
     output_chars: int = 0
-    prompt_estimate: int = 0
+    shape: Shape = NO_SHAPE
     usage: types_pb2.Usage | None = None
     end: End = End.ERROR
     error: GatewayError | None = None

@@ -6,7 +6,7 @@ Rules:
     - Every violation is INVALID_REQUEST with `param` and the allowed range in the message.
 Source: OpenAI API specification 2.3.0.
 Not here:
-    - What the model can do (pipeline.needs).
+    - Messages and their blocks (pipeline.shape); what the model can do (pipeline.needs).
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ _SAMPLING = {
 _CHAT = {**_SAMPLING, "max_completion_tokens": Range(1, None), "top_logprobs": Range(0, 20)}
 _COMPLETION = {**_SAMPLING, "logprobs": Range(0, 5), "best_of": Range(1, 128), "max_tokens": Range(0, None)}
 _EMBEDDING = {"dimensions": Range(1, None)}
-_NO_CONTENT = (types_pb2.CONTENT_FORM_ABSENT, types_pb2.CONTENT_FORM_NULL)
 _TYPES: dict[str, str] = {
     **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), "a number"),
     **dict.fromkeys(
@@ -102,8 +101,6 @@ def _chat(request: chat_pb2.ChatRequest, extra: dict[str, Any]) -> None:
             "`messages` must be a list of objects." if wrong_type else "`messages` must hold at least one message.",
             None if wrong_type else "missing_required_parameter",
         )
-    for at, message in enumerate(request.messages):
-        _message(at, message)
     _stop(request.stop, extra)
     if len(request.tools) > TOOLS_MAX:
         raise _wrong("tools", f"`tools` may hold at most {TOOLS_MAX} tools, not {len(request.tools)}.")
@@ -115,26 +112,6 @@ def _chat(request: chat_pb2.ChatRequest, extra: dict[str, Any]) -> None:
     if request.HasField("top_logprobs") and not request.logprobs:
         raise _wrong("top_logprobs", "`top_logprobs` needs `logprobs` to be true.")
     _metadata(request)
-
-
-def _message(at: int, message: types_pb2.Message) -> None:
-    role = message.role
-    if not role:
-        text = f"`messages[{at}].role` must be a string such as `user`."
-        raise _wrong(f"messages[{at}].role", text, "missing_required_parameter")
-    is_empty = message.content_form in _NO_CONTENT and role in ("user", "system", "developer")
-    if (is_empty or message.extra) and (is_empty or _has_content_extra(message)):
-        is_missing = is_empty and not _has_content_extra(message)
-        text = f"`messages[{at}].content` must be a string or a list of parts."
-        raise _wrong(f"messages[{at}].content", text, "missing_required_parameter" if is_missing else None)
-
-
-def _has_content_extra(message: types_pb2.Message) -> bool:
-    """Whether `content` is there but neither text, list nor null."""
-    if '"content"' not in message.extra:
-        return False
-    content = json.loads(message.extra.encode()).get("content")
-    return content is not None and not isinstance(content, str | list)
 
 
 def _metadata(request: chat_pb2.ChatRequest) -> None:

@@ -25,7 +25,6 @@ from gateway.pipeline.attempt import Attempts, Order
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.pipeline.progress import End, Progress
 from gateway.pipeline.settle import settle
-from gateway.quota.estimate import output_tokens, prompt_tokens
 from gateway.quota.headers import openai_headers
 from gateway.quota.memory import Reservation
 from gateway.routing.plan import make_plan
@@ -40,19 +39,14 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
     has_head = False
     kit.in_flight += 1
     try:
-        deadline_s = _deadline_s(runtime, context)
-        progress.model = request.model  # type: ignore[attr-defined]  # every inference request has it
-        progress.identity = identify(runtime, context, kit.clock.wall_s())
-        progress.entry = entry = admit(runtime, progress.identity, method, request)
+        order = _accept(runtime, method, request, context, progress, kit.clock.wall_s())
         stages.mark("admit")
-        progress.plan = make_plan(entry, kit.draw)
+        progress.plan = make_plan(order.entry, kit.draw)
         kit.budget.earn(runtime.config.policies.retry.budget_percent)
         stages.mark("plan")
-        progress.prompt_estimate = prompt_tokens(request)
-        limits, needed = progress.identity.limits, progress.prompt_estimate + output_tokens(request)
-        reservation = await kit.quota.reserve(progress.identity.key_id, limits, needed)
+        reservation = await _reserve(kit, progress)
         stages.mark("reserve")
-        attempts = Attempts(kit, Order(method, request, progress.model, entry, deadline_s), progress)
+        attempts = Attempts(kit, order, progress)
         batch: Batch | None = await attempts.first()
         stages.mark("attempt")
         has_head = True
@@ -84,6 +78,24 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
         await settle(kit, method, context, progress, reservation, stages)
     stages.mark("settle")
     yield Tail({"server-timing": stages.server_timing()})
+
+
+def _accept(
+    runtime: Runtime, method: Method, request: Message, context: CallContext, progress: Progress, now_unix_s: float
+) -> Order:
+    """The call as the caller may make it: who, which model, until when."""
+    deadline_s = _deadline_s(runtime, context)
+    progress.model = request.model  # type: ignore[attr-defined]  # every inference request has it
+    progress.identity = identify(runtime, context, now_unix_s)
+    progress.entry, progress.shape = admit(runtime, progress.identity, request)
+    return Order(method, request, progress.model, progress.entry, deadline_s)
+
+
+async def _reserve(kit: Kit, progress: Progress) -> Reservation:
+    identity, shape = progress.identity, progress.shape
+    if identity is None:
+        raise AssertionError("nobody was identified")
+    return await kit.quota.reserve(identity.key_id, identity.limits, shape.prompt_tokens + shape.output_tokens)
 
 
 def _deadline_s(runtime: Runtime, context: CallContext) -> float:

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from time import perf_counter
 
+from gateway.config.catalogue import Entry, is_glob
 from gateway.observe.metrics import CallLabels
 from gateway.observe.stages import Stages
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import End, Progress
 from gateway.quota.estimate import tokens_of_text
 from gateway.quota.memory import Reservation
-from gateway.routing.catalogue import Entry, is_glob
 from gateway.rpc.contract import CallContext, Method
 from gateway.wire.pb import types_pb2
 
@@ -45,9 +45,9 @@ def estimated_usage(progress: Progress) -> types_pb2.Usage:
     """Usage for a call whose provider reported none: counted from the text, and marked as an estimate."""
     completion = tokens_of_text(progress.output_chars)
     return types_pb2.Usage(
-        prompt_tokens=progress.prompt_estimate,
+        prompt_tokens=progress.shape.prompt_tokens,
         completion_tokens=completion,
-        total_tokens=progress.prompt_estimate + completion,
+        total_tokens=progress.shape.prompt_tokens + completion,
         is_estimate=True,
     )
 

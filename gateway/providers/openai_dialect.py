@@ -21,9 +21,9 @@ from urllib.parse import quote, urlencode
 
 from google.protobuf.message import Message
 
+from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s
-from gateway.routing.catalogue import Deployment
 from gateway.rpc.contract import CHAT, COMPLETE, EMBED, STREAM_CHAT, STREAM_COMPLETE, Event, Method
 from gateway.wire import json
 from gateway.wire.openai import chat, chunks, completions, embeddings

@@ -21,9 +21,9 @@ import aiohttp
 from cachetools import LRUCache
 from yarl import URL
 
+from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.upstream import ERROR_BODY_MAX_BYTES, UpstreamRequest
-from gateway.routing.catalogue import Deployment
 
 READ_BUFFER_BYTES = 65_536
 URLS_MAX = 10_000

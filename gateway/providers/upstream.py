@@ -17,8 +17,8 @@ from typing import Protocol
 
 from google.protobuf.message import Message
 
+from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError
-from gateway.routing.catalogue import Deployment
 from gateway.rpc.contract import Event, Method
 from gateway.wire.pb import types_pb2
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.routing.catalogue import Deployment, Entry
+from gateway.config.catalogue import Deployment, Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from gateway.accounts.keys import Identity
+from gateway.config.catalogue import Catalogue, Entry
 from gateway.config.schema import Pricing
 from gateway.core.errors import GatewayError, Kind
-from gateway.routing.catalogue import Catalogue, Entry
 from gateway.wire.pb import models_pb2
 
 MICROS = 1_000_000
