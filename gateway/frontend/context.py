@@ -25,6 +25,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _KEY = re.compile(r"[\x21-\x7e]{1,4096}")
 _TIMEOUT_MAX_S = 86_400.0
+_ids = random.Random()  # its own state: whoever seeds the module's must not repeat request ids
 
 
 def request_id(headers: Mapping[str, str], *, is_trusted: bool) -> str:
@@ -32,7 +33,7 @@ def request_id(headers: Mapping[str, str], *, is_trusted: bool) -> str:
     given = headers.get("x-request-id") if is_trusted else None
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
-    return f"req_{random.getrandbits(128):032x}"
+    return f"req_{_ids.getrandbits(128):032x}"
 
 
 def credential(headers: CIMultiDictProxy[str], profile: Profile) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import zlib
 
 import pytest
@@ -361,3 +362,13 @@ async def test_lone_surrogates_are_no_bug(path: str) -> None:
     async with frontend() as front:
         status, _, _ = split(await front.raw(post(path, body)))
     assert status in (200, 400)
+
+
+async def test_request_ids_do_not_repeat() -> None:
+    """Made ids differ even when something in the process seeds the shared random generator."""
+    async with frontend() as front:
+        seen = set()
+        for _ in range(3):
+            random.seed(1)
+            seen.add(split(await front.raw(post("/health", b"", method="GET")))[1]["x-request-id"])
+    assert len(seen) == 3
