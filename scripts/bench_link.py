@@ -119,7 +119,7 @@ async def measure_open(client: LinkClient, meter: Meter, calls: int) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def run_frontend(address: str, service_pid: int, calls: int) -> None:
+async def run_frontend(address: str, service_pid: int, calls: int, held: int) -> None:
     """Every measurement, in order."""
     meter = Meter(service_pid)
     async with LinkClient([address]) as client:
@@ -135,13 +135,14 @@ async def run_frontend(address: str, service_pid: int, calls: int) -> None:
         await measure("burst, 32 streams, 1 event a batch", meter, single, "event")
         paced = [take_all(client, STREAM_CHAT, "100,1,0.05") for _ in range(200)]
         await measure("paced, 200 streams x 20/s", meter, paced, "event")
-        await measure_open(client, meter, 2000)
+        await measure_open(client, meter, held)
 
 
 def main() -> None:
     """Start the service as a child, measure, stop it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=10_000, help="unary calls of each measurement")
+    parser.add_argument("--open", type=int, default=2000, help="calls held open to measure memory")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
@@ -151,7 +152,7 @@ def main() -> None:
         address = f"unix:{Path(folder) / 'link'}"
         service = subprocess.Popen([sys.executable, __file__, "--serve", address])
         try:
-            uvloop.run(run_frontend(address, service.pid, given.calls))
+            uvloop.run(run_frontend(address, service.pid, given.calls, given.open))
         finally:
             service.kill()
             service.wait()
