@@ -73,8 +73,9 @@ def _check(request: Any, ranges: dict[str, Range], rest: Callable[[Any, dict[str
     for name, allowed in ranges.items():
         if has(name):
             _inside(name, getattr(request, name), allowed)
+    members = request.DESCRIPTOR.fields_by_name
     for name, value in extra.items():
-        if name in _TYPES and not request.HasField(name) and not _is_type(_TYPES[name], value):
+        if name in _TYPES and name in members and not request.HasField(name) and not _is_type(_TYPES[name], value):
             raise _wrong(name, f"`{name}` must be {_TYPES[name]}.")
     rest(request, extra)
 
