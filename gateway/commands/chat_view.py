@@ -107,7 +107,7 @@ class PlainView:
             self._write("\n")
         for call in answer.tool_calls.values():
             self._write(f"{call.name}({call.arguments})\n")
-        if sys.stderr.isatty():
+        if is_whole and sys.stderr.isatty():
             self.note(answer.summary())
 
     def note(self, text: str) -> None:
@@ -130,7 +130,10 @@ class JsonView:
         pass
 
     def end(self, answer: Answer, *, is_whole: bool) -> None:
-        self._write(answer.as_json() | ({} if is_whole else {"is_partial": True}))
+        if is_whole:
+            self._write(answer.as_json())
+        elif answer.first_s is not None:
+            self._write(answer.as_json() | {"is_partial": True})
 
     def note(self, text: str) -> None:
         print(printable(text), file=sys.stderr, flush=True)
@@ -179,7 +182,10 @@ class RichView:
             self._live = None
         for call in answer.tool_calls.values():
             self._console.print(f"[magenta]tool[/] [bold]{_escaped(call.name)}[/]({_escaped(call.arguments)})")
-        self.note(answer.summary() if is_whole else f"{answer.summary()} · incomplete")
+        if is_whole:
+            self.note(answer.summary())
+        elif answer.first_s is not None:
+            self.note(f"{answer.summary()} · incomplete")
 
     def note(self, text: str) -> None:
         self._console.print(printable(text), style="dim", markup=False, highlight=False, soft_wrap=True)

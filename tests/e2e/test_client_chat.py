@@ -100,8 +100,16 @@ async def test_failure_as_json(server: tuple[Scripted, str], servicer: Scripted)
     """--json gives the failure as an object too."""
     code, out, _ = await piped(server[1], "-m", "fail-INVALID_REQUEST", "--once", "hi", "--json")
     assert code == 1
-    failure = json.loads(out.splitlines()[-1])["error"]
+    failure = json.loads(out)["error"]  # one object: nothing had arrived
     assert (failure["reason"], failure["param"]) == ("INVALID_REQUEST", "messages[0]")
+
+
+async def test_partial_answer_as_json(server: tuple[Scripted, str], servicer: Scripted) -> None:
+    """What arrived before a failure is given, marked as partial, and the failure after it."""
+    code, out, _ = await piped(server[1], "-m", "cut-abort", "--once", "hi", "--json")
+    partial, failure = (json.loads(line) for line in out.splitlines())
+    assert (code, partial["text"], partial["is_partial"]) == (1, REPLY_TEXT, True)
+    assert failure["error"]["reason"] == "STREAM_CUT"
 
 
 async def test_no_server_and_nothing_to_ask() -> None:
