@@ -101,16 +101,19 @@ class Connection:
         stream: grpc.aio.StreamStreamCall[bytes, bytes],
         options: LinkOptions,
         observer: LinkObserver | None,
+        *,
         on_settings: Callable[[int, str], None],
+        on_drain: Callable[[], None],
     ) -> None:
         self.options = options
         self.outbox = Outbox(options.outbox_bytes, observer)
         self.calls: dict[int, ClientCall] = {}
         self.is_ready = False
-        self.instance = ""
+        self.is_greeted = False
         self.loop = asyncio.get_running_loop()  # asking for it costs 1 us under uvloop
         self._observer = observer
         self._on_settings = on_settings
+        self._on_drain = on_drain
         self._part_bytes = options.part_bytes
         self._stream = stream
         self._last_call = 0
@@ -129,9 +132,8 @@ class Connection:
         if abs(hello.protocol - options.protocol) > 1:
             message = f"the service speaks link protocol {hello.protocol}, this frontend {options.protocol}"
             raise GatewayError(Kind.UNAVAILABLE, message)
-        self.instance = hello.instance
         self._part_bytes = max(1024, min(options.part_bytes, hello.part_bytes or options.part_bytes))
-        self.is_ready = True
+        self.is_ready = self.is_greeted = True
         for frame in batch[1:]:
             self._take(frame)
 
@@ -218,6 +220,7 @@ class Connection:
     def _take_notice(self, frame: link_pb2.Frame, kind: str | None) -> None:
         if kind == "drain":
             self.is_ready = False
+            self._on_drain()
         elif kind == "settings":
             self._on_settings(frame.settings.generation, frame.settings.json)
 

@@ -64,6 +64,7 @@ class LinkClient:
         self._instance = secrets.token_hex(8)
         self._connections: list[Connection] = []
         self._keepers: list[asyncio.Task[None]] = []
+        self._lives: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._waiting = 0
         self._turn = 0
@@ -111,9 +112,10 @@ class LinkClient:
         """End every link; open calls fail with UNAVAILABLE."""
         self._is_closed = True
         self._changed.set()
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        tasks = [*self._keepers, *self._lives]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def __call__(self, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
         """Run one call; see gateway.rpc.contract."""
@@ -180,20 +182,39 @@ class LinkClient:
         return asyncio.get_running_loop().call_later(allowed_s, call.add, failure)
 
     async def _keep(self, address: str) -> None:
-        """Keep one link up for ever."""
+        """Keep one usable link up for ever; one that drains lives on beside its successor."""
         failures = 0
         while True:
-            connection = None
-            try:
-                async with self._channel(address) as channel:
-                    connection = Connection(open_stream(channel), self._options, self._observer, self._take_settings)
-                    await self._run(connection)
-            except Exception as error:  # noqa: BLE001  # whatever ended it, the link must come back
-                was_up = connection is not None and connection.instance != ""
-                self._say(address, error, failures, was_up=was_up)
-            failures = 0 if connection is not None and connection.instance else failures + 1
+            retired: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            life = asyncio.create_task(self._live(address, failures, retired))
+            self._lives.add(life)
+            life.add_done_callback(self._lives.discard)
+            failures = 0 if await retired else failures + 1
             ceiling_s = min(self._options.backoff_max_s, self._options.backoff_first_s * 2 ** min(failures, 16))
             await asyncio.sleep(random.uniform(0, ceiling_s))
+
+    async def _live(self, address: str, failures: int, retired: asyncio.Future[bool]) -> None:
+        """One link, from connecting to its end. `retired` tells when it takes no more calls, and if it ever did."""
+        connection: Connection | None = None
+
+        def retire() -> None:
+            if not retired.done():
+                retired.set_result(connection is not None and connection.is_greeted)
+
+        try:
+            async with self._channel(address) as channel:
+                connection = Connection(
+                    open_stream(channel),
+                    self._options,
+                    self._observer,
+                    on_settings=self._take_settings,
+                    on_drain=retire,
+                )
+                await self._run(connection)
+        except Exception as error:  # noqa: BLE001  # whatever ended it, the link must come back
+            self._say(address, error, failures, was_up=connection is not None and connection.is_greeted)
+        finally:
+            retire()
 
     async def _run(self, connection: Connection) -> None:
         """Greet and carry calls, until the stream ends."""

@@ -228,6 +228,30 @@ async def test_while_one_service_drains_the_other_takes_the_calls() -> None:
         assert len(one.began) + len(two.began) == 250
 
 
+async def test_a_successor_at_the_same_address_is_used_while_the_old_one_drains() -> None:
+    """New calls reach the new service although a call still runs on the old one, which finishes undisturbed."""
+    release = asyncio.Event()
+
+    async def slow(request: chat_pb2.ChatRequest, context: CallContext) -> AsyncGenerator[Item, None]:
+        yield Head({})
+        await release.wait()
+        yield Tail({})
+
+    old, new = Toy(slow=slow), Toy()
+    async with linked(old, LinkOptions(connect_wait_s=WAIT_S)) as link:
+        running = link.call("slow", name="running")
+        await anext(running)
+        async with serving(new, link.address):
+            draining = asyncio.create_task(link.server.drain(WAIT_S))
+            assert len(await take_all(link.call("echo", name="new"))) == 3
+            assert (old.began, new.began) == (["running"], ["new"])
+            release.set()
+            assert await take_all(running) == [Tail({})]
+            assert await draining == 0
+            assert len(await take_all(link.call("echo", name="later"))) == 3
+            assert new.began == ["new", "later"]
+
+
 # --- loss -----------------------------------------------------------------------------------------------------------
 
 
