@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import secrets
 import struct
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,9 @@ from gateway.client.retry import RetryPolicy
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 _SERVICE = "/gateway.v1.Inference/"
 _MESSAGE_BYTES_MAX = 256 * 1024 * 1024  # 2048 embeddings of 4096 doubles are 64 MB
+
+# betterproto2 changes the process-wide warning filters while it encodes: two threads at once would leave them changed.
+_ENCODING = threading.Lock()
 
 Req = TypeVar("Req", bound=betterproto2.Message)
 Rep = TypeVar("Rep", bound=betterproto2.Message)
@@ -185,7 +189,8 @@ class CallState:
 def encoded(request: betterproto2.Message) -> bytes:
     """The request's bytes; a value of a wrong type is a `TypeError` here and not a failed call."""
     try:
-        return bytes(request)
+        with _ENCODING:
+            return bytes(request)
     except (AttributeError, TypeError, ValueError, struct.error) as error:
         raise TypeError(f"{type(request).__name__} has a value of a wrong type: {error}") from error
 

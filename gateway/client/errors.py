@@ -53,7 +53,7 @@ class GatewayError(Exception):
         request_id: str | None = None,
     ) -> None:
         super().__init__(message)
-        detail = detail or Error()
+        detail = Error() if detail is None else detail
         self.message = message
         self.kind = kind
         self.status = status
@@ -201,8 +201,8 @@ def from_rpc(
     Reads `google.rpc.Status` with ErrorInfo (reason), RetryInfo and `gateway.v1.Error` among its details.
     """
     detail, reason, retry_after_s = _details(trailing or ())
-    kind = (detail.kind if detail else None) or _kind_named(reason)
-    if detail and detail.retry_after_ms is not None:
+    kind = (detail.kind if detail is not None else None) or _kind_named(reason)
+    if detail is not None and detail.retry_after_ms is not None:
         retry_after_s = detail.retry_after_ms / 1000
     if not kind and status is grpc.StatusCode.UNAVAILABLE:
         message = f"no answer from the gateway at {address}: {message}"

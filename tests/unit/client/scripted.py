@@ -1,7 +1,5 @@
 """A real gRPC server with the official classes whose answers are chosen by model name."""
 
-# ruff: noqa: N802 - methods are named by the contract
-
 from __future__ import annotations
 
 import asyncio

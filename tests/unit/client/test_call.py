@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
 import grpc
 import pytest
 
 from gateway.client import ErrorKind, errors
-from gateway.client.call import CallState, Options, Tls, make_options
+from gateway.client.call import CallState, Options, Tls, encoded, make_options
 from gateway.client.errors import GatewayError, InternalError, ProviderError, UnavailableError, from_rpc, http_status_of
+from gateway.client.requests import chat_request
 from gateway.client.retry import RetryPolicy
 from gateway.core.errors import TABLE, Kind
 
@@ -111,3 +116,17 @@ def test_retry_honours_a_named_time_or_gives_up(
 ) -> None:
     """A named time is waited in full or not at all."""
     assert RetryPolicy(max_retries=2).delay_s(error, 0, time_left_s) == wait_s
+
+
+def test_encoding_in_threads_leaves_the_warning_filters() -> None:
+    """betterproto2 swaps the process's warning filters while it encodes; threads never see each other's swap."""
+    request = chat_request(None, "m", [("user", "hi")] * 20, {})
+    before, interval_s = list(warnings.filters), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: encoded(request), range(100)))
+        assert list(warnings.filters) == before
+    finally:
+        sys.setswitchinterval(interval_s)
+        warnings.filters[:] = before  # type: ignore[index]  # a list, whatever the stubs say
