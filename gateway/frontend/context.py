@@ -93,12 +93,18 @@ def peer(headers: CIMultiDictProxy[str], address: object, *, is_forwarded_for_tr
 
 
 def call_context(
-    headers: CIMultiDictProxy[str], http: Http, profile: Profile, *, call_id: str, address: object
+    headers: CIMultiDictProxy[str],
+    http: Http,
+    profile: Profile,
+    *,
+    call_id: str,
+    address: object,
+    has_credential: bool = True,
 ) -> CallContext:
-    """What the service must know of a request beyond its body."""
+    """What the service must know of a request beyond its body; without credential where everybody may ask."""
     traceparent = headers.get("traceparent", "")
     return CallContext(
-        credential=credential(headers, profile),
+        credential=credential(headers, profile) if has_credential else "",
         request_id=call_id,
         timeout_ms=timeout_ms(headers),
         traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",

@@ -79,11 +79,16 @@ async def _open(caller: Caller, family: Family, reply: Reply) -> tuple[AsyncGene
     return caller(family.whole, request, context), None
 
 
-def context_of(reply: Reply) -> CallContext:
+def context_of(reply: Reply, *, has_credential: bool = True) -> CallContext:
     """What the service must know of the request of `reply` beyond its body."""
     request = reply.request
     return call_context(
-        request.headers, reply.http, reply.profile, call_id=reply.request_id, address=request.protocol.peername
+        request.headers,
+        reply.http,
+        reply.profile,
+        call_id=reply.request_id,
+        address=request.protocol.peername,
+        has_credential=has_credential,
     )
 
 

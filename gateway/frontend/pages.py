@@ -16,7 +16,7 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.frontend import answer
 from gateway.frontend.inference import answer_whole, context_of
 from gateway.frontend.reply import Reply
-from gateway.rpc.contract import GET_MODEL, LIST_MODELS, Caller
+from gateway.rpc.contract import GET_MODEL, LIST_MODELS, CallContext, Caller
 from gateway.wire import json
 from gateway.wire.openai import models
 from gateway.wire.pb import models_pb2
@@ -28,7 +28,7 @@ _EXTRAS = {"capabilities": ("capabilities",), "context_window": ("context_window
 
 async def list_models(caller: Caller, reply: Reply) -> None:
     """`GET /v1/models`."""
-    items = caller(LIST_MODELS, models_pb2.ListModelsRequest(), context_of(reply))
+    items = caller(LIST_MODELS, models_pb2.ListModelsRequest(), _context(reply))
 
     def encode(message: models_pb2.ListModelsResponse) -> dict[str, Any]:
         listed = models.encode_list(message)
@@ -43,8 +43,13 @@ async def get_model(caller: Caller, reply: Reply, path: str) -> None:
     """`GET /v1/models/{id}`; the id is the rest of the path, decoded once, so it may contain `/` and `:`."""
     raw = path.removeprefix(MODEL_PREFIX).encode("utf-8", "surrogateescape")
     model_id = unquote(raw.decode("utf-8", "replace"))
-    items = caller(GET_MODEL, models_pb2.GetModelRequest(id=model_id), context_of(reply))
+    items = caller(GET_MODEL, models_pb2.GetModelRequest(id=model_id), _context(reply))
     await answer_whole(items, lambda message: trim(models.encode_model(message), reply.profile.model_extras), reply)
+
+
+def _context(reply: Reply) -> CallContext:
+    """Where the list is public, nothing that stands in a key's place is an obstacle."""
+    return context_of(reply, has_credential=not reply.profile.is_model_list_public)
 
 
 def trim(model: dict[str, Any], extras: tuple[str, ...]) -> dict[str, Any]:

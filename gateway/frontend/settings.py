@@ -73,6 +73,7 @@ class Profile:
     """What a client sees that another gateway's clients expect otherwise."""
 
     key_carriers: tuple[str, ...] = ("bearer",)
+    is_model_list_public: bool = False
     rate_limit_headers: str = "openai"
     model_extras: tuple[str, ...] = ("capabilities", "context_window", "pricing")
     upstream_error_status: str = "mapped"

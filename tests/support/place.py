@@ -24,12 +24,18 @@ KEY = "gw-test.a-key-for-tests"
 Layer = Mapping[str, Any]
 
 
-def write_layer(root: Path, layer: Layer) -> None:
-    """Write `layer` as `config/local.yaml` under `root`, in one piece, as an editor would."""
-    path = root / "config" / "local.yaml"
+def write_layer(root: Path, layer: Layer, name: str = "local.yaml") -> None:
+    """Write `layer` as a file of `config/` under `root`, in one piece, as an editor would."""
+    path = root / "config" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".new").write_text(yaml.safe_dump(dict(layer), sort_keys=False))
     path.with_suffix(".new").replace(path)
+
+
+def write_files(root: Path, files: Mapping[str, Layer]) -> None:
+    """Write files of `config/`; one named as a shipped file (`models.yaml`) stands in for it."""
+    for name, content in files.items():
+        write_layer(root, content, name)
 
 
 def key_record(key: str, prefix: str = "gw-", **fields: Any) -> dict[str, Any]:

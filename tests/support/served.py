@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.place import KEY, Layer, clean_environ, variables, write_layer
+from tests.support.place import KEY, Layer, clean_environ, variables, write_files, write_layer
 from tests.support.simulated import Simulated
 from tests.support.waiting import free_port
 
@@ -126,18 +126,20 @@ def served(
     *,
     environment: str = "development",
     environ: Mapping[str, str] | None = None,
+    files: Mapping[str, Layer] | None = None,
     arguments: Sequence[str] = (),
     key: str = KEY,
 ) -> Iterator[Served]:
     """Run `gateway serve` until the block ends.
 
-    `layer` is written as `config/local.yaml`; `environ` adds variables; `arguments` follow the command (`--single`).
+    `layer` is written as `config/local.yaml`; `files` are further files there;
+    `environ` adds variables; `arguments` follow the command (`--single`).
     `key` is the development key. Raises AssertionError, with the log, when it is not ready in READY_S.
     """
     root = Path(tempfile.mkdtemp(prefix="gateway-test-"))
     running: Served | None = None
     try:
-        write_layer(root, layer or {})
+        write_files(root, {"local.yaml": layer or {}, **(files or {})})
         running = _start(root, environment, {"GATEWAY_DEV_KEY": key, **(environ or {})}, arguments)
         running.key = key
         yield running

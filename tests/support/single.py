@@ -19,7 +19,7 @@ from gateway.app.single import Single, running
 from gateway.config.load import load
 from gateway.core.clock import Clock
 from gateway.quota.memory import MemoryQuota
-from tests.support.place import KEY, Layer, variables, write_layer
+from tests.support.place import KEY, Layer, variables, write_files, write_layer
 from tests.support.simulated import Simulated
 
 
@@ -73,13 +73,14 @@ async def single(
     clock: Clock | None = None,
     environment: str = "test",
     environ: Mapping[str, str] | None = None,
+    files: Mapping[str, Layer] | None = None,
     key: str = KEY,
 ) -> AsyncIterator[InProcess]:
     """Run a gateway here until the block ends; `clock` (a ManualClock) moves its limits' time."""
     root = Path(tempfile.mkdtemp(prefix="gateway-test-"))
     ports = {"GATEWAY_HTTP__PORT": "0", "GATEWAY_GRPC__PORT": "0", "GATEWAY_DEV_KEY": key}
     try:
-        write_layer(root, layer or {})
+        write_files(root, {"local.yaml": layer or {}, **(files or {})})
         found = variables(root, environment, {**ports, **(environ or {})})
         loading = functools.partial(load, root, environment=environment, environ=found)
         async with running(loading, clock=clock) as whole:
