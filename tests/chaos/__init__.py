@@ -1,0 +1,1 @@
+"""Faults as data, and what must hold whatever happens: admitted = settled, nothing leaks, no success that is none."""
