@@ -90,7 +90,7 @@ def messages_from(items: str | MessageLike | Iterable[MessageLike]) -> list[Mess
         return [message("user", items)]
     if isinstance(items, Message | Mapping) or _is_pair(items):
         return [_message_from(items, "messages")]  # type: ignore[arg-type]  # told apart by shape just above
-    return [_message_from(item, f"messages[{index}]") for index, item in enumerate(items)]  # type: ignore[arg-type]
+    return [_message_from(item, f"messages[{index}]") for index, item in enumerate(items)]  # type: ignore[arg-type]  # told apart by shape just above
 
 
 def blocks_from(content: Content, place: str = "content") -> list[Block]:
@@ -109,9 +109,10 @@ def tool_from(tool: ToolLike, place: str = "tools") -> Tool:
     function = tool.get("function")
     if tool.get("type") != "function" or not isinstance(function, Mapping):
         return Tool(type=tool.get("type"), extra=json_text({k: v for k, v in tool.items() if k != "type"}))
-    known = ("name", "description", "parameters", "strict")
-    made = function_tool(*(function.get(key) for key in known[:3]), strict=function.get("strict"))  # type: ignore[arg-type]
-    rest = {key: value for key, value in function.items() if key not in known}
+    made = function_tool(
+        function.get("name", ""), function.get("description"), function.get("parameters"), strict=function.get("strict")
+    )
+    rest = {key: value for key, value in function.items() if key not in _FUNCTION_MEMBERS}
     if rest and made.function:
         made.function.extra = json_text(rest)
     return made
@@ -136,6 +137,7 @@ def _message_from(item: MessageLike, place: str) -> Message:
     raise TypeError(f"{place}: expected a Message, a (role, text) pair or a mapping, not {type(item).__name__}")
 
 
+_FUNCTION_MEMBERS = ("name", "description", "parameters", "strict")
 _MESSAGE_MEMBERS = ("role", "name", "content", "refusal", "reasoning_content", "tool_calls", "tool_call_id")
 
 

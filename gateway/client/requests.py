@@ -191,7 +191,7 @@ def _started(cls: type[R], request: R | None, model: str | None) -> R:
     made = copy.copy(request) if request is not None else cls()
     if model is not None:
         made.model = model  # type: ignore[attr-defined]  # every request has one
-    if not made.model:  # type: ignore[attr-defined]
+    if not made.model:  # type: ignore[attr-defined]  # every request has one
         raise ValueError("model: required; list_models() names the ones this key may use")
     return made
 

@@ -342,11 +342,11 @@ async def test_closing_the_client_ends_its_calls(server: tuple[Scripted, str], s
 async def test_wrong_arguments_are_refused_before_sending(client: AsyncClient, servicer: Scripted) -> None:
     """A typo, a missing model or a wrong type never becomes a call."""
     with pytest.raises(TypeError, match="did you mean temperature"):
-        await client.chat(model="m", messages="hi", temprature=1)  # type: ignore[call-arg]
+        await client.chat(model="m", messages="hi", temprature=1)  # type: ignore[call-arg]  # wrong on purpose
     with pytest.raises(ValueError, match="model: required"):
         await client.chat(messages="hi")
     with pytest.raises(TypeError, match="wrong type"):
-        await client.chat(model="m", messages="hi", user=3)  # type: ignore[arg-type]
+        await client.chat(model="m", messages="hi", user=3)  # type: ignore[arg-type]  # wrong on purpose
     assert servicer.calls == []
 
 

@@ -21,7 +21,7 @@ UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 
 def options(address: str | None = None, **changes: object) -> Options:
     given = {"tls": False, "timeout_s": None, "max_retries": 0, "headers": None, "channel_options": None}
-    return make_options(address, None, **(given | changes))  # type: ignore[arg-type]
+    return make_options(address, None, **(given | changes))  # type: ignore[arg-type]  # keywords of several types
 
 
 @pytest.mark.parametrize("kind", list(Kind), ids=lambda kind: kind.name)

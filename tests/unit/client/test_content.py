@@ -40,7 +40,7 @@ PNG_URI = "data:image/png;base64," + base64.b64encode(PNG).decode()
 )
 def test_ways_to_say_hi(given: object) -> None:
     """Every accepted form is the same message."""
-    assert messages_from(given) == [Message(role="user", blocks=[Block(text="hi")])]  # type: ignore[arg-type]
+    assert messages_from(given) == [Message(role="user", blocks=[Block(text="hi")])]  # type: ignore[arg-type]  # any shape, right or wrong, on purpose
 
 
 def test_parts_become_blocks() -> None:
@@ -146,7 +146,7 @@ def test_typed_values_pass_unchanged() -> None:
 )
 def test_text_input_forms(value: object, form: InputForm) -> None:
     """The four spellings of a prompt or input stay distinguishable."""
-    assert text_input(value, "input").form is form  # type: ignore[arg-type]
+    assert text_input(value, "input").form is form  # type: ignore[arg-type]  # any shape, right or wrong, on purpose
 
 
 @pytest.mark.parametrize(
@@ -163,12 +163,12 @@ def test_text_input_forms(value: object, form: InputForm) -> None:
 def test_wrong_shapes_name_their_place(bad: list[object], error: type[Exception], words: str) -> None:
     """A mistake is found before sending and says where it is."""
     with pytest.raises(error, match=words):
-        messages_from(bad)  # type: ignore[arg-type]
+        messages_from(bad)  # type: ignore[arg-type]  # any shape, right or wrong, on purpose
 
 
 def test_mixed_input_and_untyped_image() -> None:
     """A list of texts and numbers is refused; so are image bytes of unknown kind."""
     with pytest.raises(TypeError, match="not mixed"):
-        text_input(["a", 1], "input")  # type: ignore[list-item]
+        text_input(["a", 1], "input")  # type: ignore[list-item]  # any shape, right or wrong, on purpose
     with pytest.raises(ValueError, match="media_type"):
         image(b"\x00")
