@@ -124,4 +124,4 @@ def _log(
     if error:
         fields["error"] = error.message[:300]
         fields["cause"] = error.cause[:300]
-    kit.log.write("info", "call", **fields)
+    kit.log.write_record("info", "call", fields)

@@ -23,6 +23,7 @@ from yarl import URL
 
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
+from gateway.providers.clocks import Clocks, Watchman
 from gateway.providers.upstream import ERROR_BODY_MAX_BYTES, UpstreamRequest
 
 READ_BUFFER_BYTES = 65_536
@@ -65,6 +66,7 @@ class Transport:
         self._pools: dict[_PoolKey, _Pool] = {}
         self._urls: LRUCache[str, URL] = LRUCache(URLS_MAX)
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
+        self._watchman = Watchman()
         self.open_replies = 0
 
     async def open(self, deployment: Deployment, request: UpstreamRequest, deadline_s: float) -> Reply:
@@ -73,38 +75,51 @@ class Transport:
         Raises GatewayError PROVIDER_ERROR, PROVIDER_TIMEOUT or DEADLINE_EXCEEDED.
         On cancel the connection is closed.
         """
-        started_s = asyncio.get_running_loop().time()
+        now_s, timeouts = asyncio.get_running_loop().time(), deployment.timeouts
+        clocks = Clocks(deadline_s, now_s + timeouts.total_s, now_s + timeouts.headers_s, timeouts.idle_s)
         pool = self._pool(deployment)
         pool.leases += 1
+        self._watchman.watch(clocks)
         try:
-            response = await self._post(pool, deployment, request, started_s, deadline_s)
+            response = await self._post(pool, deployment, request, clocks)
+            return Reply(self, pool, response, deployment, clocks, now_s + timeouts.first_token_s)
         except BaseException:
+            self._watchman.forget(clocks)
             await pool.give_back()
             raise
-        return Reply(self, pool, response, deployment, started_s, deadline_s)
 
     async def _post(
-        self, pool: _Pool, deployment: Deployment, request: UpstreamRequest, started_s: float, deadline_s: float
+        self, pool: _Pool, deployment: Deployment, request: UpstreamRequest, clocks: Clocks
     ) -> aiohttp.ClientResponse:
-        timeouts = deployment.timeouts
-        headers_by_s = started_s + min(timeouts.headers_s, timeouts.total_s)
+        task = asyncio.current_task()
+        if task is None:
+            raise AssertionError("a request is sent by a task")
+        cancels = task.cancelling()
+        clocks.on_expiry = task.cancel
         try:
-            async with asyncio.timeout_at(min(headers_by_s, deadline_s)):
-                return await pool.session.post(
-                    self._url(request.url),
-                    data=request.body,
-                    headers=request.headers,
-                    allow_redirects=False,
-                    timeout=self._timeout(timeouts.connect_s),
-                )
+            response = await pool.session.post(
+                self._url(request.url),
+                data=request.body,
+                headers=request.headers,
+                allow_redirects=False,
+                timeout=self._timeout(deployment.timeouts.connect_s),
+            )
+            if clocks.expired:  # at the last moment: the cancel is on its way
+                response.close()
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if clocks.expired and task.uncancel() <= cancels:
+                raise _ran_out(clocks, deployment) from None
+            raise
         except aiohttp.ConnectionTimeoutError as error:
-            raise _timed_out("connect", timeouts.connect_s) from error
-        except TimeoutError as error:
-            if deadline_s <= headers_by_s:  # not what time it is now: timers may fire a little early
-                raise deadline_exceeded() from error
-            raise _timed_out("headers", timeouts.headers_s) from error
+            raise _timed_out("connect", deployment.timeouts.connect_s) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _broken(error) from error
+        return response
+
+    def forget(self, clocks: Clocks) -> None:
+        """A reply is closed: its clocks stop."""
+        self._watchman.forget(clocks)
 
     async def close(self) -> None:
         """Close every pool."""
@@ -146,8 +161,8 @@ class Reply:
     """One response whose head has arrived."""
 
     __slots__ = (
-        "_content", "_deadline_s", "_deployment", "_expired", "_first_token_s", "_idle_s", "_is_waiting", "_last_s",
-        "_loop", "_pool", "_response", "_timer", "_total_s", "_transport", "headers", "media_type", "status",
+        "_clocks", "_content", "_deployment", "_is_open", "_loop", "_pool", "_response", "_transport",
+        "headers", "media_type", "status",
     )  # fmt: skip
 
     def __init__(
@@ -156,33 +171,29 @@ class Reply:
         pool: _Pool,
         response: aiohttp.ClientResponse,
         deployment: Deployment,
-        started_s: float,
-        deadline_s: float,
+        clocks: Clocks,
+        first_token_s: float,
     ) -> None:
-        timeouts = deployment.timeouts
         self._transport = transport
         self._pool = pool
         self._response = response
         self._content = response.content
         self._deployment = deployment
         self._loop = asyncio.get_running_loop()
-        self._last_s = self._loop.time()
-        self._is_waiting = False
-        self._expired: GatewayError | None = None
+        self._clocks = clocks
+        self._is_open = True
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        is_stream = self.media_type == "text/event-stream"
-        self._deadline_s = deadline_s
-        self._total_s = started_s + timeouts.total_s
-        self._first_token_s = started_s + timeouts.first_token_s if is_stream else math.inf
-        self._idle_s = timeouts.idle_s
-        self._timer = self._loop.call_at(self._due_s(), self._check)
+        clocks.headers_s = math.inf
+        clocks.on_expiry = self._abort
+        if self.media_type == "text/event-stream":
+            clocks.first_token_s = first_token_s
         transport.open_replies += 1
 
     def content_came(self) -> None:
         """Stop the clock of the first token."""
-        self._first_token_s = math.inf
+        self._clocks.first_token_s = math.inf
 
     async def next(self) -> bytes:
         """The next bytes as they come; empty at the end.
@@ -192,18 +203,18 @@ class Reply:
         content = self._content
         if content.at_eof():
             return b""
-        self._is_waiting = True
-        self._last_s = self._loop.time()
+        clocks = self._clocks
+        clocks.waiting_since_s = self._loop.time()
         try:
             return await content.readany()
         except _ClockRanOut:
-            raise self._expired or deadline_exceeded() from None
+            raise _ran_out(clocks, self._deployment) from None
         except (aiohttp.ClientError, OSError) as error:
-            if self._expired is not None:
-                raise self._expired from error
+            if clocks.expired:
+                raise _ran_out(clocks, self._deployment) from error
             raise _cut(error) from error
         finally:
-            self._is_waiting = False
+            clocks.waiting_since_s = math.inf
 
     async def read(self) -> bytes:
         """The whole body, at most `response_max_bytes` (an error body: at most 64 KB, then cut off)."""
@@ -223,10 +234,10 @@ class Reply:
 
     async def close(self) -> None:
         """Give the connection back when the response was read to its end, else close it. Never raises."""
-        if self._timer is None:
+        if not self._is_open:
             return
-        self._timer.cancel()
-        self._timer = None  # type: ignore[assignment]  # marks the reply as closed
+        self._is_open = False
+        self._transport.forget(self._clocks)
         self._transport.open_replies -= 1
         if self._content.at_eof():
             self._response.release()
@@ -244,22 +255,8 @@ class Reply:
         except (TimeoutError, aiohttp.ClientError, OSError, _ClockRanOut):
             return
 
-    def _due_s(self) -> float:
-        """When the next clock runs out. Time spent not reading does not count as idle."""
-        idle_from_s = self._last_s if self._is_waiting else self._loop.time()
-        return min(self._deadline_s, self._total_s, self._first_token_s, idle_from_s + self._idle_s)
-
-    def _check(self) -> None:
-        """A clock may have run out: arm for the next one, or end the reading."""
-        now_s, due_s = self._loop.time(), self._due_s()
-        if due_s > now_s:
-            self._timer = self._loop.call_at(due_s, self._check)
-            return
-        if due_s == self._deadline_s:
-            self._expired = deadline_exceeded()
-        else:
-            name = {self._total_s: "total", self._first_token_s: "first_token"}.get(due_s, "idle")
-            self._expired = _timed_out(name, getattr(self._deployment.timeouts, f"{name}_s"))
+    def _abort(self) -> None:
+        """A clock ran out: end the reading and the connection."""
         self._content.set_exception(_ClockRanOut())
         self._response.close()
 
@@ -267,6 +264,12 @@ class Reply:
 def deadline_exceeded() -> GatewayError:
     """The error of a call whose deadline passed."""
     return GatewayError(Kind.DEADLINE_EXCEEDED, "The deadline of the call passed before the answer was complete.")
+
+
+def _ran_out(clocks: Clocks, deployment: Deployment) -> GatewayError:
+    if clocks.expired == "deadline":
+        return deadline_exceeded()
+    return _timed_out(clocks.expired, getattr(deployment.timeouts, f"{clocks.expired}_s"))
 
 
 def _pool_key(deployment: Deployment) -> _PoolKey:
