@@ -5,14 +5,15 @@ Rules:
     - `settle` replaces the reserved tokens by the actual ones and frees the concurrency, exactly once:
       a second call does nothing.
     - A call bigger than the whole token limit is let in when the window is empty, not never.
-    - Subjects without use are forgotten; their number is bounded by eviction of idle ones.
+    - At most `subjects_max` subjects are remembered: the one longest unused is forgotten first, but never
+      one with calls in flight.
 Not here:
     - Estimating tokens (quota.estimate); limits across processes (a store with the same two verbs).
 """
 
 from __future__ import annotations
 
-from cachetools import LRUCache
+from collections import OrderedDict
 
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, Kind
@@ -52,7 +53,8 @@ class MemoryQuota:
 
     def __init__(self, clock: Clock, subjects_max: int = SUBJECTS_MAX) -> None:
         self._clock = clock
-        self._subjects: LRUCache[str, _Subject] = LRUCache(subjects_max)
+        self._subjects: OrderedDict[str, _Subject] = OrderedDict()  # longest unused first
+        self._subjects_max = subjects_max
         self.open_count = 0  # reservations not yet settled
 
     async def reserve(self, subject_id: str, limits: Limits, tokens: int) -> Reservation:
@@ -96,8 +98,19 @@ class MemoryQuota:
     def _subject(self, subject_id: str) -> _Subject:
         subject = self._subjects.get(subject_id)
         if subject is None:
+            self._forget_idle()
             subject = self._subjects[subject_id] = _Subject()
+        else:
+            self._subjects.move_to_end(subject_id)
         return subject
+
+    def _forget_idle(self) -> None:
+        """Make room for one subject more; when all have calls in flight, room is made by letting it grow."""
+        if len(self._subjects) < self._subjects_max:
+            return
+        idle = next((name for name, subject in self._subjects.items() if not subject.in_flight), None)
+        if idle is not None:
+            del self._subjects[idle]
 
 
 def _check(subject: _Subject, limits: Limits, tokens: int, now_s: float) -> None:
