@@ -73,25 +73,46 @@ class Address:
         return head.encode() + data
 
 
-class Connection(asyncio.Protocol):
-    """One connection; use `ask`."""
+class _Wire(asyncio.Protocol):
+    """One TCP connection; tells its owner what happens as long as it is the owner's current one."""
+
+    def __init__(self, owner: Connection) -> None:
+        self._owner = owner
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]  # asyncio's own promise
+
+    def data_received(self, data: bytes) -> None:
+        if self._owner.wire is self:
+            self._owner.data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._owner.wire is self:
+            self._owner.lost()
+
+
+class Connection:
+    """One connection at a time; use `ask`."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._transport: asyncio.Transport | None = None
+        self.wire: _Wire | None = None
         self._waiter: asyncio.Future[Answer] | None = None
         self._clear()
 
     async def ask(self, request: bytes) -> Answer:
-        """Send and wait for the answer's end. Cancelling closes the connection. Raises OSError when none can be made."""
-        if self._transport is None:
-            await asyncio.get_running_loop().create_connection(lambda: self, self._address.host, self._address.port)
-        assert self._transport is not None
-        self._clear()
-        self._waiter = asyncio.get_running_loop().create_future()
-        self._sent_s = time.perf_counter()
-        self._transport.write(request)
+        """Send and wait for the answer's end. Cancelling closes the connection. Raises OSError when there is none."""
+        loop = asyncio.get_running_loop()
         try:
+            if self.wire is None or self.wire.transport is None or self.wire.transport.is_closing():
+                self.wire = _Wire(self)
+                await loop.create_connection(lambda: self.wire, self._address.host, self._address.port)
+            assert self.wire.transport is not None
+            self._clear()
+            self._waiter = loop.create_future()
+            self._sent_s = time.perf_counter()
+            self.wire.transport.write(request)
             return await self._waiter
         except asyncio.CancelledError:
             self.close()
@@ -99,17 +120,13 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
-            self._transport = None
+        wire, self.wire = self.wire, None
+        if wire is not None and wire.transport is not None:
+            wire.transport.abort()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ready."""
-        self._transport = transport  # type: ignore[assignment]  # asyncio's own promise
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """An answer that had not ended is not whole."""
-        self._transport = None
+    def lost(self) -> None:
+        """The connection is gone; an answer that had not ended is not whole."""
+        self.wire = None
         self._finish(is_whole=False)
 
     def data_received(self, data: bytes) -> None:

@@ -48,7 +48,8 @@ def run(scenario: Scenario, profile: Profile, gateway: stack.Gateway, folder: Pa
     command = [
         *(sys.executable, "-m", "locust", "-f", str(stack.ROOT / "loadtests/locustfile.py"), "--headless"),
         *("--host", gateway.origin, "--users", str(profile.users), "--spawn-rate", str(profile.spawn_rate)),
-        *("--run-time", f"{profile.duration_s:g}s", "--stop-timeout", "30", "--only-summary", "--exit-code-on-error", "0"),
+        *("--run-time", f"{profile.duration_s:g}s", "--stop-timeout", "30", "--only-summary"),
+        *("--exit-code-on-error", "0"),
         *("--csv", str(folder / "locust"), "--html", str(folder / "locust.html")),
     ]  # fmt: skip
     done = subprocess.run(

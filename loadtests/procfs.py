@@ -74,7 +74,7 @@ def usage(pid: int) -> Usage:
     memory = _numbers_kb(PROC / str(pid) / "smaps_rollup")
     status = _numbers_kb(PROC / str(pid) / "status")
     try:
-        fds = len(os.listdir(PROC / str(pid) / "fd"))
+        fds = sum(1 for _ in (PROC / str(pid) / "fd").iterdir())
     except OSError:
         fds = 0
     return Usage(cpu_s(pid), memory.get("Rss", 0), memory.get("Pss", 0), fds, status.get("Threads", 0))

@@ -118,10 +118,11 @@ def text(rows: list[list[str]]) -> str:
     if len(rows[0]) > 6:
         rows = [list(column) for column in zip(*rows, strict=True)]
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *[cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]])
-        for row in rows
-    )  # fmt: skip
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+    return "\n".join(lines)
 
 
 def write_between_markers(path: Path, content: str) -> None:

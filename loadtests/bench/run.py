@@ -10,8 +10,7 @@ Not here:
 from __future__ import annotations
 
 import argparse
-import asyncio
-import datetime
+import datetime as dt
 import importlib.metadata
 import json
 import platform
@@ -107,7 +106,7 @@ def conditions(rounds: int, *, is_quick: bool) -> str:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=stack.ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
-    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    today = dt.datetime.now(tz=dt.UTC).date().isoformat()
     words = "quick run" if is_quick else "run"
     return (
         f"{words} of {today}, {rounds} rounds, medians; commit {commit or 'unknown'}; {machine['cores']} cores "

@@ -133,23 +133,21 @@ class _Streams:
         kb = {role: (cycles[0].peak[role].pss_kb - before[role].pss_kb) / self._streams for role in before}
         found.facts["KB per open stream"] = {role: round(value, 1) for role, value in kb.items()}
         checks.append(at_most("KB per open stream, all processes", sum(kb.values()), limits["kb_per_stream"]))
-        for role in before:
-            steps = [before[role], *[usage for cycle in cycles for usage in (cycle.peak[role], cycle.after[role])]]
-            found.facts[f"{role}: PSS MB before, then peak and after of each cycle"] = [
-                round(step.pss_kb / 1024, 1) for step in steps
-            ]
-            found.facts[f"{role}: descriptors before, then peak and after of each cycle"] = [s.fds for s in steps]
-            checks.append(at_least(f"{role} descriptors at the peak", cycles[0].peak[role].fds, self._streams))
-            checks.append(at_most(f"{role} descriptors kept", cycles[-1].after[role].fds - before[role].fds, FD_SLACK))
-            grown_kb = cycles[0].peak[role].pss_kb - before[role].pss_kb
-            kept_kb = cycles[0].after[role].pss_kb - before[role].pss_kb
-            found.facts[f"{role}: share of the growth kept after cycle 1"] = round(kept_kb / max(grown_kb, 1), 2)
-            leaked_mb = (cycles[-1].after[role].pss_kb - cycles[0].after[role].pss_kb) / 1024
-            checks.append(at_most(f"{role} MB kept by later cycles", leaked_mb, limits["leaked_mb"]))
-            kept_mb = kept_kb / 1024
-            checks.append(at_most(f"{role} MB kept after all", kept_mb + leaked_mb, limits["kept_mb"]))
+        for role, first in before.items():
+            self._judge_process(role, first, cycles)
         found.facts["seconds until all was quiet"] = [round(cycle.quiet_s, 1) for cycle in cycles]
         found.facts["tasks counted every, s"] = TASKS_EVERY_S
+
+    def _judge_process(self, role: str, before: Usage, cycles: list[Cycle]) -> None:
+        found, limits, checks = self._found, self._limits, self._found.checks
+        steps = [before, *[usage for cycle in cycles for usage in (cycle.peak[role], cycle.after[role])]]
+        megabytes = [step.pss_kb / 1024 for step in steps]
+        found.facts[f"{role}: PSS MB before, then peak and after of each cycle"] = [round(mb, 1) for mb in megabytes]
+        found.facts[f"{role}: descriptors before, then peak and after of each cycle"] = [step.fds for step in steps]
+        checks.append(at_least(f"{role} descriptors at the peak", steps[1].fds, self._streams))
+        checks.append(at_most(f"{role} descriptors kept", steps[-1].fds - before.fds, FD_SLACK))
+        checks.append(at_most(f"{role} MB kept after all", megabytes[-1] - megabytes[0], limits["kept_mb"]))
+        checks.append(at_most(f"{role} MB kept by later cycles", megabytes[-1] - megabytes[2], limits["leaked_mb"]))
 
 
 def _outcome(answer: Answer, chunks: int) -> str:
