@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,7 @@ async def toy(method: Method, request: Message, context: CallContext) -> AsyncGe
     else:
         batches, events, pause_s = request.user.split(",")
         yield [chat_pb2.ChatChunk(id="chatcmpl-1", model=request.model)]
+        await asyncio.sleep(random.uniform(0, float(pause_s)))  # streams are not in step
         for _ in range(int(batches)):
             if float(pause_s):
                 await asyncio.sleep(float(pause_s))

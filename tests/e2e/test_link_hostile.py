@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gateway.rpc.connection import open_stream
 from gateway.rpc.contract import CallContext, Head, Item, Tail
 from gateway.rpc.options import LinkOptions, channel_arguments
+from gateway.rpc.outbox import Outbox
 from gateway.wire.pb import chat_pb2, link_pb2
 from tests.e2e.link_toy import WAIT_S, Toy, for_ever, linked, never, take_all, until
 
@@ -164,9 +165,19 @@ async def test_parts_are_bounded_over_all_calls() -> None:
         assert (await stream.ending(4)).state == link_pb2.END_STATE_COMPLETE
 
 
-async def test_a_frontend_that_does_not_read_costs_a_bounded_queue() -> None:
-    """Refusals and events to a peer that never reads stop at the outbox's limit: reading from it stops instead."""
-    options = LinkOptions(outbox_bytes=20_000, credit_bytes=10**9)
+def refused(number: int) -> list[link_pb2.Frame]:
+    return [opening(number, method="Nope")]
+
+
+def overfull(number: int) -> list[link_pb2.Frame]:
+    part = Frame(call=number, part=link_pb2.Part(data=b"x" * 600))
+    return [opening(number, request=b"", is_in_parts=True), part]
+
+
+@pytest.mark.parametrize("junk", [refused, overfull])
+async def test_a_frontend_that_does_not_read_costs_a_bounded_queue(junk: Any) -> None:
+    """Events and refusals for a peer that never reads stop at the outbox's limit: its frames are read no further."""
+    options = LinkOptions(outbox_bytes=20_000, request_bytes_max=500)
 
     async def flood(request: chat_pb2.ChatRequest, context: CallContext) -> AsyncGenerator[Item, None]:
         while True:
@@ -176,21 +187,32 @@ async def test_a_frontend_that_does_not_read_costs_a_bounded_queue() -> None:
         await stream.send(Frame(hello=link_pb2.Hello(protocol=1, credit_bytes=1 << 62)))
         assert await stream.read()
         await stream.send(*[opening(n, "flood", method="StreamChat") for n in range(1, 50)])
-        sending = asyncio.create_task(flood_with_refusals(stream))
         server_link = next(one for one in link.server._links if one.credit_bytes == 1 << 62)
         await until(lambda: len(server_link.calls) == 49)
+        await until_stuck(server_link.outbox)
+        sending = asyncio.create_task(send_for_ever(stream, junk))
         for _ in range(50):
             await asyncio.sleep(0.005)
-            assert server_link.outbox.used_bytes < 20_000 + 1100
+            assert server_link.outbox.used_bytes < 2 * 20_000 + 1100
         assert len(await take_all(link.call("echo"))) == 3
+        assert not sending.done()
         sending.cancel()
         stream.stream.cancel()
         await until(lambda: not server_link.calls and len(link.toy.closed) >= 49)
 
 
-async def flood_with_refusals(stream: Raw) -> None:
-    for number in range(100, 1_000_000):
-        await stream.send(*[opening(number, method="Nope")] * 100)
+async def until_stuck(outbox: Outbox) -> None:
+    """Wait until gRPC takes no more: the buffers of both processes are full."""
+    async with asyncio.timeout(WAIT_S):
+        chunks: list[bytes] | None = None
+        while outbox._chunks is not chunks or not chunks:
+            chunks = outbox._chunks
+            await asyncio.sleep(0.2)
+
+
+async def send_for_ever(stream: Raw, junk: Any) -> None:
+    for number in range(100, 10**9, 100):
+        await stream.send(*[frame for one in range(number, number + 100) for frame in junk(one)])
 
 
 async def test_a_frontend_that_vanishes_has_its_calls_cancelled() -> None:
