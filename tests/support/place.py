@@ -46,13 +46,16 @@ def key_record(key: str, prefix: str = "gw-", **fields: Any) -> dict[str, Any]:
 
 def variables(root: Path, environment: str, more: Mapping[str, str]) -> dict[str, str]:
     """What a gateway under `root` reads from its environment."""
-    return {
+    found = {
         "GATEWAY_ENV": environment,
         "GATEWAY_STATE_DIR": str(root / "state"),
         "GATEWAY_PEPPER": PEPPER,
         "GATEWAY_DEV_KEY": KEY,
         **more,
     }
+    if environment == "production":  # where it is refused
+        del found["GATEWAY_DEV_KEY"]
+    return found
 
 
 def clean_environ() -> dict[str, str]:

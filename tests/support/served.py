@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.place import KEY, Layer, clean_environ, variables, write_files, write_layer
+from tests.support.place import KEY, Layer, clean_environ, key_record, variables, write_files, write_layer
 from tests.support.simulated import Simulated
 from tests.support.waiting import free_port
 
@@ -46,6 +46,7 @@ class Served:
     log_path: Path
     key: str = KEY
     is_single: bool = False
+    has_simulator: bool = True
     _stopped: list[int] = field(default_factory=list)
 
     @property
@@ -96,8 +97,9 @@ class Served:
         os.kill(self.pids()[name], number)
 
     def is_ready(self) -> bool:
-        """Whether HTTP, the link behind it and the simulator answer now."""
-        return _answers(f"{self.url}/readyz") and _answers(f"{self.simulator.url}/health")
+        """Whether HTTP, the link behind it and the simulator (if there is one) answer now."""
+        is_simulated = not self.has_simulator or _answers(f"{self.simulator.url}/health")
+        return is_simulated and _answers(f"{self.url}/readyz")
 
     def stop(self) -> int:
         """SIGTERM, wait for the drain, return the exit code. Killed after STOP_S. Safe to call twice."""
@@ -134,12 +136,15 @@ def served(
 
     `layer` is written as `config/local.yaml`; `files` are further files there;
     `environ` adds variables; `arguments` follow the command (`--single`).
-    `key` is the development key. Raises AssertionError, with the log, when it is not ready in READY_S.
+    `key` is accepted without limits. In production there is no simulator.
+    Raises AssertionError, with the log, when it is not ready in READY_S.
     """
     root = Path(tempfile.mkdtemp(prefix="gateway-test-"))
     running: Served | None = None
     try:
         write_files(root, {"local.yaml": layer or {}, **(files or {})})
+        if environment == "production":  # where development keys are refused
+            write_files(root, {"../state/keys.yaml": {"keys": {"harness": key_record(key)}}})
         running = _start(root, environment, {"GATEWAY_DEV_KEY": key, **(environ or {})}, arguments)
         running.key = key
         yield running
@@ -186,6 +191,7 @@ def _spawn(root: Path, environment: str, more: Mapping[str, str], arguments: Seq
         process=process,
         log_path=log,
         is_single="--single" in arguments,
+        has_simulator=environment != "production",
     )
 
 
