@@ -38,6 +38,7 @@ from loadtests.suites.watching import (
 )
 
 DONE = "[DONE]"
+KINDS = ("json", "sse", "grpc")
 FD_SLACK = 12
 HEALTHY = "sim-chunks-8"
 
@@ -66,7 +67,7 @@ class _Faults:
         channel = grpc.aio.insecure_channel(self._gateway.grpc)
         self._stub = inference_pb2_grpc.InferenceStub(channel)
         try:
-            await asyncio.gather(*[self._one(HEALTHY, kind) for kind in ("json", "sse", "grpc") for _ in range(8)])
+            await asyncio.gather(*[self._one(HEALTHY, kind) for kind in KINDS for _ in range(8)])
             self._outcomes.clear()
             await quiet(self._gateway, 60.0)
             await asyncio.sleep(TASKS_EVERY_S + 1)
@@ -87,10 +88,8 @@ class _Faults:
         return self._found
 
     async def _load(self) -> int:
-        orders = [
-            (model, kind) for model in self._models for kind in ("json", "sse", "grpc") for _ in range(self._times)
-        ]
-        orders += [(HEALTHY, kind) for kind in ("json", "sse", "grpc") for _ in range(len(orders) // 6)]
+        orders = [(model, kind) for model in self._models for kind in KINDS for _ in range(self._times)]
+        orders += [(HEALTHY, kind) for kind in KINDS for _ in range(len(orders) // 6)]
         self._draw.shuffle(orders)
         count, started_s = len(orders), time.monotonic()
 
@@ -166,18 +165,21 @@ def judge_whole(answer: Answer) -> tuple[str, str]:
 
 
 def judge_stream(answer: Answer) -> tuple[str, str]:
-    """Outcome and broken promise of a stream: complete with `[DONE]`, or an error event at its end, never both."""
-    if not answer.is_whole:
-        return "cut", "the stream ended without its end"
+    """Outcome and broken promise of a stream: complete with `[DONE]`, or an error event at its end, never both.
+
+    After an error event the response is left without its last chunk, so that no reader takes it for a whole one.
+    """
     events = [line[6:] for line in answer.body.decode("utf-8", "replace").split("\n") if line.startswith("data: ")]
     errors = [place for place, event in enumerate(events) if _is_error(event)]
-    if DONE in events:
-        if errors:
-            return "error and done", "an error and `[DONE]` in one stream"
-        return "complete", "" if events[-1] == DONE else "something after `[DONE]`"
-    if not errors:
+    if errors and DONE in events:
+        return "error and done", "an error and `[DONE]` in one stream"
+    if errors:
+        return "error event", "" if errors[0] == len(events) - 1 else "something after the error"
+    if DONE not in events:
         return "no end", "neither `[DONE]` nor an error"
-    return "error event", "" if errors[0] == len(events) - 1 else "something after the error"
+    if not answer.is_whole:
+        return "cut", "the response ended without its last chunk"
+    return "complete", "" if events[-1] == DONE else "something after `[DONE]`"
 
 
 def _is_error(event: str) -> bool:
