@@ -11,7 +11,6 @@ Not here:
 
 from __future__ import annotations
 
-import fnmatch
 import hmac
 import secrets
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 
 from gateway.config.schema import Config, Key
 from gateway.core.errors import GatewayError, Kind
+from gateway.core.globs import matches
 from gateway.core.limits import Limits
 
 CREDENTIAL_MAX_CHARS = 512
@@ -37,7 +37,7 @@ class Identity:
 
     def may_use(self, model: str) -> bool:
         """Whether this key may call the model of that wire name."""
-        return not self.models or any(fnmatch.fnmatchcase(model, glob) for glob in self.models)
+        return not self.models or any(matches(model, glob) for glob in self.models)
 
 
 @dataclass(frozen=True, slots=True)

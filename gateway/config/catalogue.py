@@ -2,7 +2,8 @@
 
 Rules:
     - A `Catalogue` is immutable and belongs to one configuration snapshot.
-    - A wire name is looked up exactly first, then by glob in the order of the configuration.
+    - A wire name is looked up exactly first, then by glob in the order of the configuration; one longer
+      than any configured name may be is unknown, so that clients fill no memory with names.
     - Every candidate is kept, also those that cannot be used now: the plan drops them with the reason.
 Not here:
     - Choosing among candidates (routing.plan); sockets (providers.transport).
@@ -10,7 +11,6 @@ Not here:
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +18,10 @@ from typing import Any
 from cachetools import LRUCache
 
 from gateway.config.schema import Candidate, Config, Model, Pricing, Provider, Timeouts
+from gateway.core.globs import is_glob, matches
 
 GLOB_CACHE_MAX = 4096
+NAME_MAX_CHARS = 200  # of a wire name, as in the schema
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,20 +93,15 @@ class Catalogue:
     def find(self, name: str) -> Entry | None:
         """The model of that wire name; None when there is none."""
         entry = self._exact.get(name)
-        if entry is not None or not self._globs:
+        if entry is not None or not self._globs or len(name) > NAME_MAX_CHARS:
             return entry
         if name not in self._seen:
-            self._seen[name] = next((e for glob, e in self._globs if fnmatch.fnmatchcase(name, glob)), None)
+            self._seen[name] = next((e for glob, e in self._globs if matches(name, glob)), None)
         return self._seen[name]
 
     def listed(self) -> list[tuple[str, Entry]]:
         """Every wire name that may be shown, with its model, in the order of the configuration."""
         return [(name, e) for e in self.entries if e.is_listed for name in e.names if not is_glob(name)]
-
-
-def is_glob(name: str) -> bool:
-    """Whether a configured name stands for many."""
-    return "*" in name or "?" in name
 
 
 def _entry(slug: str, model: Model, config: Config) -> Entry:

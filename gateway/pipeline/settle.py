@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from gateway.config.catalogue import Entry, is_glob
+from gateway.config.catalogue import Entry
+from gateway.core.globs import is_glob
 from gateway.observe.metrics import CallLabels
 from gateway.observe.stages import Stages
 from gateway.pipeline.kit import Kit
@@ -63,8 +64,10 @@ def _usage(progress: Progress) -> types_pb2.Usage:
 def _cost_usd_micros(entry: Entry | None, usage: types_pb2.Usage) -> int | None:
     if entry is None or entry.pricing is None:
         return None
-    cached = usage.prompt_tokens_details.cached_tokens
-    return entry.pricing.cost_usd_micros(usage.prompt_tokens, usage.completion_tokens, cached)
+    given, made = usage.prompt_tokens_details, usage.completion_tokens_details
+    return entry.pricing.cost_usd_micros(
+        usage.prompt_tokens, usage.completion_tokens, given.cached_tokens, given.audio_tokens, made.audio_tokens
+    )
 
 
 def label_of(entry: Entry, model: str) -> str:

@@ -147,6 +147,8 @@ def test_a_keys_own_limit_replaces_the_default_null_included() -> None:
         (("a?",), "a", False),
         (("a", "b*"), "bc", True),
         (("vendor/*",), "vendor/x/y", True),
+        (("v[1]",), "v[1]", True),
+        (("v[1]",), "v1", False),
     ],
 )
 def test_models_a_key_may_use(globs: tuple[str, ...], model: str, may: bool) -> None:

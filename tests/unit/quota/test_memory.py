@@ -178,15 +178,17 @@ async def test_after_any_history_everything_returns(history: list[tuple[float, i
     """Calls overlap, are refused, settle late or early: at the end nothing is open and the limit was never passed."""
     clock = ManualClock()
     quota, limits, held = MemoryQuota(clock), Limits(5, 100, 3), []
+    refusals: set[Kind] = set()
     for passes_s, tokens, actual, settles in history:
         clock.advance(passes_s)
         try:
             held.append(await quota.reserve("k", limits, tokens))
         except GatewayError as error:
-            assert error.kind is Kind.RATE_LIMITED
+            refusals.add(error.kind)
         assert quota.in_flight("k") == quota.open_count == len(held) <= 3
         if settles and held:
             await quota.settle(held.pop(0), actual)
     for reservation in held:
         await quota.settle(reservation, 0)
     assert (quota.open_count, quota.in_flight("k")) == (0, 0)
+    assert refusals <= {Kind.RATE_LIMITED}

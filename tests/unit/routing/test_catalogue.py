@@ -1,0 +1,115 @@
+"""The catalogue: wire names to models, provider blocks to deployments."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.config.catalogue import Catalogue
+from gateway.core.globs import is_glob
+from gateway.core.secret import Secret
+from tests.unit.pipeline.kits import config_of, deployment_of, model, provider
+
+URL = "http://127.0.0.1:9/v1"
+
+
+def catalogue(**models: dict[str, object]) -> Catalogue:
+    """Models by slug, each served by one provider."""
+    return Catalogue.of(config_of({"p": provider(URL)}, {slug: model("p", **more) for slug, more in models.items()}))
+
+
+def slug(found: object) -> str | None:
+    """The slug of what was found."""
+    return getattr(found, "slug", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("gpt-4o", "exact"),
+        ("gpt-4o-mini", "family"),
+        ("gpt-", "family"),
+        ("GPT-4o", None),
+        ("o1", "short"),
+        ("o12", None),
+        ("my-gpt-4", None),
+        ("", None),
+        ("ü☃", None),
+    ],
+)
+def test_exact_names_go_before_globs(name: str, wanted: str | None) -> None:
+    """Whatever their order; case counts; a glob stands for the whole name."""
+    found = catalogue(family={"names": ["gpt-*"]}, exact={"names": ["gpt-4o"]}, short={"names": ["o?"]})
+    for _ in range(2):  # the second time from the memory of globs
+        assert slug(found.find(name)) == wanted
+
+
+def test_the_first_of_two_globs_wins() -> None:
+    """In the order of the configuration."""
+    found = catalogue(one={"names": ["gpt-*"]}, two={"names": ["gpt-4*"]})
+    assert slug(found.find("gpt-4o")) == "one"
+
+
+def test_no_client_can_fill_the_memory_with_names() -> None:
+    """A name longer than any name may be matches nothing, also not a glob for everything."""
+    found = catalogue(any={"names": ["*"]})
+    assert slug(found.find("x" * 200)) == "any"
+    assert found.find("x" * 100_000) is None
+
+
+def test_listed_are_names_without_globs_of_listed_models() -> None:
+    """In the order of the configuration."""
+    found = catalogue(b={"names": ["b1", "b-*", "b2"]}, hidden={"names": ["h"], "is_listed": False}, a={"names": ["a"]})
+    assert [name for name, _ in found.listed()] == ["b1", "b2", "a"]
+
+
+@pytest.mark.parametrize(("name", "is_one"), [("a*", True), ("a?", True), ("a", False), ("a[b]", False)])
+def test_what_is_a_glob(name: str, is_one: bool) -> None:
+    """Star and question mark, nothing else."""
+    assert is_glob(name) is is_one
+
+
+def test_a_name_with_brackets_is_itself_beside_a_glob() -> None:
+    """Brackets are no pattern: documented globs are star and question mark."""
+    found = catalogue(glob={"names": ["v[1]-*"]})
+    assert slug(found.find("v[1]-large")) == "glob"
+    assert found.find("v1-large") is None
+
+
+@pytest.mark.parametrize(
+    ("auth", "header", "value"),
+    [("bearer", "authorization", "Bearer sk-x"), ("api-key", "api-key", "sk-x"), ("x-api-key", "x-api-key", "sk-x")],
+)
+def test_the_vendors_key_is_carried_as_it_wants(auth: str, header: str, value: str) -> None:
+    """And is not shown by the deployment's repr."""
+    made = deployment_of(auth=auth, api_key=Secret("sk-x"), headers={"X-Title": "t"})
+    assert made.headers == {"x-title": "t", header: value}
+    assert "sk-x" not in repr(made)
+
+
+def test_no_key_no_header() -> None:
+    """`none` sends nothing even when a key is there."""
+    assert deployment_of(auth="none", api_key=Secret("sk-x"), headers={}).headers == {}
+
+
+def test_what_a_candidate_sets_goes_over_its_provider() -> None:
+    """Forced parameters merge, drops add up, the nearest clock wins."""
+    made = deployment_of(
+        force={"a": 1, "b": 1},
+        drop=["x"],
+        timeouts={"connect_s": 1.0, "idle_s": 2.0},
+        candidate={"force": {"b": 2}, "drop": ["y"], "timeouts": {"idle_s": 3.0}, "upstream_model": "up"},
+    )
+    assert made.force == {"a": 1, "b": 2}
+    assert made.drop == {"x", "y"}
+    assert (made.timeouts.connect_s, made.timeouts.idle_s) == (1.0, 3.0)
+    assert made.id == "p/up"
+
+
+def test_a_deployment_without_upstream_model_passes_names_on() -> None:
+    """Its id says so."""
+    assert deployment_of().id == "p/*"
+
+
+def test_a_base_url_may_end_with_a_slash() -> None:
+    """Paths are appended to it either way."""
+    assert deployment_of("http://127.0.0.1:9/v1/").base_url == "http://127.0.0.1:9/v1"
