@@ -46,6 +46,8 @@ TRAPS = [
     {"choices": [{"delta": {"content": "a"}}], "usage": {"total_tokens": 1}},
     {"choices": [{"delta": {"reasoning_content": "a"}}]},
     {"choices": [{"delta": {"reasoning_content": "b", "content": None}}]},
+    {"choices": [{"delta": {"content": "a", "reasoning_content": "b"}}]},
+    {"choices": [{"delta": {"content": "c", "reasoning_content": "b"}}]},
     {"choices": [{"delta": {"content": "\ud800"}}]},
     {"choices": [{"delta": {"content": "c"}}]},
     {"choices": [{"delta": {"tool_calls": [{"function": {"arguments": "d"}}]}}]},
@@ -142,6 +144,27 @@ def test_repeated_chunks_travel_as_text() -> None:
         assert assert_stream(ChunkDecoder(), ChunkRenderer(), [dumps(other(text)) for text in "abc"])[1:] == ["b", "c"]
     frames = [dumps(completion_chunk(text)) for text in ("", "a", "b")]
     assert assert_stream(CompletionChunkDecoder(), CompletionChunkRenderer(), frames)[1:] == ["a", "b"]
+
+
+def test_a_namesake_of_the_text_is_not_the_text() -> None:
+    """Chunks that differ in another string called like the text are whole messages."""
+    for other in (
+        lambda text: {"content": text, **text_chunk("b")},
+        lambda text: {"choices": [{"delta": {"content": "b"}, "x": {"content": text}}]},
+        lambda text: {"choices": [{"x": {"content": text}, "delta": {"content": "b"}}]},
+        lambda text: {"choices": [{"x": '"content":"' + text, "delta": {"content": "b"}}]},
+        lambda text: {"arguments": text, **arguments_chunk("b")},
+        lambda text: {"choices": [{"delta": {"content": text, "reasoning_content": "b"}}]},
+    ):
+        frames = [dumps(other(text)) for text in ("", "a", "b", "c")]
+        assert all(isinstance(event, Message) for event in assert_stream(ChunkDecoder(), ChunkRenderer(), frames))
+
+
+def test_a_text_no_message_can_hold_is_no_template() -> None:
+    """After a lone surrogate, which only `extra` holds, the next chunk is whole: it has a text to replace."""
+    frames = [dumps(text_chunk(text)) for text in ("\ud800", "a", "b")]
+    events = assert_stream(ChunkDecoder(), ChunkRenderer(), frames)
+    assert [isinstance(event, str) for event in events] == [False, False, True]
 
 
 def test_an_end_is_never_a_text() -> None:

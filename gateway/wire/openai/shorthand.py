@@ -65,8 +65,7 @@ class TextReader:
         if self._tries <= 0 or (slot := self._slot(obj)) is None or not is_text(slot[0][slot[1]]):
             return
         self._tries -= 1
-        name = _pattern(slot[1])
-        if (match := name.search(data)) is None or name.search(data, match.end()):
+        if (match := _pattern(slot[1]).search(data)) is None:
             return
         start = match.end() - 1
         if (end := _STRING_END.match(data, start + 1)) is None:

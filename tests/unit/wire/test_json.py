@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.wire.json import JsonInvalid, dumps, loads, text
+from gateway.wire.json import JsonInvalid, _has_long_integer, dumps, loads, text
 from tests.contract.lossless import anything, nested, same, settled, spellings
 
 
@@ -51,6 +51,14 @@ def test_floats_keep_their_bits(number: float) -> None:
 def test_long_fractions_take_the_fast_path(digits: str) -> None:
     """A long run of digits after a point is read as orjson reads it."""
     assert loads(digits.encode()) == orjson.loads(digits)
+    assert not _has_long_integer(digits.encode())
+
+
+@pytest.mark.parametrize("digits", ["1767600000123456789", "[0.0, 18446744073709551615]", "9" * 19, '"a.b"'])
+def test_ordinary_integers_take_the_fast_path(digits: str) -> None:
+    """19 digits without a sign (nanoseconds, identifiers) fit 64 bits; the largest such integer is read exactly."""
+    assert loads(digits.encode()) == json.loads(digits)
+    assert _has_long_integer(digits.encode()) == ("18446744073709551615" in digits)
 
 
 def test_halves_of_surrogate_pairs_stay() -> None:
@@ -102,7 +110,7 @@ def test_what_is_not_json_is_refused(document: bytes, message: str | None) -> No
 def test_depth_is_counted_exactly(depth: int, depth_max: int, brackets_in_text: int) -> None:
     """Nesting up to `depth_max` is read, one more is not; brackets inside strings and beside do not count."""
     document = dumps([nested(depth), "[{" * brackets_in_text, [[], {}]])
-    levels = max(depth + 1, 3 - 1)
+    levels = max(depth + 1, 3)
     if levels <= depth_max:
         assert loads(document, depth_max=depth_max)[0] == nested(depth)
     else:

@@ -179,6 +179,13 @@ def test_spellings_of_content_are_told_apart(content: dict[str, Any], form: int)
         assert chat.encode_request(request) == body
 
 
+@pytest.mark.parametrize("message", MESSAGES, ids=str)
+def test_every_message_may_be_an_answer(message: dict[str, Any]) -> None:
+    """Nothing is filled into the message of a choice that was read from JSON, whatever its role."""
+    body = {"choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
+    assert same(chat.encode_response(chat.decode_response(body)), body)
+
+
 def test_blocks_have_one_order() -> None:
     """However the members of a message are ordered, its blocks are: reasoning, content, refusal, audio, calls."""
     members = {"tool_calls": [CALL], "refusal": "r", "content": "c", "audio": {"id": "a"}, "reasoning_content": "t"}
