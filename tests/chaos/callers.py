@@ -32,13 +32,17 @@ TYPES_OF_TABLE = {row.openai_type for row in TABLE.values()}
 
 @dataclass(slots=True)
 class Ending:
-    """How a call ended. `texts` are the content increments in order; `kind` names the failure."""
+    """How a call ended. `texts` are the content increments in order; `kind` names the failure.
+
+    `has_details` is false for a gRPC status nobody of ours wrote: that of a connection that broke.
+    """
 
     state: str = "broken"
     status: int | str = 0
     kind: str = ""
     texts: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    has_details: bool = True
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -103,12 +107,11 @@ class Callers:
                 ending.texts = [text for choice in reply.choices for text in _texts(choice.message.blocks)]
             ending.state, ending.status = "complete", "OK"
         except grpc.aio.AioRpcError as error:
-            trailers = {key: value for key, value in error.trailing_metadata() or ()}
+            trailers = dict(error.trailing_metadata() or ())
             details = trailers.get(DETAILS)
             failure = from_status(error.code().value[0], details, error.details() or "")  # type: ignore[arg-type]
             ending.state, ending.status, ending.kind = "error", error.code().name, failure.kind.name
-            if details is None:
-                ending.faults.append(f"no details of ours: {error.details()}")
+            ending.has_details = details is not None
         return ending
 
 

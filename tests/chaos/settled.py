@@ -40,14 +40,17 @@ async def metrics(gateway: Any) -> dict[str, float]:
     return {name: float(value) for name, value in samples}
 
 
-async def settled(gateway: Served | InProcess, within_s: float = 5.0) -> None:
+async def settled(gateway: Served | InProcess, within_s: float = 10.0) -> None:
     """Wait until nothing is open: no call, no reservation, no reply of a provider."""
     if isinstance(gateway, InProcess):
         await eventually(lambda: not any(open_counts(gateway).values()), "all settled", within_s=within_s)
         return
 
     async def is_zero() -> bool:
-        found = await metrics(gateway)
+        try:
+            found = await metrics(gateway)
+        except aiohttp.ClientError:  # its frontend is being started again
+            return False
         return all(found.get(name) == 0 for name in GAUGES)
 
     await eventually(is_zero, f"{GAUGES} are zero", within_s=within_s, every_s=0.1)
