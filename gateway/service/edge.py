@@ -65,12 +65,13 @@ async def _messages(caller: Caller, method: Method, request: Message, context: A
     """The reply messages of one RPC; metadata and failures go to `context`."""
     call = context_of(context)
     template: Message | None = None
+    has_head = False
     try:
         async with aclosing(caller(method, request, call)) as items:
             async for item in items:
                 if isinstance(item, Head):
-                    head = {**item.headers, "x-request-id": call.request_id}
-                    await context.send_initial_metadata(tuple(head.items()))
+                    has_head = True
+                    await context.send_initial_metadata(_metadata(item.headers, call))
                 elif isinstance(item, Tail):
                     context.set_trailing_metadata(tuple(item.trailers.items()))
                 else:
@@ -79,7 +80,14 @@ async def _messages(caller: Caller, method: Method, request: Message, context: A
                             template = event
                         yield with_text(template, event) if isinstance(event, str) else event
     except GatewayError as error:
+        if not has_head:
+            await context.send_initial_metadata(_metadata(error.headers, call))
         await _abort(context, error)
+
+
+def _metadata(headers: Mapping[str, str], call: CallContext) -> tuple[tuple[str, str], ...]:
+    """Initial metadata: the headers of a call, and its request id, which every answer has."""
+    return tuple({**headers, "x-request-id": call.request_id}.items())
 
 
 async def _abort(context: Any, error: GatewayError) -> None:

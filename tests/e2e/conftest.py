@@ -11,8 +11,9 @@ from tests.support.sdk import Sdk, sdk_of
 from tests.support.served import Served, served
 
 EVERYTHING = ["chat", "completion", "embedding", "vision", "audio", "function_calling", "json_mode", "json_schema"]
-LIMITED_KEYS = {"http": "gw-limitedhttp.secret", "grpc": "gw-limitedgrpc.secret"}
-CROWDED_KEYS = {"http": "gw-crowdedhttp.secret", "grpc": "gw-crowdedgrpc.secret"}
+LIMITS = {"requests": {"requests_per_minute": 2}, "tokens": {"tokens_per_minute": 40}}
+WAYS = [f"{protocol}{form}" for protocol in ("http", "grpc") for form in ("whole", "stream")]
+LIMITED_KEYS = {(limit, way): f"gw-{limit}{way}.secret" for limit in LIMITS for way in WAYS}
 NODE_LIMITED_KEY = "gw-limitednode.secret"
 PYTHON_LIMITED_KEY = "gw-limitedpython.secret"
 NARROW_KEY = "gw-narrow.secret"
@@ -35,8 +36,7 @@ LAYER = {
         "plain": _simulated("plain/*", capabilities=["chat"], retry={"attempts_max": 1}),
     },
     "keys": {
-        **{f"limited-{at}": key_record(key, limits={"requests_per_minute": 2}) for at, key in LIMITED_KEYS.items()},
-        **{f"crowded-{at}": key_record(key, limits={"tokens_per_minute": 40}) for at, key in CROWDED_KEYS.items()},
+        **{f"{limit}-{way}": key_record(key, limits=LIMITS[limit]) for (limit, way), key in LIMITED_KEYS.items()},
         "limited-node": key_record(NODE_LIMITED_KEY, limits={"requests_per_minute": 2}),
         "limited-python": key_record(PYTHON_LIMITED_KEY, limits={"requests_per_minute": 2}),
         "narrow": key_record(NARROW_KEY, models=["gpt-4o-mini"]),
