@@ -14,6 +14,7 @@ import asyncio
 import os
 import sys
 from dataclasses import replace
+from typing import Any
 
 from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
 from gateway.app.observers import HttpMetrics, LinkMetrics
@@ -21,13 +22,14 @@ from gateway.frontend.edge import Edge
 from gateway.frontend.server import Running, serve
 from gateway.frontend.settings import FrontendSettings
 from gateway.observe.lag import watch_lag
-from gateway.observe.log import Log, make_log
+from gateway.observe.log import LEVELS, Log, make_log
 from gateway.observe.metrics import CONNECTIONS, exposition
 from gateway.rpc.link_client import LinkClient
 from gateway.rpc.options import LinkOptions
 from gateway.wire import json
 
 LINK_VARIABLE = "GATEWAY_INTERNAL_LINK"
+LINK_OPTIONS_VARIABLE = "GATEWAY_INTERNAL_LINK_OPTIONS"
 SHARED_PORT_VARIABLE = "GATEWAY_INTERNAL_SHARED_PORT"
 DRAIN_DEFAULT_S = 30.0
 
@@ -39,6 +41,7 @@ class Settings:
         self.arrived = asyncio.Event()
         self.value = FrontendSettings()
         self.drain_s = DRAIN_DEFAULT_S
+        self.has_metrics = True
         self._log = log
         self._host = host
         self._port = port
@@ -51,7 +54,9 @@ class Settings:
         """Put settings in force; ones that cannot be read change nothing."""
         try:
             value = FrontendSettings.from_json(text)
-            self.drain_s = float((json.loads(text.encode()).get("process") or {}).get("drain_s", DRAIN_DEFAULT_S))
+            sections = json.loads(text.encode())
+            self.drain_s = float((sections.get("process") or {}).get("drain_s", DRAIN_DEFAULT_S))
+            self._observe(sections.get("observe") or {})
         except (ValueError, TypeError) as error:
             self._log.write("error", "settings from the service cannot be read", error=str(error))
             return
@@ -59,6 +64,12 @@ class Settings:
         self.value = replace(value, http=replace(value.http, **own)) if own else value  # type: ignore[arg-type]  # host, port
         self._log.generation = generation
         self.arrived.set()
+
+    def _observe(self, section: dict[str, Any]) -> None:
+        self.has_metrics = bool(section.get("has_metrics", True))
+        self._log.level = LEVELS.get(section.get("log_level", "info"), self._log.level)
+        if section.get("log_format", "auto") != "auto":
+            self._log.is_json = section["log_format"] == "json"
 
 
 async def metrics() -> bytes:
@@ -70,31 +81,32 @@ async def _main(addresses: list[str], secret: str, host: str | None, port: int |
     log = make_log(os.environ.get("GATEWAY_LOG_LEVEL", "info"), "auto", "frontend")
     adopt_logging(log)
     settings = Settings(log, host, port)
-    options = LinkOptions(secret=secret)
-    async with LinkClient(addresses, options, on_settings=settings.take, observer=LinkMetrics("frontend")) as link:
+    told = json.loads(os.environ.get(LINK_OPTIONS_VARIABLE, "{}").encode())
+    options = LinkOptions(secret=secret, **told)
+    link = LinkClient(addresses, options, on_settings=settings.take, observer=LinkMetrics("frontend"))
+    async with link, signals() as stop:
+        if not await _first_settings(settings, stop):
+            return 0
         edge = Edge(
             link,
             settings.get,
             is_ready=lambda: link.state == "ready",
-            metrics=metrics,
+            metrics=metrics if settings.has_metrics else None,
             observer=HttpMetrics(log),
         )
-        async with signals() as stop:
-            if not await _first_settings(settings, stop):
-                return 0
-            try:
-                running = await _listen(edge, settings)
-            except OSError as error:
-                log.write("error", "cannot listen", error=str(error), hint="http.host, http.port")
-                return EXIT_CONFIGURATION
-            log.attach(asyncio.get_running_loop().call_later)
-            lag = asyncio.create_task(watch_lag(log, "frontend", 0.25, lambda: CONNECTIONS.set(running.connection_count)))
-            log.write("info", "frontend ready", url=running.url)
-            await stop.wait()
-            log.write("info", "draining", drain_s=settings.drain_s, connections=running.connection_count)
-            await running.drain(settings.drain_s)
-            lag.cancel()
-            log.detach()
+        try:
+            running = await _listen(edge, settings)
+        except OSError as error:
+            log.write("error", "cannot listen", error=str(error), hint="http.host, http.port")
+            return EXIT_CONFIGURATION
+        log.attach(asyncio.get_running_loop().call_later)
+        lag = asyncio.create_task(watch_lag(log, "frontend", 0.25, lambda: CONNECTIONS.set(running.connection_count)))
+        log.write("info", "frontend ready", url=running.url)
+        await stop.wait()
+        log.write("info", "draining", drain_s=settings.drain_s, connections=running.connection_count)
+        await running.drain(settings.drain_s)
+        lag.cancel()
+        log.detach()
     return 0
 
 

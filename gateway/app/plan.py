@@ -30,6 +30,12 @@ def plan_of(loaded: Loaded) -> dict[str, object]:
         "http": f"{config.http.host}:{config.http.port}",
         "grpc": f"{config.grpc.host}:{config.grpc.port}" if config.grpc.is_enabled else "",
         "link_address": config.link.address or "",
+        "link_options": {
+            "credit_bytes": config.link.credit_bytes,
+            "part_bytes": config.link.part_bytes,
+            "backoff_first_s": config.link.reconnect.base_s,
+            "backoff_max_s": config.link.reconnect.max_s,
+        },
         "has_simulator": is_on(config),
         "is_simulated": is_needed(config),
         "simulator_host": config.simulator.host,

@@ -53,6 +53,8 @@ def _run(plan: Plan, runtime_dir: Path, announce: Callable[[Plan], None]) -> int
     metrics_dir.mkdir()
     environment = {
         "GATEWAY_INTERNAL_LINK": f"unix:{runtime_dir}/link.sock",
+        "GRPC_VERBOSITY": "ERROR",  # a link that drains is no news
+        "GATEWAY_INTERNAL_LINK_OPTIONS": json.dumps(plan["link_options"]),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics_dir),
     }
     if plan["link_address"]:

@@ -121,6 +121,7 @@ class ServiceHalf:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.kit.stop()
         await self.kit.transport.close()
         self.log.detach()
 

@@ -70,7 +70,11 @@ async def running(
     try:
         half.start(link.publish)
         edge = Edge(
-            link, settings.get, is_ready=lambda: link.state == "ready", metrics=metrics, observer=HttpMetrics(log)
+            link,
+            settings.get,
+            is_ready=lambda: link.state == "ready",
+            metrics=metrics if settings.has_metrics else None,
+            observer=HttpMetrics(log),
         )
         http = await serve(edge, host=config.http.host, port=config.http.port)
         if config.grpc.is_enabled:

@@ -10,9 +10,11 @@ Not here:
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.accounts.keys import Keyring
 from gateway.config.catalogue import Catalogue
@@ -54,3 +56,17 @@ class Kit:
     draw: Callable[[], float] = random.random
     budget: RetryBudget = field(default_factory=RetryBudget)
     in_flight: int = 0
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something to its end although its call is over; `stop` ends it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    async def stop(self) -> None:
+        """Cancel what runs in the background, and wait for it."""
+        tasks = list(self.background)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

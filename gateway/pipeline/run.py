@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -73,9 +74,11 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
         raise bug from error
     finally:
         kit.in_flight -= 1
-        if attempts is not None:
-            await attempts.close(progress.outcome, progress.cause)
-        await settle(kit, method, context, progress, reservation, stages)
+        end = _end(kit, method, context, progress, reservation, stages, attempts)
+        if attempts is not None and _is_read_on(progress):
+            kit.spawn(_read_on(attempts, end))
+        else:
+            await end
     stages.mark("settle")
     yield Tail({"server-timing": stages.server_timing()})
 
@@ -96,6 +99,33 @@ async def _reserve(kit: Kit, progress: Progress) -> Reservation:
     if identity is None:
         raise AssertionError("nobody was identified")
     return await kit.quota.reserve(identity.key_id, identity.limits, shape.prompt_tokens + shape.output_tokens)
+
+
+async def _end(  # every part of a call meets here
+    kit: Kit, method: Method, context: CallContext, progress: Progress, reservation: Reservation | None,
+    stages: Stages, attempts: Attempts | None,
+) -> None:  # fmt: skip
+    """Close the provider's connection, then settle: the last thing of every call."""
+    if attempts is not None:
+        await attempts.close(progress.outcome, progress.cause)
+    await settle(kit, method, context, progress, reservation, stages)
+
+
+def _is_read_on(progress: Progress) -> bool:
+    """Whether the answer is read to its end although the caller left: the model says so, for exact usage."""
+    is_left = progress.end is End.CANCELLED and progress.is_committed
+    return is_left and progress.entry is not None and progress.entry.on_client_gone == "drain"
+
+
+async def _read_on(attempts: Attempts, end: Coroutine[Any, Any, None]) -> None:
+    """Read what the caller no longer wants, bounded by the attempt's clocks, then end the call."""
+    try:
+        while await attempts.next() is not None:
+            pass
+    except GatewayError:
+        return  # its usage so far is what is settled
+    finally:
+        await end
 
 
 def _deadline_s(runtime: Runtime, context: CallContext) -> float:

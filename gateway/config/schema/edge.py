@@ -147,21 +147,7 @@ class Link(Section):
     part_bytes: int = setting(
         262_144, "Size of the parts a large body travels in.", unit="bytes", reloads=False, ge=4096, le=2 * MIB
     )
-    queue_max_bytes: int = setting(
-        64 * MIB, "Bytes waiting on one link before new calls are shed.", unit="bytes", ge=MIB
-    )
     queue_max_calls: int = setting(20_000, "Calls open on one link before new ones are shed.", unit="calls", ge=1)
-    ping_s: float = setting(
-        5.0, "Idle time before the other end is probed.", unit="seconds", reloads=False, gt=0, le=300
-    )
-    ping_timeout_s: float = setting(
-        5.0,
-        "Time for the answer to a probe before the link counts as lost.",
-        unit="seconds",
-        reloads=False,
-        gt=0,
-        le=300,
-    )
     reconnect: Backoff = setting(Backoff, "Waits between tries to reach a lost service.", reloads=False)
 
 
@@ -176,8 +162,5 @@ class Process(Section):
     )
     drain_s: float = setting(
         30.0, "Time running calls get to finish after SIGTERM before they are cut.", unit="seconds", ge=0, le=3600
-    )
-    start_timeout_s: float = setting(
-        20.0, "Time a process has to become ready.", unit="seconds", reloads=False, gt=0, le=600
     )
     restart: Backoff = setting(Backoff, "Waits before a process that died is started again.", reloads=False)

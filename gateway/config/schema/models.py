@@ -55,19 +55,33 @@ class Pricing(Section):
         None, "Audio completion tokens; unset = as `output_usd_per_million`.", unit="USD per million tokens", ge=0
     )
 
-    def cost_usd_micros(self, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0) -> int:
-        """Whole micro-USD of one call, half up. `input_tokens` includes the cached ones, as vendors count.
+    def cost_usd_micros(
+        self,
+        input_tokens: int,
+        output_tokens: int,
+        cached_input_tokens: int = 0,
+        audio_input_tokens: int = 0,
+        audio_output_tokens: int = 0,
+    ) -> int:
+        """Whole micro-USD of one call, half up. Input and output tokens include the others, as vendors count.
 
         USD per million tokens is micro-USD per token, so no factor appears.
         """
-        cached = self.cached_input_usd_per_million
-        cached = self.input_usd_per_million if cached is None else cached
+        if not (cached_input_tokens or audio_input_tokens or audio_output_tokens):
+            plain = input_tokens * self.input_usd_per_million + output_tokens * self.output_usd_per_million
+            return int(plain.quantize(Decimal(1), rounding=ROUND_HALF_UP))
         exact = (
-            (input_tokens - cached_input_tokens) * self.input_usd_per_million
-            + cached_input_tokens * cached
-            + output_tokens * self.output_usd_per_million
+            (input_tokens - cached_input_tokens - audio_input_tokens) * self.input_usd_per_million
+            + cached_input_tokens * _or(self.cached_input_usd_per_million, self.input_usd_per_million)
+            + audio_input_tokens * _or(self.audio_input_usd_per_million, self.input_usd_per_million)
+            + (output_tokens - audio_output_tokens) * self.output_usd_per_million
+            + audio_output_tokens * _or(self.audio_output_usd_per_million, self.output_usd_per_million)
         )
         return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def _or(price: Decimal | None, otherwise: Decimal) -> Decimal:
+    return otherwise if price is None else price
 
 
 class Candidate(Section):

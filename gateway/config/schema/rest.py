@@ -41,9 +41,6 @@ class Observe(Section):
     )
     has_access_log: bool = setting(True, "Whether each call writes one record.")
     has_metrics: bool = setting(True, "Whether `/metrics` answers.", reloads=False)
-    label_values_max: int = setting(
-        200, "Distinct values of one metric label; more are counted as `other`.", unit="values", reloads=False, ge=10
-    )
     loop_lag_warn_s: float = setting(0.25, "Event-loop lag that is logged.", unit="seconds", gt=0, le=60)
 
 
