@@ -238,6 +238,7 @@ class Reply:
             return
         self._is_open = False
         self._transport.forget(self._clocks)
+        self._clocks.on_expiry = None  # the cycle would keep the response until a full garbage collection
         self._transport.open_replies -= 1
         if self._content.at_eof():
             self._response.release()
