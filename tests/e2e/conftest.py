@@ -17,6 +17,7 @@ LIMITED_KEYS = {(limit, way): f"gw-{limit}{way}.secret" for limit in LIMITS for 
 NODE_LIMITED_KEY = "gw-limitednode.secret"
 PYTHON_LIMITED_KEY = "gw-limitedpython.secret"
 NARROW_KEY = "gw-narrow.secret"
+ROOMY_KEY = "gw-roomy.secret"
 
 
 def _simulated(name: str, **members: object) -> dict[str, object]:
@@ -39,6 +40,7 @@ LAYER = {
         **{f"{limit}-{way}": key_record(key, limits=LIMITS[limit]) for (limit, way), key in LIMITED_KEYS.items()},
         "limited-node": key_record(NODE_LIMITED_KEY, limits={"requests_per_minute": 2}),
         "limited-python": key_record(PYTHON_LIMITED_KEY, limits={"requests_per_minute": 2}),
+        "roomy": key_record(ROOMY_KEY, limits={"requests_per_minute": 1000, "tokens_per_minute": 100_000}),
         "narrow": key_record(NARROW_KEY, models=["gpt-4o-mini"]),
     },
 }

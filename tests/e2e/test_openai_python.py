@@ -204,6 +204,18 @@ async def test_vision_and_audio_parts(sdk: Sdk, gateway: Served) -> None:
     assert audio.transcript == "You said: hi there"
 
 
+async def test_large_images_in_a_row(sdk: Sdk, gateway: Served) -> None:
+    """Bodies of megabytes on one kept connection all arrive whole, however their bytes are cut on the way."""
+    model = unique()
+    for size in (40_000, 300_000, 1_000_000, 4_000_000):
+        for _ in range(4):
+            url = "data:image/png;base64," + "A" * size
+            content = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}]
+            answer = await sdk.chat(model, [{"role": "user", "content": content}])
+            assert answer.choices[0].message.content == "You said: look (with 1 more part)"
+    assert (await gateway.simulator.counts(model)).completed == 16
+
+
 async def test_embeddings(sdk: Sdk, gateway: Served) -> None:
     """The SDK's default (base64 on the wire) and floats give the same vectors, in the order of the inputs."""
     model = unique()

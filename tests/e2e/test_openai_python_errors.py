@@ -8,11 +8,12 @@ from typing import Any
 import openai
 import pytest
 
-from tests.e2e.conftest import NARROW_KEY, PYTHON_LIMITED_KEY
-from tests.support.sdk import Sdk, text_of
+from tests.e2e.conftest import NARROW_KEY, PYTHON_LIMITED_KEY, ROOMY_KEY
+from tests.support.sdk import Sdk, collect, text_of
 from tests.support.served import Served
 from tests.support.simulated import unique
 
+RATES = ("limit-requests", "limit-tokens", "remaining-requests", "remaining-tokens", "reset-requests", "reset-tokens")
 TOO_LARGE = "x" * (21 << 20)
 
 # model, arguments of the call -> exception class, status, code, param
@@ -137,6 +138,26 @@ async def test_headers_of_a_success(sdk: Sdk) -> None:
     own = await sdk(raw.create, model=unique(), messages=messages, extra_headers={"x-request-id": "my.id-1"})
     assert own.request_id == "my.id-1"
     assert response.parse().choices[0].message.content == "You said: hi"
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["whole", "stream"])
+async def test_rate_limit_headers_of_a_success(sdk: Sdk, is_stream: bool) -> None:
+    """A key with limits is told on each success what it has left, streams included, before the first chunk."""
+    roomy = sdk.options(api_key=ROOMY_KEY)
+    raw = roomy.client.chat.completions.with_raw_response
+    left = []
+    for _ in range(2):
+        response = await roomy(
+            raw.create, model="sim", messages=[{"role": "user", "content": "hi"}], max_tokens=9, stream=is_stream
+        )
+        told = {name: response.headers[f"x-ratelimit-{name}"] for name in RATES}
+        assert (told["limit-requests"], told["limit-tokens"]) == ("1000", "100000")
+        assert told["reset-requests"].endswith("s")
+        left.append((int(told["remaining-requests"]), int(told["remaining-tokens"])))
+        if is_stream:
+            await collect(response.parse())
+    assert left[0][0] - left[1][0] == 1
+    assert left[0][1] > left[1][1]
 
 
 async def test_deadline_of_the_caller(sdk: Sdk, gateway: Served) -> None:
