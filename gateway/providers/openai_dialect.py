@@ -23,7 +23,7 @@ from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s, sendable
 from gateway.rpc.contract import CHAT, COMPLETE, EMBED, STREAM_CHAT, STREAM_COMPLETE, Event, Method
 from gateway.wire import json
 from gateway.wire.openai import chat, chunks, completions, embeddings
@@ -131,7 +131,10 @@ class OpenAIStreamDecoder:
 
     def finish(self) -> list[Event]:
         """The stream ended: complete, or STREAM_CUT."""
-        events = self._decode(self._sse.finish()) if not self.is_done else []
+        last = self._sse.finish() if not self.is_done else []
+        if self._sse.incomplete:  # half a frame is no chunk; only the end mark needs no blank line behind it
+            last = [frame for frame in last if frame.data.strip().startswith(b"[DONE]")]
+        events = self._decode(last)
         is_whole = self._seen and self._seen <= self._finished and not self._sse.incomplete
         if not (self.is_done or is_whole):
             raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
@@ -207,13 +210,13 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayErr
     """What an answer that is not a success means."""
     error = _error_object(body)
     wait_s = retry_after_s(headers, time.time())
-    code = str(error.get("code") or error.get("type") or "")[:100]
+    code = sendable(str(error.get("code") or error.get("type") or ""), 100)
     cause = f"HTTP {status} {code}"
-    if status in (400, 413, 415, 422):
-        return _refused(status, code, error, cause)
     if status in (401, 402, 403) or code in ("insufficient_quota", "invalid_api_key", "billing_not_active"):
         message = "The provider refused the gateway's own credentials or account."
         return GatewayError(Kind.PROVIDER_AUTH, message, cause=cause)
+    if status in (400, 413, 415, 422):
+        return _refused(status, code, error, cause)
     if status == 404:  # an HTTP status
         message = "The provider does not know this model. Check `upstream_model` of its candidate."
         return GatewayError(Kind.MODEL_NOT_FOUND, message, param="model", cause=cause)
@@ -249,13 +252,13 @@ def _refused(status: int, code: str, error: Mapping[str, Any], cause: str) -> Ga
         "unsupported_parameter": Kind.UNSUPPORTED_PARAMETER,
         "unsupported_value": Kind.UNSUPPORTED_PARAMETER,
     }.get(code, Kind.REQUEST_TOO_LARGE if status == 413 else Kind.INVALID_REQUEST)  # an HTTP status
-    words = str(error.get("message") or "no reason given")[:TEXT_MAX_CHARS]
+    words = sendable(str(error.get("message") or "no reason given"), TEXT_MAX_CHARS)
     param = error.get("param")
     has_code = isinstance(error.get("code"), str) and kind is Kind.INVALID_REQUEST
     return GatewayError(
         kind,
         f"The provider refused the request: {words}",
-        param=param[:200] if isinstance(param, str) else None,
+        param=sendable(param, 200) if isinstance(param, str) else None,
         code=code if has_code else None,
         cause=cause,
     )

@@ -24,6 +24,7 @@ from gateway.wire.pb import types_pb2
 
 ERROR_BODY_MAX_BYTES = 65_536
 TEXT_MAX_CHARS = 500
+WAIT_MAX_S = 1e9  # a third of a century: beyond it a provider means nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,15 @@ def retry_after_s(headers: Mapping[str, str], now_unix_s: float) -> float | None
     if (seconds := _number(value)) is not None:
         return seconds
     try:
-        return max(0.0, parsedate_to_datetime(value or "").timestamp() - now_unix_s)
+        wait_s = parsedate_to_datetime(value or "").timestamp() - now_unix_s
     except (ValueError, TypeError, OverflowError):
         return None
+    return max(0.0, wait_s) if wait_s < WAIT_MAX_S else None
+
+
+def sendable(text: str, chars_max: int) -> str:
+    """A provider's words as every log and client can take them: cut, and half a surrogate pair becomes `?`."""
+    return text[:chars_max].encode("utf-8", "replace").decode()
 
 
 def _number(text: str | None) -> float | None:
@@ -98,4 +105,4 @@ def _number(text: str | None) -> float | None:
         value = float(text or "")
     except ValueError:
         return None
-    return value if 0 <= value < 1e9 else None  # a century of seconds; also refuses nan and inf
+    return value if 0 <= value < WAIT_MAX_S else None  # also refuses nan and inf
