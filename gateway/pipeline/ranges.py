@@ -74,6 +74,9 @@ def _check(request: Any, ranges: dict[str, Range], rest: Callable[[Any, dict[str
         if has(name):
             _inside(name, getattr(request, name), allowed)
     members = request.DESCRIPTOR.fields_by_name
+    for name, allowed in ranges.items():
+        if isinstance(value := extra.get(name), int | float) and not isinstance(value, bool):
+            _inside(name, value, allowed)
     for name, value in extra.items():
         if name in _TYPES and name in members and not request.HasField(name) and not _is_type(_TYPES[name], value):
             raise _wrong(name, f"`{name}` must be {_TYPES[name]}.")

@@ -4,16 +4,20 @@ Rules:
     - The same calls, checks and failures as over the link; only the spelling differs: headers are initial
       metadata, trailers trailing metadata, failures a google.rpc.Status with details.
     - The shorthand `str` events of the link are whole messages here.
-    - Cancelling an RPC closes the dispatch's generator, and with it the provider's connection.
+    - Cancelling an RPC closes the dispatch's generator, and with it the provider's connection; so does a reader
+      that takes nothing for `stalled_for_s`.
 Not here:
+    - How stalled readers are found (stalls).
     - The link (rpc.link_server); health and reflection (service.server).
 """
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -23,6 +27,7 @@ from google.protobuf.message import Message
 from gateway.core.errors import GatewayError
 from gateway.rpc.contract import METHODS, CallContext, Caller, Head, Method, Tail, with_text
 from gateway.rpc.status import to_status
+from gateway.service.stalls import Stalls
 
 SERVICE = "gateway.v1.Inference"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -31,23 +36,30 @@ DETAILS = "grpc-status-details-bin"
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def inference_handler(caller: Caller) -> Any:
-    """The generic handler of the Inference service."""
-    handlers = {name: _handler(caller, method) for name, method in METHODS.items()}
+def inference_handler(caller: Caller, stalled_for_s: Callable[[], float] = lambda: math.inf) -> Any:
+    """The generic handler of the Inference service; a stream not read for `stalled_for_s` ends."""
+    stalls = Stalls(stalled_for_s)
+    handlers = {name: _handler(caller, method, stalls) for name, method in METHODS.items()}
     return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
 
-def _handler(caller: Caller, method: Method) -> Any:
+def _handler(caller: Caller, method: Method, stalls: Stalls) -> Any:
     codec: dict[str, Any] = {
         "request_deserializer": method.request.FromString,
         "response_serializer": method.reply.SerializeToString,
     }
     if method.is_stream:
 
-        async def stream(request: Message, context: Any) -> AsyncGenerator[Message, None]:
-            async with aclosing(_messages(caller, method, request, context)) as messages:
-                async for message in messages:
-                    yield message
+        async def stream(request: Message, context: Any) -> None:
+            sending, time, write = stalls.enter(), asyncio.get_running_loop().time, context.write
+            try:
+                async with aclosing(_messages(caller, method, request, context)) as messages:
+                    async for message in messages:
+                        sending.since_s = time()
+                        await write(message)
+                        sending.since_s = math.inf
+            finally:
+                stalls.leave(sending)
 
         return grpc.unary_stream_rpc_method_handler(stream, **codec)
 
