@@ -24,15 +24,19 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from gateway.core.errors import GatewayError
+from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import METHODS, CallContext, Caller, Head, Method, Tail, with_text
 from gateway.rpc.status import to_status
 from gateway.service.stalls import Stalls
+from gateway.wire.json import JsonInvalid
+from gateway.wire.openai.disputes import first_dispute
+from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2
 
 SERVICE = "gateway.v1.Inference"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TIMEOUT_MAX_MS = 2**32 - 1
 DETAILS = "grpc-status-details-bin"
+_WITH_EXTRA = (chat_pb2.ChatRequest, completions_pb2.CompletionRequest, embeddings_pb2.EmbeddingRequest)
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -79,6 +83,7 @@ async def _messages(caller: Caller, method: Method, request: Message, context: A
     template: Message | None = None
     has_head = False
     try:
+        _check_extra(request)
         async with aclosing(caller(method, request, call)) as items:
             async for item in items:
                 if isinstance(item, Head):
@@ -100,6 +105,19 @@ async def _messages(caller: Caller, method: Method, request: Message, context: A
 def _metadata(headers: Mapping[str, str], call: CallContext) -> tuple[tuple[str, str], ...]:
     """Initial metadata: the headers of a call, and its request id, which every answer has."""
     return tuple({**headers, "x-request-id": call.request_id}.items())
+
+
+def _check_extra(request: Message) -> None:
+    """Refuse a request whose `extra` says something else than its fields: one would be checked, the other sent."""
+    if not isinstance(request, _WITH_EXTRA):
+        return
+    try:
+        path = first_dispute(request)
+    except JsonInvalid as error:
+        raise GatewayError(Kind.INVALID_REQUEST, f"`extra` is not the JSON text of an object: {error}") from error
+    if path is not None:
+        text = f"`{path}` is in `extra` with another value than in its own field: set one of them."
+        raise GatewayError(Kind.INVALID_REQUEST, text, param=path)
 
 
 async def _abort(context: Any, error: GatewayError) -> None:
