@@ -106,9 +106,11 @@ async def _end(  # every part of a call meets here
     stages: Stages, attempts: Attempts | None,
 ) -> None:  # fmt: skip
     """Close the provider's connection, then settle: the last thing of every call."""
-    if attempts is not None:
-        await attempts.close(progress.outcome, progress.cause)
-    await settle(kit, method, context, progress, reservation, stages)
+    try:
+        if attempts is not None:
+            await attempts.close(progress.outcome, progress.cause)
+    finally:
+        await settle(kit, method, context, progress, reservation, stages)
 
 
 def _is_read_on(progress: Progress) -> bool:

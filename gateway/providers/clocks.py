@@ -89,11 +89,13 @@ class Watchman:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now_s = loop.time()
-        for clocks in [clocks for clocks in self._watched if clocks.due_s() <= now_s]:
-            self.forget(clocks)
-            clocks.expired = clocks.which(now_s)
-            if clocks.on_expiry is not None:
-                clocks.on_expiry()
-        self._timer = None
-        if self._watched:
-            self._arm(loop)
+        try:
+            for clocks in [clocks for clocks in self._watched if clocks.due_s() <= now_s]:
+                self.forget(clocks)
+                clocks.expired = clocks.which(now_s)
+                if clocks.on_expiry is not None:
+                    clocks.on_expiry()
+        finally:  # one attempt's failing cleanup may not stop the clocks of all others
+            self._timer = None
+            if self._watched:
+                self._arm(loop)
