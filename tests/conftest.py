@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
-WITH_PROCESSES = ("e2e", "chaos")
+WITH_PROCESSES = ("e2e", "chaos", "load")
 
 _FOREIGN_PREFIXES = ("GATEWAY_", "OPENAI_", "ANTHROPIC_", "AZURE_OPENAI_")
 _FOREIGN_SUFFIXES = ("_API_KEY", "_FOR_DYNACONF")

@@ -1,0 +1,1 @@
+"""The short profiles of the load scenarios."""
