@@ -123,6 +123,10 @@ class CallMetrics:
             child = self._calls[key] = count_of(CALLS, *key)
         child.inc()
 
+    def limited(self, limit: str) -> None:
+        """One call more refused by that limit of its caller: requests, tokens or concurrency."""
+        LIMITED.labels(limit).inc()
+
     def tried(self, provider: str, outcome: str) -> None:
         """One attempt more against a provider of the configuration."""
         child = self._tries.get((provider, outcome))

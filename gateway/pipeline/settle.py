@@ -15,6 +15,7 @@ from __future__ import annotations
 from time import perf_counter
 
 from gateway.config.catalogue import Entry
+from gateway.core.errors import Kind
 from gateway.core.globs import is_glob
 from gateway.observe.metrics import CallLabels
 from gateway.observe.stages import Stages
@@ -81,6 +82,8 @@ def _measure(
 ) -> None:  # fmt: skip
     protocol = context.protocol if context.protocol in ("http", "grpc") else "other"
     kit.metrics.counted(protocol, method.name, outcome)
+    if progress.error is not None and progress.error.kind is Kind.RATE_LIMITED:
+        kit.metrics.limited(progress.error.limit or "other")
     entry, deployment = progress.entry, progress.deployment
     if entry is None or deployment is None:
         return
