@@ -81,6 +81,10 @@ class ServiceHalf:
             asyncio.create_task(watch_lag(self.log, "service", lag_s, self._sample)),
         ]
 
+    def stalled_for_s(self) -> float:
+        """How long a reader may take nothing, by the configuration in force."""
+        return self.kit.runtime.config.http.stalled_for_s
+
     def publish(self) -> None:
         """Send the frontends their part of the configuration."""
         snapshot = self.current.get()
@@ -172,7 +176,7 @@ async def _main(current: Current, address: str) -> int:
     adopt_logging(log)
     half = ServiceHalf(current, log)
     link = LinkServer(half.dispatch, link_options(config), LinkMetrics("service"))
-    grpc_server = GrpcServer(config, half.dispatch)
+    grpc_server = GrpcServer(config, half.dispatch, half.stalled_for_s)
     try:
         link_server, port = await serve(link, address)
         if config.grpc.is_enabled:

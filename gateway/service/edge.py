@@ -62,6 +62,10 @@ def _handler(caller: Caller, method: Method, stalls: Stalls) -> Any:
                         sending.since_s = time()
                         await write(message)
                         sending.since_s = math.inf
+            except asyncio.CancelledError:
+                if not sending.is_stalled:
+                    raise
+                await _abort(context, stalls.failure())  # waits for its turn behind what the reader did not take
             finally:
                 stalls.leave(sending)
 

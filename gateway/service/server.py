@@ -10,6 +10,7 @@ Not here:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -27,11 +28,13 @@ METADATA_MAX_BYTES = 16 * 1024
 class GrpcServer:
     """The listener. `port` is the bound port."""
 
-    def __init__(self, config: Config, caller: Caller) -> None:
+    def __init__(self, config: Config, caller: Caller, stalled_for_s: Callable[[], float] | None = None) -> None:
+        """`stalled_for_s` gives the time in force after reloads; without it, that of `config` stays."""
         self._config = config
         self._server = grpc.aio.server(options=_options(config))
         self._health = _health_servicer()
-        self._server.add_generic_rpc_handlers((inference_handler(caller),))
+        allowed_s = stalled_for_s or (lambda: config.http.stalled_for_s)
+        self._server.add_generic_rpc_handlers((inference_handler(caller, allowed_s),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.grpc.reflection == "on" or (config.grpc.reflection == "auto" and config.environment == "development"):
             names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
