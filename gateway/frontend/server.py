@@ -143,6 +143,7 @@ class EdgeProtocol(web.RequestHandler):
         """Forget the connection; a running request is cancelled by the base."""
         self._edge_server.has_head(self)
         super().connection_lost(exc)
+        self._body = None  # a half-read body knows this connection: the cycle would wait for a full collection
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; what neither completes a request head nor belongs to a body is counted and timed."""
