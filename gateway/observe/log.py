@@ -87,8 +87,8 @@ class Log:
         if not self.is_json:
             return _console_line(level, event, fields)
         head = f'{{"ts":"{_timestamp()}","level":"{level}","role":"{self._role}","generation":{self.generation}'
-        rest = orjson.dumps(fields, default=str, option=orjson.OPT_APPEND_NEWLINE)
-        return b'%b,"event":%b%b%b' % (head.encode(), orjson.dumps(event), b"," if fields else b"", rest[1:])
+        rest = _json(fields)
+        return b'%b,"event":%b%b%b\n' % (head.encode(), orjson.dumps(event), b"," if fields else b"", rest[1:])
 
 
 def make_log(level: str, log_format: str, role: str) -> Log:
@@ -108,11 +108,25 @@ def _second(unix_s: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(unix_s))
 
 
+def _json(value: Any) -> bytes:
+    """JSON of anything: what JSON cannot hold (half a surrogate pair, an integer over 64 bits) is shown as text."""
+    try:
+        return orjson.dumps(value, default=str)
+    except TypeError:
+        if isinstance(value, dict):
+            return orjson.dumps({_text(name): orjson.Fragment(_json(member)) for name, member in value.items()})
+        return orjson.dumps(_text(value))
+
+
+def _text(value: object) -> str:
+    return str(value).encode("utf-8", "replace").decode()
+
+
 def _console_line(level: str, event: str, fields: dict[str, Any]) -> bytes:
     shown = " ".join(f"{name}={_plain(value)}" for name, value in fields.items() if value not in (None, "", {}))
     return f"{time.strftime('%H:%M:%S')} {level:<7} {event:<22} {shown}\n".encode("utf-8", "replace")
 
 
 def _plain(value: object) -> str:
-    text = str(value) if isinstance(value, str | int | float) else orjson.dumps(value, default=str).decode()
+    text = str(value) if isinstance(value, str | int | float) else _json(value).decode()
     return text.encode("unicode_escape").decode() if not text.isprintable() else text

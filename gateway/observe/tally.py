@@ -30,8 +30,9 @@ class Count:
         _gathering.append(self)
 
     def inc(self, amount: float = 1) -> None:
-        """Add to the counter."""
-        self._gathered += amount
+        """Add to the counter; what is not positive adds nothing."""
+        if amount > 0:  # a counter never goes down; Prometheus would refuse it at the next flush, and ever after
+            self._gathered += amount
 
     def flush(self) -> None:
         """Hand over what was gathered."""

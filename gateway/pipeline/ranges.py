@@ -26,6 +26,7 @@ INPUTS_MAX = 2048
 METADATA_MAX = 16
 METADATA_KEY_MAX = 64
 METADATA_VALUE_MAX = 512
+SHOWN_MAX = 1e15  # larger integers may be no double at all
 
 
 class Range(NamedTuple):
@@ -45,6 +46,7 @@ _SAMPLING = {
 }
 _CHAT = {**_SAMPLING, "max_completion_tokens": Range(1, None), "top_logprobs": Range(0, 20)}
 _COMPLETION = {**_SAMPLING, "logprobs": Range(0, 5), "best_of": Range(1, 128), "max_tokens": Range(0, None)}
+_LOGIT_BIAS = Range(-100, 100)
 _EMBEDDING = {"dimensions": Range(1, None)}
 _TYPES: dict[str, str] = {
     **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), "a number"),
@@ -87,7 +89,8 @@ def _inside(name: str, value: float, allowed: Range) -> None:
     low, high = allowed
     if (low is not None and value < low) or (high is not None and value > high):
         limits = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
-        raise _wrong(name, f"`{name}` must be {limits}, not {value:g}.", "invalid_value")
+        given = f"{value:g}" if abs(value) < SHOWN_MAX else "a number of that size"
+        raise _wrong(name, f"`{name}` must be {limits}, not {given}.", "invalid_value")
 
 
 def _is_type(wanted: str, value: Any) -> bool:
@@ -115,10 +118,28 @@ def _chat(request: chat_pb2.ChatRequest, extra: dict[str, Any]) -> None:
         raise _wrong("tools", "`tools` must be a list.")
     if request.HasField("top_logprobs") and not request.logprobs:
         raise _wrong("top_logprobs", "`top_logprobs` needs `logprobs` to be true.")
-    _metadata(request)
+    if "logprobs" in extra and not request.HasField("logprobs"):
+        raise _wrong("logprobs", "`logprobs` must be a boolean.")
+    if request.logit_bias_json:
+        _logit_bias(request.logit_bias_json)
+    _metadata(request, extra)
 
 
-def _metadata(request: chat_pb2.ChatRequest) -> None:
+def _logit_bias(text: str) -> None:
+    try:
+        biases = json.loads(text.encode())
+    except json.JsonInvalid as error:
+        raise _wrong("logit_bias", f"`logit_bias_json` is not JSON: {error}") from error
+    if not isinstance(biases, dict) or not all(_is_type("a number", bias) for bias in biases.values()):
+        raise _wrong("logit_bias", "`logit_bias` must be an object of token ids and numbers.")
+    for bias in biases.values():
+        _inside("logit_bias", bias, _LOGIT_BIAS)
+
+
+def _metadata(request: chat_pb2.ChatRequest, extra: dict[str, Any]) -> None:
+    other = extra.get("metadata", {})
+    if not isinstance(other, dict) or not all(isinstance(value, str) for value in other.values()):
+        raise _wrong("metadata", "`metadata` must be an object of strings.")
     if len(request.metadata) > METADATA_MAX:
         raise _wrong("metadata", f"`metadata` may hold at most {METADATA_MAX} pairs.")
     for key, value in request.metadata.items():

@@ -49,7 +49,11 @@ _REQUIRED = {CHAT.name: "choices", COMPLETE.name: "choices", EMBED.name: "data"}
 
 def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
     """The HTTP request for a call; `model` is the name the client sent."""
-    body: dict[str, Any] = _ENCODE[method.name](request)
+    try:
+        body = _ENCODE[method.name](request)
+    except json.JsonInvalid as error:
+        text = f"A member `..._json` of the request does not hold JSON: {error}"
+        raise GatewayError(Kind.INVALID_REQUEST, text) from error
     body["model"] = upstream_model = deployment.upstream_model or model
     if method.is_stream:
         body["stream"] = True

@@ -76,6 +76,8 @@ class Transport:
         On cancel the connection is closed.
         """
         now_s, timeouts = asyncio.get_running_loop().time(), deployment.timeouts
+        if now_s >= deadline_s:  # the clocks are looked at later than a fast provider answers
+            raise deadline_exceeded()
         clocks = Clocks(deadline_s, now_s + timeouts.total_s, now_s + timeouts.headers_s, timeouts.idle_s)
         pool = self._pool(deployment)
         pool.leases += 1

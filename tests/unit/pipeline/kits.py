@@ -79,8 +79,12 @@ class KeptLog(Log):
     """A log whose lines can be read back."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the log
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `close`
         super().__init__("debug", fd=self._file.fileno())
+
+    def close(self) -> None:
+        """Nothing can be read back any more."""
+        self._file.close()
 
     @property
     def text(self) -> str:
@@ -163,3 +167,4 @@ async def bench(config: Config, draw: Callable[[], float] = lambda: 0.0) -> Asyn
         yield Bench(kit, log, clock)
     finally:
         await transport.close()
+        log.close()

@@ -117,6 +117,10 @@ async def test_the_deadline_is_the_callers(transport: Transport) -> None:
         assert (await failure(open_at(transport, server.url, deadline_s=0.1))).kind is Kind.DEADLINE_EXCEEDED
         assert (await failure(open_at(transport, server.url, deadline_s=-1.0))).kind is Kind.DEADLINE_EXCEEDED
 
+    async with loopback(ok) as server:
+        assert (await failure(open_at(transport, server.url, deadline_s=-1.0))).kind is Kind.DEADLINE_EXCEEDED
+        assert not server.requests
+
     async def half(connection: Connection, _: bytes) -> None:
         await connection.stream()
         await connection.closed()
