@@ -16,6 +16,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+from gateway.app.heap import Heap, started
 from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
 from gateway.app.observers import HttpMetrics, LinkMetrics
 from gateway.frontend.edge import Edge
@@ -100,7 +101,14 @@ async def _main(addresses: list[str], secret: str, host: str | None, port: int |
             log.write("error", "cannot listen", error=str(error), hint="http.host, http.port")
             return EXIT_CONFIGURATION
         log.attach(asyncio.get_running_loop().call_later)
-        lag = asyncio.create_task(watch_lag(log, "frontend", 0.25, lambda: CONNECTIONS.set(running.connection_count)))
+        heap = Heap()
+
+        def sample() -> None:
+            CONNECTIONS.set(running.connection_count)
+            heap.look(running.connection_count)
+
+        lag = asyncio.create_task(watch_lag(log, "frontend", 0.25, sample))
+        started()
         log.write("info", "frontend ready", url=running.url)
         await stop.wait()
         log.write("info", "draining", drain_s=settings.drain_s, connections=running.connection_count)

@@ -54,6 +54,7 @@ class _Streams:
         self._chunks = int(parameters["chunks"])
         self._pace_ms = int(parameters["pace_ms"])
         self._open_per_s = float(parameters["open_per_s"])
+        self._rest_s = float(parameters.get("rest_s", 0))
         self._cycles = int(parameters.get("cycles", 2))
         self._limits = parameters["limits"]
         self._address = Address.of(gateway.base_url, gateway.key)
@@ -90,8 +91,10 @@ class _Streams:
         self._found.facts["gauges at the peak"] = await asyncio.to_thread(gauges, self._gateway)
         await asyncio.gather(*jobs)
         ended_s = time.monotonic()
-        cycle.after = await self._settled(before)
+        await self._settled(before)
         cycle.quiet_s = time.monotonic() - ended_s
+        await asyncio.sleep(self._rest_s)
+        cycle.after = await asyncio.to_thread(processes, self._gateway)
         return cycle
 
     async def _stream(self, cycle: Cycle, after_s: float, model: str, chunks: int) -> None:
