@@ -19,6 +19,7 @@ from contextlib import suppress
 
 import orjson
 
+from gateway.app.heap import Heap, started
 from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
 from gateway.app.observers import LinkMetrics
 from gateway.app.state import pepper_of
@@ -68,6 +69,7 @@ class ServiceHalf:
         self.dispatch = Dispatch(self.kit)
         self._publish: Publish = lambda _json, _generation: None
         self._tasks: list[asyncio.Task[None]] = []
+        self._heap = Heap()
         self._note_generation()
 
     def start(self, publish: Publish) -> None:
@@ -134,6 +136,7 @@ class ServiceHalf:
         IN_FLIGHT.set(self.kit.in_flight)
         RESERVATIONS.set(self.kit.quota.open_count)
         REPLIES.set(self.kit.transport.open_replies)
+        self._heap.look(self.kit.in_flight)
 
     def _runtime(self) -> Runtime:
         snapshot = self.current.get()
@@ -186,6 +189,7 @@ async def _main(current: Current, address: str) -> int:
         return EXIT_CONFIGURATION
     half.start(link.publish)
     async with signals(half.ask_reload) as stop:
+        started()
         log.write("info", "service ready", grpc_port=grpc_server.port, link=address, link_port=port)
         await stop.wait()
         drain_s = current.get().config.process.drain_s
