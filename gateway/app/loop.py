@@ -46,8 +46,10 @@ def _factory(event_loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 @contextlib.asynccontextmanager
-async def signals(on_reload: Callable[[], None] | None = None) -> AsyncGenerator[asyncio.Event, None]:
-    """An event that SIGTERM or SIGINT sets; SIGHUP calls `on_reload`."""
+async def signals(
+    on_reload: Callable[[], None] | None = None, on_notice: Callable[[], None] | None = None
+) -> AsyncGenerator[asyncio.Event, None]:
+    """An event that SIGTERM or SIGINT sets; SIGHUP calls `on_reload`, SIGUSR1 (a stop is near) `on_notice`."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def ask() -> None:
@@ -58,10 +60,11 @@ async def signals(on_reload: Callable[[], None] | None = None) -> AsyncGenerator
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ask)
     loop.add_signal_handler(signal.SIGHUP, on_reload or (lambda: None))
+    loop.add_signal_handler(signal.SIGUSR1, on_notice or (lambda: None))
     try:
         yield stop
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
             loop.remove_signal_handler(number)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,10 +21,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gateway.observe.log import LEVELS, make_log
 from gateway.supervisor.children import ChildSpec, Policy
-from gateway.supervisor.run import run
+from gateway.supervisor.run import Log, run
 
 EXIT_CONFIGURATION = 78
+DRAIN_SPARE_S = 5.0  # for last words and logs, after the children's own drain time is over
 Plan = dict[str, Any]
 
 
@@ -66,17 +69,36 @@ def _run(plan: Plan, runtime_dir: Path, announce: Callable[[Plan], None]) -> int
         environment["GATEWAY_INTERNAL_SHARED_PORT"] = "1"
     announce(plan)
     policy = Policy(
-        drain_s=plan["drain_s"] + 1, backoff_first_s=plan["backoff_base_s"], backoff_max_s=plan["backoff_max_s"]
+        drain_s=plan["drain_s"] + DRAIN_SPARE_S,
+        backoff_first_s=plan["backoff_base_s"],
+        backoff_max_s=plan["backoff_max_s"],
     )
-    return run(_children(plan, environment), policy, on_exit=lambda _spec, pid, _code: _forget_gauges(metrics_dir, pid))
+    return run(
+        _children(plan, environment),
+        policy,
+        on_exit=lambda _spec, pid, _code: _forget_gauges(metrics_dir, pid),
+        log=_log(plan["log_level"], plan["log_format"]),
+    )
+
+
+def _log(level: str, log_format: str) -> Log:
+    """The supervisor's records in the shape of all others."""
+    log = make_log(level, log_format, "supervisor")
+
+    def write(line: dict[str, object]) -> None:
+        fields = dict(line)
+        said, event = str(fields.pop("level")), str(fields.pop("event"))
+        log.write_record(said if said in LEVELS else "error", event, fields)
+
+    return write
 
 
 def _children(plan: Plan, environment: dict[str, str]) -> list[ChildSpec]:
-    def child(name: str, module: str, role: Any) -> ChildSpec:
-        return ChildSpec(name, (sys.executable, "-m", module), role, environment)
+    def child(name: str, module: str, role: Any, notice: int | None = None) -> ChildSpec:
+        return ChildSpec(name, (sys.executable, "-m", module), role, environment, notice)
 
     children = [child("simulator", "gateway.app.simulator", "simulator")] if plan["has_simulator"] else []
-    children.append(child("service", "gateway.app.service", "service"))
+    children.append(child("service", "gateway.app.service", "service", signal.SIGUSR1))
     numbers = range(1, plan["frontends"] + 1)
     children += [child(f"frontend-{number}", "gateway.app.frontend", "frontend") for number in numbers]
     return children

@@ -4,7 +4,8 @@ Rules:
     - Start: load and check, then listen; a wrong configuration ends the process with every problem named.
     - Reload (SIGHUP, file change): a good tree replaces the runtime as a whole and is published to the
       frontends; a bad one changes nothing and is said once.
-    - Stop: refuse new calls, finish what runs within `process.drain_s`, then close connections.
+    - Stop: refuse new calls, finish what runs within `process.drain_s`, then close connections. The supervisor
+      announces it by SIGUSR1, so that gRPC clients drain while frontends do, which need the link until they are gone.
 Not here:
     - The HTTP half (app.frontend); both in one process (app.single).
 """
@@ -188,17 +189,19 @@ async def _main(current: Current, address: str) -> int:
         log.write("error", "cannot listen", error=str(error), link=address)
         return EXIT_CONFIGURATION
     half.start(link.publish)
-    async with signals(half.ask_reload) as stop:
+
+    def drain_s() -> float:
+        return current.get().config.process.drain_s
+
+    async with signals(half.ask_reload, lambda: grpc_server.begin_stop(drain_s())) as stop:
         started()
         log.write("info", "service ready", grpc_port=grpc_server.port, link=address, link_port=port)
         await stop.wait()
-        drain_s = current.get().config.process.drain_s
-        log.write("info", "draining", drain_s=drain_s, in_flight=half.kit.in_flight)
-        await grpc_server.drain()
+        log.write("info", "draining", drain_s=drain_s(), in_flight=half.kit.in_flight)
+        grpc_server.begin_stop(drain_s())
         half.dispatch.is_draining = True
-        stopping = asyncio.create_task(grpc_server.stop(drain_s))
-        cut = await link.drain(drain_s)
-        await stopping
+        cut = await link.drain(drain_s())
+        await grpc_server.stop(0)
         await link_server.stop(0)
         await half.stop()
         log.write("info", "stopped", cut=cut)

@@ -81,7 +81,7 @@ async def running(
             await grpc_server.start()
         yield Single(half, http, grpc_server, link, stand_in.url if stand_in else "")
     finally:
-        await grpc_server.drain()
+        grpc_server.begin_stop(drain_s)
         if http is not None:
             await http.drain(drain_s)
         half.dispatch.is_draining = True

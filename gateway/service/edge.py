@@ -7,7 +7,7 @@ Rules:
     - Cancelling an RPC closes the dispatch's generator, and with it the provider's connection; so does a reader
       that takes nothing for `stalled_for_s`.
 Not here:
-    - How stalled readers are found (stalls).
+    - How stalled readers are found (watch).
     - The link (rpc.link_server); health and reflection (service.server).
 """
 
@@ -17,7 +17,7 @@ import asyncio
 import math
 import re
 import secrets
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -27,7 +27,7 @@ from google.protobuf.message import Message
 from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import METHODS, CallContext, Caller, Head, Method, Tail, with_text
 from gateway.rpc.status import to_status
-from gateway.service.stalls import Stalls
+from gateway.service.watch import Rpc, Watch
 from gateway.wire.json import JsonInvalid
 from gateway.wire.openai.disputes import first_dispute
 from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2
@@ -40,45 +40,55 @@ _WITH_EXTRA = (chat_pb2.ChatRequest, completions_pb2.CompletionRequest, embeddin
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def inference_handler(caller: Caller, stalled_for_s: Callable[[], float] = lambda: math.inf) -> Any:
-    """The generic handler of the Inference service; a stream not read for `stalled_for_s` ends."""
-    stalls = Stalls(stalled_for_s)
-    handlers = {name: _handler(caller, method, stalls) for name, method in METHODS.items()}
+def inference_handler(caller: Caller, watch: Watch | None = None) -> Any:
+    """The generic handler of the Inference service; `watch` ends its RPCs."""
+    watch = watch or Watch(lambda: math.inf)
+    handlers = {name: _handler(caller, method, watch) for name, method in METHODS.items()}
     return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
 
-def _handler(caller: Caller, method: Method, stalls: Stalls) -> Any:
+def _handler(caller: Caller, method: Method, watch: Watch) -> Any:
     codec: dict[str, Any] = {
         "request_deserializer": method.request.FromString,
         "response_serializer": method.reply.SerializeToString,
     }
-    if method.is_stream:
 
-        async def stream(request: Message, context: Any) -> None:
-            sending, time, write = stalls.enter(), asyncio.get_running_loop().time, context.write
-            try:
-                async with aclosing(_messages(caller, method, request, context)) as messages:
-                    async for message in messages:
-                        sending.since_s = time()
-                        await write(message)
-                        sending.since_s = math.inf
-            except asyncio.CancelledError:
-                if not sending.is_stalled:
-                    raise
-                await _abort(context, stalls.failure())  # waits for its turn behind what the reader did not take
-            finally:
-                stalls.leave(sending)
-
-        return grpc.unary_stream_rpc_method_handler(stream, **codec)
+    async def stream(request: Message, context: Any) -> None:
+        rpc, time, write = watch.enter(), asyncio.get_running_loop().time, context.write
+        try:
+            async with aclosing(_messages(caller, method, request, context)) as messages:
+                async for message in messages:
+                    rpc.waits_since_s = time()
+                    await write(message)
+                    rpc.waits_since_s = math.inf
+        except asyncio.CancelledError:
+            await _say_why(context, rpc)
+            raise
+        finally:
+            watch.leave(rpc)
 
     async def unary(request: Message, context: Any) -> Message | None:
-        reply = None
-        async with aclosing(_messages(caller, method, request, context)) as messages:
-            async for message in messages:
-                reply = message
+        reply, rpc = None, watch.enter()
+        try:
+            async with aclosing(_messages(caller, method, request, context)) as messages:
+                async for message in messages:
+                    reply = message
+        except asyncio.CancelledError:
+            await _say_why(context, rpc)
+            raise
+        finally:
+            watch.leave(rpc)
         return reply
 
+    if method.is_stream:
+        return grpc.unary_stream_rpc_method_handler(stream, **codec)
     return grpc.unary_unary_rpc_method_handler(unary, **codec)
+
+
+async def _say_why(context: Any, rpc: Rpc) -> None:
+    """Tell the client of an RPC that was ended here; one that left is told nothing."""
+    if rpc.ended is not None:
+        await _abort(context, rpc.ended)
 
 
 async def _messages(caller: Caller, method: Method, request: Message, context: Any) -> AsyncGenerator[Message, None]:

@@ -10,6 +10,7 @@ Not here:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -18,11 +19,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway.config.schema import Config
+from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import Caller
 from gateway.service.edge import SERVICE, inference_handler
+from gateway.service.watch import Watch
 from gateway.wire.pb import inference_pb2  # noqa: F401  # registers the descriptors that reflection shows
 
 METADATA_MAX_BYTES = 16 * 1024
+LAST_WORDS_S = 1.0  # for the statuses of RPCs that were ended after the grace
 
 
 class GrpcServer:
@@ -33,8 +37,9 @@ class GrpcServer:
         self._config = config
         self._server = grpc.aio.server(options=_options(config))
         self._health = _health_servicer()
-        allowed_s = stalled_for_s or (lambda: config.http.stalled_for_s)
-        self._server.add_generic_rpc_handlers((inference_handler(caller, allowed_s),))
+        self._watch = Watch(stalled_for_s or (lambda: config.http.stalled_for_s))
+        self._stopping: asyncio.Task[None] | None = None
+        self._server.add_generic_rpc_handlers((inference_handler(caller, self._watch),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.grpc.reflection == "on" or (config.grpc.reflection == "auto" and config.environment == "development"):
             names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -52,13 +57,23 @@ class GrpcServer:
         await self._server.start()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
 
-    async def drain(self) -> None:
-        """Tell health checks that no new calls should come."""
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+    def begin_stop(self, grace_s: float) -> None:
+        """Take no new calls from now on, and tell health checks; what runs has `grace_s`. Again: nothing."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(grace_s))
 
     async def stop(self, grace_s: float) -> None:
-        """Take no new calls; end what runs after `grace_s`."""
-        await self._server.stop(grace_s)
+        """Take no new calls; end what runs after `grace_s`, explicitly."""
+        self.begin_stop(grace_s)
+        if self._stopping is not None:
+            await self._stopping
+
+    async def _stop(self, grace_s: float) -> None:
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        stopping = asyncio.create_task(self._server.stop(grace_s + LAST_WORDS_S))
+        await asyncio.wait({stopping}, timeout=grace_s)
+        self._watch.end_all(GatewayError(Kind.UNAVAILABLE, "The gateway is shutting down.", retry_after_s=1.0))
+        await stopping
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for name in ("", SERVICE):

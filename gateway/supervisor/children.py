@@ -26,12 +26,16 @@ Role = Literal["frontend", "service", "simulator"]
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """A process to keep running. `env` is added to the supervisor's own; `argv[0]` is looked up on PATH."""
+    """A process to keep running. `env` is added to the supervisor's own; `argv[0]` is looked up on PATH.
+
+    `notice` is a signal that tells it, when everything begins to stop, that its own turn will come.
+    """
 
     name: str
     argv: Sequence[str]
     role: Role
     env: Mapping[str, str] = field(default_factory=dict)
+    notice: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Policy:
     """When to restart, when to give up, how long to drain; seconds."""
 
     drain_s: float = 30.0  # from SIGTERM until what is left is killed
+    repeat_s: float = 0.5  # a second SIGTERM within it is taken for the first
     backoff_first_s: float = 0.1
     backoff_max_s: float = 10.0
     healthy_after_s: float = 5.0  # a life so long was not a failed start

@@ -3,8 +3,10 @@
 Rules:
     - A child that dies is started again, the first time within 0.1 s; exit code 78 (configuration), or
       `starts_max` failed starts of a child that never ran well, stop everything with an error.
-    - SIGTERM and SIGINT: frontends first, when they are gone the service, then the rest; what is left
-      after `drain_s` is killed, and a second signal kills at once. SIGHUP goes to every child.
+    - SIGTERM and SIGINT: frontends first, when they are gone the service, then the rest; each child with a
+      `notice` is given it at once. What is left after `drain_s` is killed, and a second signal kills at once.
+      SIGHUP goes to every child.
+    - A second signal within `repeat_s` is the same wish: launchers tell a process and its group.
     - No zombies (also of grandchildren when it is process 1), no children left behind.
     - One JSON line on stderr for each start, exit and signal.
 Not here:
@@ -63,6 +65,7 @@ class _Supervisor:
         self._log = log
         self._exit_code = 0
         self._drain_until_s: float | None = None
+        self._told_at_s: float | None = None
 
     def run(self, wait: Callable[[float | None], list[int]]) -> int:
         while not self._is_over():
@@ -101,15 +104,26 @@ class _Supervisor:
 
     def _take(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
-            self._log({"level": "info", "event": "stopping", "signal": signal.Signals(number).name})
-            self._drain(0.0 if self._drain_until_s is not None else self._policy.drain_s)
+            self._stop(signal.Signals(number).name)
         elif number == signal.SIGHUP:
             self._log({"level": "info", "event": "reloading"})
             for child in self._running():
                 child.signal(signal.SIGHUP)
 
+    def _stop(self, name: str) -> None:
+        now_s = time.monotonic()
+        if self._told_at_s is not None and now_s - self._told_at_s < self._policy.repeat_s:
+            return
+        self._told_at_s = now_s
+        self._log({"level": "info", "event": "stopping", "signal": name})
+        self._drain(0.0 if self._drain_until_s is not None else self._policy.drain_s)
+
     def _drain(self, drain_s: float) -> None:
+        is_first = self._drain_until_s is None
         self._drain_until_s = time.monotonic() + drain_s
+        for child in self._running() if is_first else ():
+            if child.spec.notice is not None:
+                child.signal(child.spec.notice)
 
     def _stop_next(self) -> None:
         """While draining: tell the first role that still runs to finish; kill everything when time is up."""

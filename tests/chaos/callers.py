@@ -109,7 +109,7 @@ class Callers:
         except grpc.aio.AioRpcError as error:
             trailers = dict(error.trailing_metadata() or ())
             details = trailers.get(DETAILS)
-            failure = from_status(error.code().value[0], details, error.details() or "")  # type: ignore[arg-type]
+            failure = from_status(error.code().value[0], details, error.details() or "")
             ending.state, ending.status, ending.kind = "error", error.code().name, failure.kind.name
             ending.has_details = details is not None
         return ending

@@ -134,7 +134,7 @@ async def _lose_link(scene: Scene) -> float:
     for (phase, way), model in zip(phases, models, strict=True):
         visitors.append(visitor := Visitor(scene, way))
         await visitor.ask(model)
-        await eventually(lambda: scene.upstream.of(model), f"the request for {model}")  # noqa: B023  # awaited here
+        await eventually(lambda: scene.upstream.of(model), f"the request for {model}")  # noqa: B023 - awaited here
         if (phase, way) == ("streaming", "sse"):
             await visitor.first()
     connecting = Visitor(scene, "sse")
@@ -146,7 +146,7 @@ async def _lose_link(scene: Scene) -> float:
     await queued.ask(never := model_of("narrow-streaming", "sse"))
     await asyncio.sleep(0.15)
     killed_s = time.monotonic()
-    scene.gateway.signal(signal.SIGKILL, "frontend-1")  # type: ignore[union-attr]  # served
+    scene.gateway.signal(signal.SIGKILL, "frontend-1")
     await eventually(lambda: not connecting_to(scene.unreachable_port), "no attempt is left", every_s=0.005)
     not_connecting_s = time.monotonic()
     sightings = [scene.upstream.of(model)[-1] for model in (*models, occupying)]

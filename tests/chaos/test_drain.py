@@ -1,0 +1,125 @@
+"""SIGTERM while 100 streams run: they finish, or end with an explicit event; nothing new is taken; exit code 0.
+
+Rules:
+    - What a balancer asks (`/readyz`) never says ready again once it said it is not.
+Not here: SIGKILL (test_kill).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import aiohttp
+import psutil
+
+from tests.chaos.callers import Callers, Ending, callers
+from tests.support.served import Served, served
+from tests.support.simulated import unique
+from tests.support.waiting import eventually
+
+STREAMS = 100
+
+
+@contextmanager
+def draining(drain_s: float) -> Iterator[Served]:
+    """A gateway with that much time to drain."""
+    layer = {
+        "process": {"drain_s": drain_s},
+        "observe": {"log_format": "json", "log_level": "info"},
+        "policies": {"retry": {"attempts_max": 1}},
+    }
+    with served(layer) as running:
+        yield running
+
+
+async def begin(running: Served, made: Callers, chunks: int) -> list[asyncio.Task[Ending]]:
+    """Streams over both protocols, all of them live at the upstream."""
+    model = unique(f"sim-chunks-{chunks}-pace-100")
+    calls = [asyncio.create_task(made.ask(("sse", "stream")[at % 2], model)) for at in range(STREAMS)]
+    await running.simulator.until(model, streams_open=STREAMS, within_s=20)
+    return calls
+
+
+async def readiness(url: str, until: asyncio.Event) -> list[str]:
+    """What new connections that ask `/readyz` see, in order, without repetitions: a status, or `refused`."""
+    seen: list[str] = []
+    while not until.is_set():
+        try:
+            async with aiohttp.ClientSession() as session, session.get(f"{url}/readyz") as response:
+                now = str(response.status)
+        except (aiohttp.ClientError, OSError):
+            now = "refused"
+        if seen[-1:] != [now]:
+            seen.append(now)
+        await asyncio.sleep(0.01)
+    return seen
+
+
+def settled_in_log(running: Served) -> int:
+    """Calls of streams that were settled, by the log."""
+    return sum(line.get("event") == "call" and line.get("method") == "StreamChat" for line in running.logs())
+
+
+async def test_streams_finish() -> None:
+    """With enough time all 100 are whole; new connections are refused meanwhile; every process is gone, code 0."""
+    with draining(20) as running:
+        async with callers(running) as made:
+            calls = await begin(running, made, chunks=30)
+            over = asyncio.Event()
+            watching = asyncio.create_task(readiness(running.url, over))
+            await asyncio.sleep(0.2)
+            processes = [psutil.Process(pid) for pid in running.pids().values()]
+            running.process.send_signal(signal.SIGTERM)
+            endings = await asyncio.wait_for(asyncio.gather(*calls), 30)
+            over.set()
+            assert all(ending.is_complete and not ending.faults for ending in endings), [
+                ending for ending in endings if not ending.is_complete
+            ]
+            assert all(len(ending.texts) == 30 for ending in endings)
+            assert (await watching) in (["200", "503", "refused"], ["200", "refused"]), watching
+        code = await asyncio.to_thread(running.process.wait, 15)
+        assert code == 0, running.log_text()
+        assert not any(process.is_running() for process in processes)
+        assert settled_in_log(running) == STREAMS
+
+
+async def test_streams_that_last_too_long_are_cut_explicitly() -> None:
+    """When the time is up, each stream ends with an error of ours over both protocols, and all are settled."""
+    with draining(2) as running:
+        async with callers(running) as made:
+            calls = await begin(running, made, chunks=600)
+            started_s = time.monotonic()
+            running.process.send_signal(signal.SIGTERM)
+            endings = await asyncio.wait_for(asyncio.gather(*calls), 30)
+            for ending in endings:
+                assert ending.state == "error", ending
+                assert not ending.faults, ending
+                assert ending.kind.lower() == "unavailable", ending
+                assert ending.texts, ending
+            assert all(ending.has_details for ending in endings), "a process was killed before it could say why"
+        code = await asyncio.to_thread(running.process.wait, 15)
+        assert code == 0, running.log_text()
+        assert time.monotonic() - started_s < 12
+        assert not [line for line in running.logs() if "child killed" in str(line.get("event"))]
+        await eventually(lambda: settled_in_log(running) == STREAMS, "all are settled")
+
+
+async def test_grpc_takes_nothing_new_while_http_drains() -> None:
+    """Both edges drain together: a long HTTP stream does not keep the gRPC edge taking calls."""
+    with draining(8) as running:
+        async with callers(running) as made:
+            model = unique("sim-chunks-40-pace-100")
+            stream = asyncio.create_task(made.ask("sse", model))
+            await running.simulator.until(model, streams_open=1)
+            running.process.send_signal(signal.SIGTERM)
+            await eventually(lambda: _is_refused(made), "gRPC calls are refused", within_s=3, every_s=0.1)
+            assert not stream.done()
+            assert (await asyncio.wait_for(stream, 15)).is_complete
+
+
+async def _is_refused(made: Callers) -> bool:
+    return (await made.ask("unary", "sim")).status == "UNAVAILABLE"
