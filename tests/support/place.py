@@ -53,7 +53,7 @@ def variables(root: Path, environment: str, more: Mapping[str, str]) -> dict[str
         "GATEWAY_DEV_KEY": KEY,
         **more,
     }
-    if environment == "production":  # where it is refused
+    if environment == "production" or not found["GATEWAY_DEV_KEY"]:  # production refuses it
         del found["GATEWAY_DEV_KEY"]
     return found
 

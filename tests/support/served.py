@@ -39,6 +39,7 @@ class Served:
     """A running `gateway serve`. `key` is its development key unless the layer defines others."""
 
     root: Path
+    env: dict[str, str]
     url: str
     grpc_address: str
     simulator: Simulated
@@ -64,6 +65,18 @@ class Served:
             "GATEWAY_GRPC_ADDRESS": self.grpc_address,
             "GATEWAY_BASE_URL": self.url,
         }
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `gateway ARGUMENTS` beside it: same directory, same variables."""
+        return subprocess.run(
+            [str(GATEWAY), *arguments],
+            cwd=self.root,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
 
     def pids(self) -> dict[str, int]:
         """Ids of the processes running now: `supervisor` and its children `service`, `frontend-1`, `simulator`."""
@@ -130,23 +143,24 @@ def served(
     environ: Mapping[str, str] | None = None,
     files: Mapping[str, Layer] | None = None,
     arguments: Sequence[str] = (),
-    key: str = KEY,
+    key: str | None = KEY,
 ) -> Iterator[Served]:
     """Run `gateway serve` until the block ends.
 
     `layer` is written as `config/local.yaml`; `files` are further files there;
     `environ` adds variables; `arguments` follow the command (`--single`).
-    `key` is accepted without limits. In production there is no simulator.
+    `key` is accepted without limits; with None the gateway makes one itself and `Served.key` is empty.
+    In production there is no simulator.
     Raises AssertionError, with the log, when it is not ready in READY_S.
     """
     root = Path(tempfile.mkdtemp(prefix="gateway-test-"))
     running: Served | None = None
     try:
         write_files(root, {"local.yaml": layer or {}, **(files or {})})
-        if environment == "production":  # where development keys are refused
+        if environment == "production" and key is not None:  # where development keys are refused
             write_files(root, {"../state/keys.yaml": {"keys": {"harness": key_record(key)}}})
-        running = _start(root, environment, {"GATEWAY_DEV_KEY": key, **(environ or {})}, arguments)
-        running.key = key
+        running = _start(root, environment, {"GATEWAY_DEV_KEY": key or "", **(environ or {})}, arguments)
+        running.key = key or ""
         yield running
     finally:
         if running is not None:
@@ -185,6 +199,7 @@ def _spawn(root: Path, environment: str, more: Mapping[str, str], arguments: Seq
         )
     return Served(
         root=root,
+        env=env,
         url=f"http://127.0.0.1:{http_port}",
         grpc_address=f"127.0.0.1:{grpc_port}",
         simulator=Simulated(f"http://127.0.0.1:{simulator_port}"),
