@@ -40,6 +40,8 @@ def plan_of(loaded: Loaded) -> dict[str, object]:
         "is_simulated": is_needed(config),
         "simulator_host": config.simulator.host,
         "simulator_port": config.simulator.port,
+        "log_level": config.observe.log_level,
+        "log_format": config.observe.log_format,
         "drain_s": config.process.drain_s,
         "backoff_base_s": config.process.restart.base_s,
         "backoff_max_s": config.process.restart.max_s,

@@ -167,12 +167,24 @@ def test_what_does_not_drain_is_killed(supervise: Callable[..., Running]) -> Non
 
 def test_a_second_signal_kills_at_once(supervise: Callable[..., Running]) -> None:
     """Ctrl-C twice does not wait for the drain."""
-    running = supervise({"service": ("service", "stubborn")}, drain_s=1000.0)
+    running = supervise({"service": ("service", "stubborn")}, drain_s=1000.0, repeat_s=0.0)
     running.started("service")
     running.process.send_signal(signal.SIGINT)
     running.wait(lambda: running.notes("service", "term"))
     running.process.send_signal(signal.SIGINT)
     assert running.end()[1][0][3] == -9
+
+
+def test_a_signal_sent_twice_at_once_is_one(supervise: Callable[..., Running]) -> None:
+    """A launcher that tells the process and its group does not cut what runs."""
+    running = supervise({"service": ("service", "slow")}, repeat_s=1000.0)
+    running.started("service")
+    running.process.terminate()
+    running.wait(lambda: running.notes("service", "term"))
+    running.process.terminate()
+    code, exits, log = running.end()
+    assert (code, exits[0][3]) == (0, 0)
+    assert [line["event"] for line in log].count("stopping") == 1
 
 
 def test_reload_reaches_every_child(supervise: Callable[..., Running]) -> None:
