@@ -1,8 +1,8 @@
 """Trying the candidates of a plan until one answers: retry, fallback, and the promise made once.
 
 Rules:
-    - Nothing is given before the first content arrived; until then a failure moves on to another try,
-      afterwards it ends the call.
+    - Nothing is given before the first content arrived (or `HELD_MAX_EVENTS` events without any); until then
+      a failure moves on to another try, afterwards it ends the call.
     - A retry (same deployment) needs a failure that may pass, an attempt left, budget and time; a
       fallback (next deployment) needs only a candidate. A silent deployment is not asked again.
     - A provider's `retry-after` is honoured up to `retry_after_max_s`, never past the deadline.
@@ -23,11 +23,12 @@ from gateway.core.errors import GatewayError, Kind, Next
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress, Try
 from gateway.providers.registry import DIALECTS
-from gateway.providers.transport import Reply, deadline_exceeded
+from gateway.providers.transport import Reply
 from gateway.providers.upstream import StreamDecoder
 from gateway.rpc.contract import Batch, Method
 
 OK_STATUS = 200
+HELD_MAX_EVENTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +132,11 @@ class Attempts:
 
 
 async def _first_content(reply: Reply, decoder: StreamDecoder) -> Batch:
-    """Events up to and with the first content; what comes before it is held back with it."""
+    """Events up to and with the first content; what comes before it is held back with it, but not without end."""
     held: Batch = []
     while data := await reply.next():
         held += decoder.feed(data)
-        if decoder.has_content or decoder.is_done:
+        if decoder.has_content or decoder.is_done or len(held) > HELD_MAX_EVENTS:
             break
     else:
         held += decoder.finish()
@@ -163,7 +164,5 @@ def _retry_in_s(kit: Kit, order: Order, failure: GatewayError, number: int, *, h
             return None
         wait_s = failure.retry_after_s + wait_s / 10
     if asyncio.get_running_loop().time() + wait_s >= order.deadline_s:
-        if has_more:
-            return None
-        raise deadline_exceeded() from failure
+        return None  # the caller is told what failed, not that a time passed which did not
     return wait_s if kit.budget.take() else None

@@ -35,7 +35,8 @@ async def settle(
     """See the module's rules."""
     usage = _usage(progress)
     if reservation is not None:
-        await kit.quota.settle(reservation, usage.total_tokens or usage.prompt_tokens + usage.completion_tokens)
+        used = usage.total_tokens or usage.prompt_tokens + usage.completion_tokens
+        await kit.quota.settle(reservation, max(0, used))  # a provider that counts backwards gives nothing back
     cost = _cost_usd_micros(progress.entry, usage)
     outcome = progress.outcome
     _measure(kit, method, context, progress, usage, cost, outcome)

@@ -281,6 +281,5 @@ async def test_absurd_usage_breaks_nothing(count: int) -> None:
             assert outcome.error is None
             assert len(made.log.records()) == 1
             assert b"gateway_calls_total" in exposition()
-            made.clock.advance(1)
             after = await made.call(CHAT, ask("m", max_tokens=1))
-            assert int(after.head.headers["x-ratelimit-remaining-tokens"]) <= 1000
+            assert int(after.head.headers["x-ratelimit-remaining-tokens"]) < 1000
