@@ -111,7 +111,9 @@ class Candidate(Section):
 class RetryOverrides(Section):
     """Retry of one model. Unset = section `policies.retry`."""
 
-    attempts_max: int | None = setting(None, "Attempts per candidate, the first included.", unit="attempts", ge=1, le=20)
+    attempts_max: int | None = setting(
+        None, "Attempts per candidate, the first included.", unit="attempts", ge=1, le=20
+    )
     backoff_base_s: float | None = setting(None, "First wait before a retry.", unit="seconds", gt=0, le=60)
     backoff_max_s: float | None = setting(None, "Longest wait before a retry.", unit="seconds", gt=0, le=600)
 
@@ -153,9 +155,7 @@ Models = dict[Slug, Model]
 class Retry(Section):
     """When the same deployment is tried again."""
 
-    attempts_max: int = setting(
-        3, "Attempts per candidate, the first included.", unit="attempts", ge=1, le=20
-    )
+    attempts_max: int = setting(3, "Attempts per candidate, the first included.", unit="attempts", ge=1, le=20)
     backoff_base_s: float = setting(0.2, "First wait before a retry.", unit="seconds", gt=0, le=60)
     backoff_max_s: float = setting(5.0, "Longest wait before a retry.", unit="seconds", gt=0, le=600)
     retry_after_max_s: float = setting(
