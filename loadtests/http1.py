@@ -99,6 +99,7 @@ class Connection:
         self._address = address
         self.wire: _Wire | None = None
         self._waiter: asyncio.Future[Answer] | None = None
+        self._first_s: float | None = None
         self._clear()
 
     async def ask(self, request: bytes) -> Answer:
@@ -106,8 +107,8 @@ class Connection:
         loop = asyncio.get_running_loop()
         try:
             if self.wire is None or self.wire.transport is None or self.wire.transport.is_closing():
-                self.wire = _Wire(self)
-                await loop.create_connection(lambda: self.wire, self._address.host, self._address.port)
+                self.wire = wire = _Wire(self)
+                await loop.create_connection(lambda: wire, self._address.host, self._address.port)
             assert self.wire.transport is not None
             self._clear()
             self._waiter = loop.create_future()
@@ -145,7 +146,7 @@ class Connection:
     def _clear(self) -> None:
         self._buffer = bytearray()
         self._body_at, self._size, self._is_chunked = -1, 0, False
-        self._first_s: float | None = None
+        self._first_s = None
         self._sent_s = 0.0
 
     def _read_head(self) -> bool:

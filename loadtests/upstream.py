@@ -138,11 +138,11 @@ class Canned(asyncio.Protocol):
             self._transport.write(EMBEDDING)
             return
         found = MODEL.search(body)
-        kind, first, second = found.groups() if found else (None, None, None)
+        kind, first, second = found.groups(b"0") if found else (b"", b"0", b"0")
         if kind == b"wait":
             self._timer = self._loop.call_later(int(first) / 1000, self._late, BURST if STREAM.search(body) else ANSWER)
         elif kind == b"slow" and STREAM.search(body):
-            self._left, self._pause_s = int(first), int(second or 0) / 1000
+            self._left, self._pause_s = int(first), int(second) / 1000
             self._seen.streams_open += 1
             self._transport.write(START)
             self._timer = self._loop.call_later(self._pause_s, self._word)

@@ -209,7 +209,7 @@ async def memory(target: Target, size: Size) -> None:
 
 def _sum(usages: dict[str, procfs.Usage], name: str) -> float:
     """Over what serves requests: a supervisor is not part of the budget."""
-    return sum(getattr(used, name) for role, used in usages.items() if role != "supervisor")
+    return float(sum(getattr(used, name) for role, used in usages.items() if role != "supervisor"))
 
 
 def percentile(ordered: list[float], percent: float) -> float:

@@ -84,7 +84,7 @@ class _Faults:
                 grown_mb = (after[role].rss_kb - used.rss_kb) / 1024
                 self._found.checks.append(at_most(f"{role} MB more than before", grown_mb, self._limits["grown_mb"]))
         finally:
-            await channel.close()
+            await channel.close(None)
         return self._found
 
     async def _load(self) -> int:

@@ -90,7 +90,7 @@ class _Soak:
             await asyncio.sleep(TASKS_EVERY_S + 1)
             self._judge(marks, first_gauges, calls_before)
         finally:
-            await channel.close()
+            await channel.close(None)
         return self._found
 
     async def _quiet(self, before: dict[str, Usage]) -> dict[str, Usage]:
