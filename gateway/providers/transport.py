@@ -19,15 +19,14 @@ from typing import NamedTuple
 
 import aiohttp
 from cachetools import LRUCache
-from yarl import URL
 
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.clocks import Clocks, Watchman
+from gateway.providers.post import READ_BUFFER_BYTES, SMALL_BODY_BYTES, Target
 from gateway.providers.upstream import ERROR_BODY_MAX_BYTES, UpstreamRequest
 
-READ_BUFFER_BYTES = 65_536
-URLS_MAX = 10_000
+TARGETS_MAX = 10_000
 RELEASE_WAIT_S = 0.05
 
 
@@ -64,7 +63,7 @@ class Transport:
 
     def __init__(self) -> None:
         self._pools: dict[_PoolKey, _Pool] = {}
-        self._urls: LRUCache[str, URL] = LRUCache(URLS_MAX)
+        self._targets: LRUCache[str, Target] = LRUCache(TARGETS_MAX)
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
         self._watchman = Watchman()
         self.open_replies = 0
@@ -99,13 +98,7 @@ class Transport:
         cancels = task.cancelling()
         clocks.on_expiry = task.cancel
         try:
-            response = await pool.session.post(
-                self._url(request.url),
-                data=request.body,
-                headers=request.headers,
-                allow_redirects=False,
-                timeout=self._timeout(deployment.timeouts.connect_s),
-            )
+            response = await self._send(pool.session, request, self._timeout(deployment.timeouts.connect_s))
             if clocks.expired:  # at the last moment: the cancel is on its way
                 response.close()
                 await asyncio.sleep(0)
@@ -113,7 +106,7 @@ class Transport:
             if clocks.expired and task.uncancel() <= cancels:
                 raise _ran_out(clocks, deployment) from None
             raise
-        except aiohttp.ConnectionTimeoutError as error:
+        except TimeoutError as error:  # aiohttp's own clocks are those of connecting
             raise _timed_out("connect", deployment.timeouts.connect_s) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _broken(error) from error
@@ -145,11 +138,21 @@ class Transport:
             pool = self._pools[key] = _Pool(_make_session(key))
         return pool
 
-    def _url(self, text: str) -> URL:
-        url = self._urls.get(text)
-        if url is None:
-            url = self._urls[text] = URL(text, encoded=True)
-        return url
+    async def _send(
+        self, session: aiohttp.ClientSession, request: UpstreamRequest, timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        target, connector = self._target(request.url), session.connector
+        if len(request.body) <= SMALL_BODY_BYTES and connector is not None:
+            return await target.post(connector, request.headers, request.body, timeout)
+        return await session.post(
+            target.url, data=request.body, headers=request.headers, allow_redirects=False, timeout=timeout
+        )
+
+    def _target(self, url: str) -> Target:
+        target = self._targets.get(url)
+        if target is None:
+            target = self._targets[url] = Target(url)
+        return target
 
     def _timeout(self, connect_s: float) -> aiohttp.ClientTimeout:
         timeout = self._timeouts.get(connect_s)
