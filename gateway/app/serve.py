@@ -106,8 +106,9 @@ def _children(plan: Plan, environment: dict[str, str]) -> list[ChildSpec]:
 
 def free_port(host: str) -> int:
     """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
+    family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.bind(address)
         port: int = probe.getsockname()[1]
     return port
 

@@ -15,42 +15,54 @@ import re
 import secrets
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from gateway.accounts.keys import digest, make_key
 from gateway.config.load import Loaded
-from gateway.config.schema import Config
+from gateway.config.schema import Config, Key
 
 HEADER = "# Written by `gateway keys`. Keys themselves are not kept, only their HMAC-SHA-256.\n"
 PEPPER_BYTES = 32
 _SLUG = re.compile(r"[^a-z0-9_-]+")
+_PEPPER = re.compile(rf"[0-9a-fA-F]{{{2 * PEPPER_BYTES}}}")
 
 
 def pepper_of(config: Config, state_dir: Path) -> bytes:
-    """The pepper: configured, else the state directory's, made at first need."""
+    """The pepper: configured, else the state directory's, made at first need. ValueError when that file is spoiled."""
     if config.auth.pepper is not None and config.auth.pepper.is_set:
         return config.auth.pepper.reveal().encode()
     path = state_dir / "pepper"
     try:
-        return bytes.fromhex(path.read_text().strip())
+        return _read_pepper(path)
     except FileNotFoundError:
-        return _make_pepper(path)
+        _make_pepper(path)
+    return _read_pepper(path)
 
 
-def _make_pepper(path: Path) -> bytes:
-    pepper = secrets.token_bytes(PEPPER_BYTES)
+def _read_pepper(path: Path) -> bytes:
+    text = path.read_text(errors="replace").strip()
+    if not _PEPPER.fullmatch(text):
+        raise ValueError(f"{path} is no pepper ({2 * PEPPER_BYTES} hex digits): restore it, or set auth.pepper")
+    return bytes.fromhex(text)
+
+
+def _make_pepper(path: Path) -> None:
+    """Whole or not at all: who reads it at the same moment finds none or this one; who came first has made it."""
     _make_dir(path.parent)
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix="pepper.", suffix=".tmp")
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text().strip())
-    with os.fdopen(fd, "w") as file:
-        file.write(pepper.hex() + "\n")
-    return pepper
+        with os.fdopen(fd, "w") as file:
+            file.write(secrets.token_hex(PEPPER_BYTES) + "\n")
+        with suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
 
 
 def read_keys(state_dir: Path) -> dict[str, dict[str, Any]]:
@@ -73,7 +85,10 @@ def write_keys(state_dir: Path, records: dict[str, dict[str, Any]]) -> None:
 
 
 def create_key(loaded: Loaded, name: str, *, models: list[str], limits: Mapping[str, int]) -> tuple[str, str]:
-    """Make a key and write its record; returns (id, whole key). The whole key is kept nowhere."""
+    """Make a key and write its record; returns (id, whole key). The whole key is kept nowhere.
+
+    Raises ValueError for a record that the next load of the configuration would refuse; nothing is written then.
+    """
     state_dir = loaded.sources.state_dir
     pepper = pepper_of(loaded.config, state_dir)
     key_id, whole = make_key(loaded.config.auth.key_prefix)
@@ -83,12 +98,25 @@ def create_key(loaded: Loaded, name: str, *, models: list[str], limits: Mapping[
         record["models"] = models
     if limits:
         record["limits"] = dict(limits)
+    _check(record)
     records = read_keys(state_dir)
     slug = _SLUG.sub("-", name.lower()).strip("-_") or "key"
     if slug in records or slug in loaded.config.keys:
         slug = f"{slug}-{key_id[:6]}"
     write_keys(state_dir, {**records, slug: record})
     return key_id, whole
+
+
+def _check(record: Mapping[str, Any]) -> None:
+    """Refuse what would keep every gateway of this state directory from starting."""
+    texts = [record["name"], *record.get("models", ())]
+    if any(text.startswith("@") for text in texts):
+        raise ValueError("name and models may not begin with @")
+    try:
+        Key.model_validate({**record, "models": tuple(record.get("models", ()))})
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        raise ValueError("; ".join(wrong)) from error
 
 
 def ensure_dev_key(loaded: Loaded) -> str | None:

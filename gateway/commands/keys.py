@@ -36,7 +36,11 @@ def create(
     loaded = _load()
     asked = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
     limits = {limit: value for limit, value in asked.items() if value is not None}
-    key_id, whole = create_key(loaded, name, models=model or [], limits=limits)
+    try:
+        key_id, whole = create_key(loaded, name, models=model or [], limits=limits)
+    except ValueError as error:
+        typer.echo(f"no key was made: {error}", err=True)
+        raise typer.Exit(1) from None
     if as_json:
         _print_json({"id": key_id, "key": whole, "name": name})
         return
@@ -97,9 +101,17 @@ def _shown(slug: str, key: Any) -> dict[str, Any]:
         "name": key.name,
         "models": ", ".join(key.models) or "all",
         "limits": ", ".join(f"{limit} {value}" for limit, value in limits.items()) or "defaults",
-        "state": "revoked" if key.is_disabled else "active",
+        "state": _state(key),
         "created_at": key.created_at.isoformat() if key.created_at else None,
     }
+
+
+def _state(key: Any) -> str:
+    from datetime import UTC, datetime
+
+    if key.is_disabled:
+        return "revoked"
+    return "expired" if key.expires_at and key.expires_at.timestamp() <= datetime.now(UTC).timestamp() else "active"
 
 
 def _print_json(value: Any) -> None:
