@@ -24,6 +24,7 @@ from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.clocks import Clocks, Watchman
 from gateway.providers.post import READ_BUFFER_BYTES, SMALL_BODY_BYTES, Target
+from gateway.providers.protocol import Connector
 from gateway.providers.upstream import ERROR_BODY_MAX_BYTES, UpstreamRequest
 
 TARGETS_MAX = 10_000
@@ -284,7 +285,7 @@ def _pool_key(deployment: Deployment) -> _PoolKey:
 
 
 def _make_session(key: _PoolKey) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
+    connector = Connector(
         limit=key.connections_max,
         keepalive_timeout=key.keepalive_s,
         ttl_dns_cache=30,

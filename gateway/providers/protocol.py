@@ -1,0 +1,36 @@
+"""aiohttp's client connection, mended: whoever reads a body hears of every failure of its connection.
+
+Rules:
+    - A body whose coding breaks (a malformed chunk) fails at once. aiohttp 3.14 keeps that error to itself: a reader
+      that waits for bytes would wait until a clock runs out, a later one would see a RuntimeError.
+Not here:
+    - What a failure means, clocks, pools (transport).
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+
+
+class Connection(ResponseHandler):
+    """One connection to a provider."""
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """The connection failed: so did the body that is being read, unless it is whole or knows already."""
+        body: Any = self._payload
+        super().set_exception(exc, *cause)
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError(f"{type(exc).__name__}: {exc}"))
+
+
+class Connector(aiohttp.TCPConnector):
+    """A pool of such connections; the arguments are TCPConnector's."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        factory: Any = functools.partial(Connection, loop=self._loop)
+        self._factory = factory
