@@ -194,7 +194,7 @@ _COMPLETION_REQUEST = record(
     "model prompt",
     **_SAMPLING,
     prompt=nullable(_TEXTS),
-    best_of=ranged("integer", 0, 20),
+    best_of=ranged("integer", 1, 20),
     echo=nullable(BOOLEAN),
     logprobs=ranged("integer", 0, 5),
     max_tokens=ranged("integer", 0),

@@ -30,7 +30,7 @@ def check_needs(entry: Entry, request: Message, needs: tuple[Need, ...]) -> None
 def _lacks(entry: Entry, capability: str, param: str) -> GatewayError:
     if param == "model":
         message = (
-            f"The model `{entry.slug}` is not a {capability} model. It can do: {', '.join(entry.capability_list)}."
+            f"The model `{entry.slug}` is no {capability} model. It can do: {', '.join(entry.capability_list)}."
         )
     else:
         message = f"The model `{entry.slug}` does not support {capability}, which `{param}` needs."

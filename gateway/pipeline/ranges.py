@@ -45,7 +45,7 @@ _SAMPLING = {
     "max_tokens": Range(1, None),
 }
 _CHAT = {**_SAMPLING, "max_completion_tokens": Range(1, None), "top_logprobs": Range(0, 20)}
-_COMPLETION = {**_SAMPLING, "logprobs": Range(0, 5), "best_of": Range(1, 128), "max_tokens": Range(0, None)}
+_COMPLETION = {**_SAMPLING, "logprobs": Range(0, 5), "best_of": Range(1, 20), "max_tokens": Range(0, None)}
 _LOGIT_BIAS = Range(-100, 100)
 _EMBEDDING = {"dimensions": Range(1, None)}
 _TYPES: dict[str, str] = {

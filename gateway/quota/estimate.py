@@ -27,10 +27,12 @@ def tokens_of_text(size: int) -> int:
 
 
 def output_tokens(request: Message) -> int:
-    """Tokens the answer may have, over all `n` answers."""
+    """Tokens the answer may have: over all `n` choices (`best_of` of them are made), for each prompt of a list."""
     if isinstance(request, chat_pb2.ChatRequest):
         allowed = request.max_completion_tokens or request.max_tokens or OUTPUT_DEFAULT_TOKENS
         return max(0, allowed) * max(1, request.n)
     if isinstance(request, completions_pb2.CompletionRequest):
-        return max(0, request.max_tokens or OUTPUT_DEFAULT_TOKENS) * max(1, request.n)
+        prompts = len(request.prompt.texts) + len(request.prompt.tokens)
+        each = max(1, request.n, request.best_of)
+        return max(0, request.max_tokens or OUTPUT_DEFAULT_TOKENS) * each * max(1, prompts)
     return 0

@@ -53,6 +53,16 @@ def test_text_messages_and_media_count() -> None:
 
 
 def test_completion_prompts_count_all_their_texts() -> None:
-    """A list of prompts is the sum."""
+    """A list of prompts is the sum, and each may have an answer as long as is allowed."""
     shape = survey(completions.decode_request({"model": "m", "prompt": ["x" * 4, "x" * 5], "max_tokens": 7}))
-    assert (shape.prompt_tokens, shape.output_tokens) == (3, 7)
+    assert (shape.prompt_tokens, shape.output_tokens) == (3, 14)
+
+
+@pytest.mark.parametrize(
+    ("members", "tokens"),
+    [({"best_of": 5}, 50), ({"best_of": 5, "n": 2}, 50), ({"n": 3}, 30), ({"prompt": [[1, 2], [3]], "best_of": 2}, 40)],
+)
+def test_all_answers_that_are_made_are_reserved(members: dict[str, object], tokens: int) -> None:
+    """A provider makes and bills `best_of` answers for each prompt, however many it returns."""
+    request = completions.decode_request({"model": "m", "prompt": "x", "max_tokens": 10, **members})
+    assert output_tokens(request) == tokens
