@@ -40,9 +40,16 @@ def serve(
         from gateway.app import single as role
         from gateway.app.plan import plan_of
         from gateway.config.load import load
+        from gateway.config.problems import ConfigErrors
+
+        try:
+            plan = plan_of(load())  # before the gateway reads its keys: one that is made here works at once
+        except ConfigErrors as errors:
+            typer.echo(str(errors), err=True)
+            raise typer.Exit(78) from None
 
         def announce(running: Any) -> None:
-            banner.show({**plan_of(load()), "http": running.http.url.removeprefix("http://")})
+            banner.show({**plan, "http": running.http.url.removeprefix("http://")})
 
         raise typer.Exit(role.main(load, announce))
     from gateway.app import serve as supervised

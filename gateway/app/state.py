@@ -25,6 +25,7 @@ from pydantic import ValidationError
 
 from gateway.accounts.keys import digest, make_key
 from gateway.config.load import Loaded
+from gateway.config.references import complaints
 from gateway.config.schema import Config, Key
 
 HEADER = "# Written by `gateway keys`. Keys themselves are not kept, only their HMAC-SHA-256.\n"
@@ -98,25 +99,29 @@ def create_key(loaded: Loaded, name: str, *, models: list[str], limits: Mapping[
         record["models"] = models
     if limits:
         record["limits"] = dict(limits)
-    _check(record)
     records = read_keys(state_dir)
     slug = _SLUG.sub("-", name.lower()).strip("-_") or "key"
     if slug in records or slug in loaded.config.keys:
         slug = f"{slug}-{key_id[:6]}"
+    _check(loaded.written, slug, record)
     write_keys(state_dir, {**records, slug: record})
     return key_id, whole
 
 
-def _check(record: Mapping[str, Any]) -> None:
+def _check(config: Config, slug: str, record: Mapping[str, Any]) -> None:
     """Refuse what would keep every gateway of this state directory from starting."""
     texts = [record["name"], *record.get("models", ())]
     if any(text.startswith("@") for text in texts):
         raise ValueError("name and models may not begin with @")
     try:
-        Key.model_validate({**record, "models": tuple(record.get("models", ()))})
+        key = Key.model_validate({**record, "models": tuple(record.get("models", ()))})
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         raise ValueError("; ".join(wrong)) from error
+    whole = config.model_copy(update={"keys": {**config.keys, slug: key}})
+    found = [" - ".join(filter(None, (each.words, each.hint))) for each in complaints(whole) if each.path[:2] == ("keys", slug)]
+    if found:
+        raise ValueError("; ".join(found))
 
 
 def ensure_dev_key(loaded: Loaded) -> str | None:

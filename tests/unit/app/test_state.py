@@ -93,10 +93,12 @@ def test_any_name_makes_a_record_that_can_be_read(tmp_path: Path) -> None:
     assert sorted(key.name for key in loaded(tmp_path).config.keys.values()) == sorted([*NAMES, *NAMES])
 
 
-@pytest.mark.parametrize(("name", "models"), [("x" * 201, []), ("ok", [""]), ("@int 5", []), ("ok", ["@x"])])
+@pytest.mark.parametrize(
+    ("name", "models"), [("x" * 201, []), ("ok", [""]), ("@int 5", []), ("ok", ["@x"]), ("ok", ["no-such-model"])]
+)
 def test_a_record_the_configuration_would_refuse_is_not_written(tmp_path: Path, name: str, models: list[str]) -> None:
     """Otherwise one wrong `keys create` keeps the gateway from starting."""
-    with pytest.raises(ValueError, match=r"name|models"):
+    with pytest.raises(ValueError, match=r"name|model"):
         create_key(loaded(tmp_path), name, models=models, limits={})
     assert read_keys(tmp_path / "state") == {}
     loaded(tmp_path)
