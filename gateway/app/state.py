@@ -119,7 +119,11 @@ def _check(config: Config, slug: str, record: Mapping[str, Any]) -> None:
         wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
         raise ValueError("; ".join(wrong)) from error
     whole = config.model_copy(update={"keys": {**config.keys, slug: key}})
-    found = [" - ".join(filter(None, (each.words, each.hint))) for each in complaints(whole) if each.path[:2] == ("keys", slug)]
+    found = [
+        " - ".join(filter(None, (each.words, each.hint)))
+        for each in complaints(whole)
+        if each.path[:2] == ("keys", slug)
+    ]
     if found:
         raise ValueError("; ".join(found))
 
