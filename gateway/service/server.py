@@ -2,7 +2,8 @@
 
 Rules:
     - Message size, concurrency, keepalive and connection age are bounded by the configuration.
-    - Health: "" and `gateway.v1.Inference` serve until drain; then NOT_SERVING while calls finish.
+    - Health: "" and `gateway.v1.Inference` serve until drain; then NOT_SERVING while calls finish. Who watches is
+      told, and then let go: a watch has no end of its own and would hold the drain for all of its time.
     - Reflection lists the services in development only, unless configured.
 Not here:
     - The link's listener (rpc.link_server); what calls do (dispatch).
@@ -36,7 +37,7 @@ class GrpcServer:
         """`stalled_for_s` gives the time in force after reloads; without it, that of `config` stays."""
         self._config = config
         self._server = grpc.aio.server(options=_options(config))
-        self._health = _health_servicer()
+        self._health = _Health()
         self._watch = Watch(stalled_for_s or (lambda: config.http.stalled_for_s))
         self._stopping: asyncio.Task[None] | None = None
         self._server.add_generic_rpc_handlers((inference_handler(caller, self._watch),))
@@ -70,6 +71,7 @@ class GrpcServer:
 
     async def _stop(self, grace_s: float) -> None:
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        asyncio.get_running_loop().call_later(min(grace_s, LAST_WORDS_S), self._health.end_watches)
         stopping = asyncio.create_task(self._server.stop(grace_s + LAST_WORDS_S))
         await asyncio.wait({stopping}, timeout=grace_s)
         self._watch.end_all(GatewayError(Kind.UNAVAILABLE, "The gateway is shutting down.", retry_after_s=1.0))
@@ -80,8 +82,34 @@ class GrpcServer:
             await self._health.set(name, status)
 
 
-def _health_servicer() -> Any:
-    return health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in the stubs
+class _Health(health.aio.HealthServicer):  # type: ignore[misc, name-defined]  # missing in the stubs
+    """The standard health service, whose watches can be ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches: set[asyncio.Task[Any]] = set()
+        self._is_over = False
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802 - the RPC's name
+        """Tell the status now and whenever it changes; UNAVAILABLE once the server is stopping."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("an RPC runs in a task")
+        self._watches.add(task)
+        try:
+            await super().Watch(request, context)
+        except asyncio.CancelledError:
+            if not self._is_over:
+                raise
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "The gateway is shutting down.")
+        finally:
+            self._watches.discard(task)
+
+    def end_watches(self) -> None:
+        """End every watch that is open."""
+        self._is_over = True
+        for task in self._watches:
+            task.cancel()
 
 
 def _options(config: Config) -> list[tuple[str, int]]:

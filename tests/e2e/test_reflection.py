@@ -147,8 +147,8 @@ async def test_health_of_an_unknown_service(health: Any) -> None:
 
 
 async def test_health_watch_sees_the_drain() -> None:
-    """A watcher is told NOT_SERVING while a running stream still goes on, and that stream ends well."""
-    with served({"process": {"drain_s": 10}}) as running, grpc.insecure_channel(running.grpc_address) as channel:
+    """A watcher is told NOT_SERVING while a running stream still goes on and ends well; it does not hold the stop."""
+    with served({"process": {"drain_s": 60}}) as running, grpc.insecure_channel(running.grpc_address) as channel:
         client = Reflected(channel, running.key)
         stream = client.call("StreamChat", client.chat_request(unique("sim-chunks-40-pace-50"), "hello"))
         next(stream)
@@ -160,7 +160,10 @@ async def test_health_watch_sees_the_drain() -> None:
         assert not stream.done()
         assert [c.finish_reason for chunk in stream for c in chunk.choices if c.finish_reason] == ["stop"]
         assert stream.code() is grpc.StatusCode.OK
-        assert running.stop() == 0
+        with pytest.raises(grpc.RpcError) as caught:
+            next(watch)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert running.stop() == 0, "killed, because it did not stop before its drain time was over"
 
 
 async def test_reflection_is_off_in_production() -> None:
