@@ -14,8 +14,8 @@ from collections.abc import Callable
 from itertools import count
 
 from gateway.observe.log import Log
-from gateway.observe.metrics import LOOP_LAG, TASKS
-from gateway.observe.tally import flush
+from gateway.observe.metrics import FAILURES, LOOP_LAG, TASKS
+from gateway.observe.tally import failures, flush, not_failing
 
 EVERY_S = 0.5
 TASKS_EVERY = 10
@@ -28,14 +28,21 @@ async def watch_lag(log: Log, role: str, warn_s: float, sample: Callable[[], Non
     """
     loop = asyncio.get_running_loop()
     gauge, tasks = LOOP_LAG.labels(role), TASKS.labels(role)
+    told = 0
     for number in count():
-        sample()
-        if number % TASKS_EVERY == 0:
-            tasks.set(len(asyncio.all_tasks(loop)))
+        with not_failing():
+            sample()
+            if number % TASKS_EVERY == 0:
+                tasks.set(len(asyncio.all_tasks(loop)))
+                FAILURES.set(failures.count)
         due = loop.time() + EVERY_S
         await asyncio.sleep(EVERY_S)
         flush()
         lag_s = max(0.0, loop.time() - due)
-        gauge.set(lag_s)
+        with not_failing():
+            gauge.set(lag_s)
+        if failures.count > told:
+            told = failures.count
+            log.write("error", "telemetry failed", count=told, traceback=failures.latest)
         if lag_s > warn_s:
             log.write("warning", "event loop lag", lag_s=round(lag_s, 3))

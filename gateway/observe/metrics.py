@@ -19,7 +19,7 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from gateway.observe.tally import Count, Tally, count_of, flush, tally_of
+from gateway.observe.tally import Count, Tally, count_of, failures, flush, not_failing, tally_of
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
     # Processes are started by exec and never fork, so the pid needs no system call per increment.
@@ -64,6 +64,11 @@ HTTP_SECONDS = Histogram("gateway_http_request_duration_seconds", "HTTP requests
 LOOP_LAG = Gauge("gateway_event_loop_lag_seconds", "Latest event-loop lag.", ("role",), multiprocess_mode="livemax")
 GENERATION = Gauge("gateway_config_generation", "Configuration in force.", (), multiprocess_mode="livemax")
 RELOADS = Counter("gateway_config_reloads_total", "Reloads by outcome.", ("outcome",))
+FAILURES = Gauge(
+    "gateway_telemetry_failures",
+    "Times something could not be counted or logged, of the processes that run.",
+    multiprocess_mode="livesum",
+)
 
 
 class CallLabels(NamedTuple):
@@ -129,10 +134,11 @@ class CallMetrics:
 
     def tried(self, provider: str, outcome: str) -> None:
         """One attempt more against a provider of the configuration."""
-        child = self._tries.get((provider, outcome))
-        if child is None:
-            child = self._tries[provider, outcome] = count_of(ATTEMPTS, provider, outcome)
-        child.inc()
+        with not_failing():
+            child = self._tries.get((provider, outcome))
+            if child is None:
+                child = self._tries[provider, outcome] = count_of(ATTEMPTS, provider, outcome)
+            child.inc()
 
     def _children(self, labels: CallLabels) -> _Children:
         found = self._ok.get(labels)
@@ -156,6 +162,8 @@ class CallMetrics:
 def exposition() -> bytes:
     """Everything, in the Prometheus text format; of all processes under a supervisor."""
     flush()
+    with not_failing():
+        FAILURES.set(failures.count)
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()

@@ -3,6 +3,7 @@
 Rules:
     - An observation costs a bisect and two additions; the multi-process counter behind it (a memory-mapped
       file, 1 to 2 us a time) is touched only by `flush`.
+    - A metric that fails is left out and counted in `failures`; the others are handed over, and nobody's call fails.
     - What was gathered is at most one second old in a scrape of another process, and exact after `flush`;
       a process that is killed loses that second of counts, nothing else.
 Not here:
@@ -11,7 +12,10 @@ Not here:
 
 from __future__ import annotations
 
+import traceback
 from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prometheus_client import Counter, Histogram
@@ -74,6 +78,16 @@ class Tally:
                 self._counts[at] = 0
 
 
+class Failures:
+    """How often something could not be told since the process began, and the latest traceback."""
+
+    count = 0
+    latest = ""
+
+
+failures = Failures()
+
+
 def count_of(metric: Counter, *labels: str) -> Count:
     """The gathered child of a counter for a label set; make it once and keep it."""
     return Count(metric.labels(*labels))
@@ -87,4 +101,15 @@ def tally_of(metric: Histogram, *labels: str) -> Tally:
 def flush() -> None:
     """Hand over everything gathered in this process."""
     for child in _gathering:
-        child.flush()
+        with not_failing():
+            child.flush()
+
+
+@contextmanager
+def not_failing() -> Iterator[None]:
+    """Whatever goes wrong inside is counted and goes no further: telling about a call must not break it."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - a full disk, a wrong label, a bug: none of them is the caller's
+        failures.count += 1
+        failures.latest = traceback.format_exc(limit=-8)

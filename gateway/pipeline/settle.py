@@ -19,6 +19,7 @@ from gateway.core.errors import Kind
 from gateway.core.globs import is_glob
 from gateway.observe.metrics import CallLabels
 from gateway.observe.stages import Stages
+from gateway.observe.tally import not_failing
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import End, Progress
 from gateway.quota.estimate import tokens_of_text
@@ -39,9 +40,11 @@ async def settle(
         await kit.quota.settle(reservation, max(0, used))  # a provider that counts backwards gives nothing back
     cost = _cost_usd_micros(progress.entry, usage)
     outcome = progress.outcome
-    _measure(kit, method, context, progress, usage, cost, outcome)
-    if kit.log.level <= 20 and kit.runtime.config.observe.has_access_log:  # the level `info`
-        _log(kit, method, context, progress, usage, cost, outcome, stages)
+    with not_failing():
+        _measure(kit, method, context, progress, usage, cost, outcome)
+    with not_failing():
+        if kit.log.level <= 20 and kit.runtime.config.observe.has_access_log:  # the level `info`
+            _log(kit, method, context, progress, usage, cost, outcome, stages)
 
 
 def estimated_usage(progress: Progress) -> types_pb2.Usage:

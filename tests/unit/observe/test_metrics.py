@@ -130,3 +130,19 @@ def test_processes_of_one_machine_add_up(tmp_path: Path) -> None:
     assert 'gateway_calls_total{method="Chat",outcome="complete",protocol="http"} 2.0' in lines
     counts = [line for line in lines if line.startswith("gen_ai_server_request_duration_seconds_count")]
     assert [line.rpartition(" ")[2] for line in counts] == ["2.0"]
+
+
+def test_a_metric_that_fails_is_counted_and_spoils_nothing() -> None:
+    """The others are handed over, and whoever counted goes on."""
+    registry = CollectorRegistry()
+    broken = count_of(Counter("broken", "x", ("l",), registry=registry), "v")
+    whole = count_of(Counter("whole", "x", ("l",), registry=registry), "v")
+    broken._child = None  # type: ignore[assignment]  # what a metric with a bug or no disk comes to
+    before = tally.failures.count
+    broken.inc()
+    whole.inc()
+    flush()
+    assert tally.failures.count == before + 1
+    assert "Traceback" in tally.failures.latest
+    assert numbers(registry)['whole_total{l="v"}'] == 1
+    broken._gathered = 0
