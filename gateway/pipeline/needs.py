@@ -29,9 +29,7 @@ def check_needs(entry: Entry, request: Message, needs: tuple[Need, ...]) -> None
 
 def _lacks(entry: Entry, capability: str, param: str) -> GatewayError:
     if param == "model":
-        message = (
-            f"The model `{entry.slug}` is no {capability} model. It can do: {', '.join(entry.capability_list)}."
-        )
+        message = f"The model `{entry.slug}` is no {capability} model. It can do: {', '.join(entry.capability_list)}."
     else:
         message = f"The model `{entry.slug}` does not support {capability}, which `{param}` needs."
     return GatewayError(Kind.UNSUPPORTED_PARAMETER, message, param=param)
