@@ -67,6 +67,7 @@ class Kit:
     async def stop(self) -> None:
         """Cancel what runs in the background, and wait for it."""
         tasks = list(self.background)
+        await asyncio.sleep(0)  # each has begun then: one cancelled before its first step would settle nothing
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
