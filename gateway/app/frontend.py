@@ -33,6 +33,7 @@ LINK_VARIABLE = "GATEWAY_INTERNAL_LINK"
 LINK_OPTIONS_VARIABLE = "GATEWAY_INTERNAL_LINK_OPTIONS"
 SHARED_PORT_VARIABLE = "GATEWAY_INTERNAL_SHARED_PORT"
 DRAIN_DEFAULT_S = 30.0
+LOOP_LAG_WARN_DEFAULT_S = 0.25
 
 
 class Settings:
@@ -43,6 +44,7 @@ class Settings:
         self.value = FrontendSettings()
         self.drain_s = DRAIN_DEFAULT_S
         self.has_metrics = True
+        self.loop_lag_warn_s = LOOP_LAG_WARN_DEFAULT_S
         self._log = log
         self._host = host
         self._port = port
@@ -68,6 +70,7 @@ class Settings:
 
     def _observe(self, section: dict[str, Any]) -> None:
         self.has_metrics = bool(section.get("has_metrics", True))
+        self.loop_lag_warn_s = float(section.get("loop_lag_warn_s", LOOP_LAG_WARN_DEFAULT_S))
         self._log.level = LEVELS.get(section.get("log_level", "info"), self._log.level)
         if section.get("log_format", "auto") != "auto":
             self._log.is_json = section["log_format"] == "json"
@@ -107,7 +110,7 @@ async def _main(addresses: list[str], secret: str, host: str | None, port: int |
             CONNECTIONS.set(running.connection_count)
             heap.look(running.connection_count)
 
-        lag = asyncio.create_task(watch_lag(log, "frontend", 0.25, sample))
+        lag = asyncio.create_task(watch_lag(log, "frontend", lambda: settings.loop_lag_warn_s, sample))
         started()
         log.write("info", "frontend ready", url=running.url)
         await stop.wait()

@@ -32,7 +32,7 @@ from gateway.config.standin import at_address
 from gateway.config.watch import reload, watch
 from gateway.core.clock import Clock, SystemClock
 from gateway.observe.lag import watch_lag
-from gateway.observe.log import Log, make_log
+from gateway.observe.log import LEVELS, Log, make_log
 from gateway.observe.metrics import GENERATION, IN_FLIGHT, RELOADS, REPLIES, RESERVATIONS, CallMetrics
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.providers.transport import Transport
@@ -78,11 +78,14 @@ class ServiceHalf:
         self._publish = publish
         self.log.attach(asyncio.get_running_loop().call_later)
         self.publish()
-        lag_s = self.current.get().config.observe.loop_lag_warn_s
         self._tasks = [
             asyncio.create_task(watch(self.current, self.take)),
-            asyncio.create_task(watch_lag(self.log, "service", lag_s, self._sample)),
+            asyncio.create_task(watch_lag(self.log, "service", self.loop_lag_warn_s, self._sample)),
         ]
+
+    def loop_lag_warn_s(self) -> float:
+        """Event-loop lag that is worth a record, by the configuration in force."""
+        return self.kit.runtime.config.observe.loop_lag_warn_s
 
     def stalled_for_s(self) -> float:
         """How long a reader may take nothing, by the configuration in force."""
@@ -117,6 +120,7 @@ class ServiceHalf:
     def swap(self) -> None:
         """Put the current snapshot in force."""
         self.kit.runtime = self._runtime()
+        self.log.level = LEVELS[self.kit.runtime.config.observe.log_level]
         self._note_generation()
         self.publish()
         deployments = [d for entry in self.kit.runtime.catalogue.entries for d in entry.candidates]

@@ -21,8 +21,10 @@ EVERY_S = 0.5
 TASKS_EVERY = 10
 
 
-async def watch_lag(log: Log, role: str, warn_s: float, sample: Callable[[], None] = lambda: None) -> None:
-    """Measure until cancelled; lag above `warn_s` is logged. Gathered counts are handed over on the way.
+async def watch_lag(
+    log: Log, role: str, warn_s: Callable[[], float], sample: Callable[[], None] = lambda: None
+) -> None:
+    """Measure until cancelled; lag above `warn_s()` is logged. Gathered counts are handed over on the way.
 
     `sample` sets gauges of the caller's own; it must not wait.
     """
@@ -44,5 +46,5 @@ async def watch_lag(log: Log, role: str, warn_s: float, sample: Callable[[], Non
         if failures.count > told:
             told = failures.count
             log.write("error", "telemetry failed", count=told, traceback=failures.latest)
-        if lag_s > warn_s:
+        if lag_s > warn_s():
             log.write("warning", "event loop lag", lag_s=round(lag_s, 3))

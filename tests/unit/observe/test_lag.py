@@ -14,7 +14,7 @@ from tests.unit.pipeline.kits import KeptLog
 async def test_a_blocked_loop_is_measured_and_logged() -> None:
     """What blocks it for 0.2 s shows up as lag."""
     log, sampled = KeptLog(), []
-    task = asyncio.create_task(watch_lag(log, "lag-test", 0.05, lambda: sampled.append(1)))
+    task = asyncio.create_task(watch_lag(log, "lag-test", lambda: 0.05, lambda: sampled.append(1)))
     await asyncio.sleep(EVERY_S - 0.1)
     time.sleep(0.3)  # noqa: ASYNC251  # the thing to be measured
     await eventually(lambda: log.records("event loop lag"))
