@@ -224,20 +224,32 @@ class Reply:
             clocks.waiting_since_s = math.inf
 
     async def read(self) -> bytes:
-        """The whole body, at most `response_max_bytes` (an error body: at most 64 KB, then cut off)."""
-        is_error = self.status >= 400  # HTTP error statuses
-        limit = ERROR_BODY_MAX_BYTES if is_error else self._deployment.response_max_bytes
+        """The whole body, at most `response_max_bytes`.
+
+        Of an error's body: what came, up to 64 KB; its status says enough when the rest is late or lost.
+        """
+        if self.status >= 400:  # HTTP error statuses
+            return await self._read_error()
+        limit = self._deployment.response_max_bytes
         parts, size = [], 0
         while data := await self.next():
             size += len(data)
             if size > limit:
-                if is_error:
-                    break
                 raise GatewayError(
                     Kind.PROVIDER_INVALID, f"The provider's answer is larger than {limit} bytes (response_max_bytes)."
                 )
             parts.append(data)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def _read_error(self) -> bytes:
+        body = b""
+        try:
+            while len(body) < ERROR_BODY_MAX_BYTES and (data := await self.next()):
+                body += data
+        except GatewayError as error:
+            if error.kind is Kind.DEADLINE_EXCEEDED:
+                raise
+        return body[:ERROR_BODY_MAX_BYTES]
 
     async def close(self) -> None:
         """Give the connection back when the response was read to its end, else close it. Never raises."""

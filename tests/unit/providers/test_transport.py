@@ -467,6 +467,26 @@ async def test_an_error_body_is_cut_off_not_refused(transport: Transport) -> Non
         assert len(await reply.read()) <= 65_536
 
 
+async def test_half_an_error_body_is_an_error_body(transport: Transport) -> None:
+    """A refusal whose connection is lost, or whose rest is late, is still that refusal; the deadline stays one."""
+
+    async def cut(connection: Connection, _: bytes) -> None:
+        await connection.send(b"HTTP/1.1 429 X\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{")
+        connection.writer.close()
+
+    async def late(connection: Connection, _: bytes) -> None:
+        await connection.send(b"HTTP/1.1 429 X\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{")
+        await connection.closed()
+
+    async with loopback(cut) as server, reply_of(transport, server.url) as reply:
+        assert (reply.status, await reply.read()) == (429, b"{")
+    async with loopback(late) as server:
+        async with reply_of(transport, server.url, idle_s=0.1) as reply:
+            assert (reply.status, await reply.read()) == (429, b"{")
+        async with reply_of(transport, server.url, deadline_s=0.1) as reply:
+            assert (await failure(reply.read())).kind is Kind.DEADLINE_EXCEEDED
+
+
 async def test_a_bomb_counts_as_what_it_becomes(transport: Transport) -> None:
     """40 KB that would be 40 MB: refused by the cap on what was decompressed."""
     bomb = gzip.compress(b"\0" * 40_000_000)
