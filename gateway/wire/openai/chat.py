@@ -6,6 +6,7 @@ Not here: streamed answers (chunks.py), content (parts.py, messages.py), tools (
 
 from typing import Any
 
+from gateway.wire.foreign import is_foreign, openai_request, openai_response
 from gateway.wire.openai.fields import (
     boolean,
     integer,
@@ -138,8 +139,13 @@ def decode_request(obj: JsonObject) -> chat_pb2.ChatRequest:
     return request
 
 
-def encode_request(request: chat_pb2.ChatRequest) -> JsonObject:
-    """Return the request body of a message. Raises JsonInvalid for a JSON text in it that is none."""
+def encode_request(request: chat_pb2.ChatRequest, unsupported: list[str] | None = None) -> JsonObject:
+    """Return the request body of a message. Raises JsonInvalid for a JSON text in it that is none.
+
+    Of a message of another dialect, the paths of members that have no place here are added to `unsupported`.
+    """
+    if is_foreign(request.dialect):
+        request = openai_request(request, [] if unsupported is None else unsupported)
     return REQUEST.encode(request)
 
 
@@ -151,4 +157,4 @@ def decode_response(obj: JsonObject) -> chat_pb2.ChatResponse:
 
 def encode_response(response: chat_pb2.ChatResponse) -> JsonObject:
     """Return the JSON object of a whole answer. Raises JsonInvalid for a JSON text in it that is none."""
-    return RESPONSE.encode(response)
+    return RESPONSE.encode(openai_response(response) if is_foreign(response.dialect) else response)

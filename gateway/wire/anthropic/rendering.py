@@ -1,0 +1,200 @@
+"""A stream for an Anthropic client, whatever dialect it came in: the exact sequence of named events.
+
+Rules:
+- Chunks of this dialect are written as they came. Of others, the sequence is made: message_start, then per block
+  content_block_start, its deltas, content_block_stop, and at the end message_delta with the usage, message_stop.
+- One block is open at a time; only the first choice is shown. Usage at the end is the last that was reported.
+
+Not here: SSE framing, a stream that fails (errors.py).
+"""
+
+from typing import Any
+
+from gateway.wire.anthropic import DIALECT
+from gateway.wire.anthropic.answers import stop_reason_of
+from gateway.wire.anthropic.events import NamedEvent, NativeRenderer, delta_of
+from gateway.wire.anthropic.usage import mapped_usage
+from gateway.wire.json import dumps
+from gateway.wire.openai.mirror import JsonObject
+from gateway.wire.pb import chat_pb2, types_pb2
+
+_MARK = "\ue000"
+_KEYS = {"text": "text", "refusal": "text", "thinking": "thinking", "tool": "tool"}
+_EMPTY: dict[str, JsonObject] = {
+    "text": {"type": "text", "text": ""},
+    "thinking": {"type": "thinking", "thinking": "", "signature": ""},
+}
+
+
+class EventRenderer:
+    """Writes the events of one stream."""
+
+    __slots__ = ("_made", "_native")
+
+    def __init__(self) -> None:
+        self._native: NativeRenderer | None = None
+        self._made: _Sequence | None = None
+
+    def render(self, event: chat_pb2.ChatChunk | str) -> list[NamedEvent]:
+        """The events of a chunk: any number. Raises JsonInvalid, and ValueError for a text without its chunk."""
+        if isinstance(event, str):
+            if self._made is not None:
+                return self._made.text(event)
+        elif self._made is None and event.dialect != DIALECT:
+            self._made = _Sequence()
+        if self._made is not None:
+            return self._made.chunk(event)  # type: ignore[arg-type]  # a str was handled above
+        if self._native is None:
+            self._native = NativeRenderer()
+        return self._native.render(event)
+
+    def finish(self) -> list[NamedEvent]:
+        """What ends a complete stream."""
+        return self._made.end() if self._made is not None else []
+
+
+def _event(type_: str, **members: Any) -> NamedEvent:
+    return type_, dumps({"type": type_, **members})
+
+
+class _Sequence:
+    """The events made from chunks of other dialects."""
+
+    __slots__ = (
+        "_blocks",
+        "_count",
+        "_has_begun",
+        "_open",
+        "_repeated",
+        "_stop_reason",
+        "_stop_sequence",
+        "_usage",
+        "_wrap",
+    )
+
+    def __init__(self) -> None:
+        self._has_begun = False
+        self._blocks: dict[object, int] = {}
+        self._count = 0
+        self._open: int | None = None
+        self._repeated: chat_pb2.BlockDelta | None = None  # what a text stands for
+        self._wrap: tuple[bytes, bytes] | None = None  # the bytes around such a text, once known
+        self._stop_reason = "end_turn"
+        self._stop_sequence: str | None = None
+        self._usage = types_pb2.Usage()
+
+    def chunk(self, chunk: chat_pb2.ChatChunk) -> list[NamedEvent]:
+        out = [] if self._has_begun else [self._start(chunk)]
+        if chunk.HasField("usage"):
+            self._usage.CopyFrom(chunk.usage)
+        shown = [choice for choice in chunk.choices if not choice.index]
+        blocks = [block for choice in shown for block in choice.delta.blocks]
+        self._repeated = blocks[0] if len(blocks) == 1 else None
+        self._wrap = None
+        for block in blocks:
+            out += self._block(block)
+        for choice in shown:
+            if choice.finish_reason:
+                self._stop_reason = stop_reason_of(choice.finish_reason)
+            if choice.stop_sequence:
+                self._stop_reason, self._stop_sequence = "stop_sequence", choice.stop_sequence
+        return out
+
+    def text(self, words: str) -> list[NamedEvent]:
+        if not words:
+            return []
+        if self._wrap is not None:
+            return [("content_block_delta", self._wrap[0] + dumps(words) + self._wrap[1])]
+        if self._repeated is None:
+            raise ValueError("a text came, but the chunk before it has not exactly one text to replace")
+        out = self._block(with_words(self._repeated, words))
+        if out:
+            before, _, after = self._delta(with_words(self._repeated, _MARK))[1].partition(dumps(_MARK))
+            self._wrap = before, after
+        return out
+
+    def end(self) -> list[NamedEvent]:
+        out = [] if self._has_begun else [self._start(chat_pb2.ChatChunk())]
+        delta = {"stop_reason": self._stop_reason, "stop_sequence": self._stop_sequence}
+        return [
+            *out,
+            *self._closed(),
+            _event("message_delta", delta=delta, usage=mapped_usage(self._usage)),
+            _event("message_stop"),
+        ]
+
+    def _start(self, chunk: chat_pb2.ChatChunk) -> NamedEvent:
+        self._has_begun = True
+        message: JsonObject = {
+            "id": chunk.id or "msg_",
+            "type": "message",
+            "role": "assistant",
+            "model": chunk.model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": mapped_usage(chunk.usage),
+        }
+        return _event("message_start", message=message)
+
+    def _closed(self) -> list[NamedEvent]:
+        if self._open is None:
+            return []
+        index, self._open = self._open, None
+        return [_event("content_block_stop", index=index)]
+
+    def _opened(self, key: object, content_block: JsonObject) -> list[NamedEvent]:
+        out = self._closed()
+        index = self._blocks[key] = self._open = self._count
+        self._count += 1
+        return [*out, _event("content_block_start", index=index, content_block=content_block)]
+
+    def _block(self, block: chat_pb2.BlockDelta) -> list[NamedEvent]:
+        """The events of one increment; an empty one makes no event and opens no block."""
+        kind = block.WhichOneof("kind")
+        if kind == "thinking" and block.thinking.HasField("redacted"):
+            data = block.thinking.redacted.decode("utf-8", "replace")
+            return self._opened(("redacted", self._count), {"type": "redacted_thinking", "data": data})
+        if kind == "start" and block.start.HasField("tool_use"):
+            call = block.start.tool_use
+            fragment = chat_pb2.ToolDelta(id=call.id, name=call.name, arguments=call.arguments)
+            block, kind = chat_pb2.BlockDelta(block=block.block, tool=fragment), "tool"
+        if kind not in _KEYS:
+            return []
+        out = self._entered(block, kind)
+        return [*out, self._delta(block)] if _has_words(block) else out
+
+    def _entered(self, block: chat_pb2.BlockDelta, kind: str) -> list[NamedEvent]:
+        """Open the block of an increment unless it is open, or there is nothing to say in it yet."""
+        key = (_KEYS[kind], block.block)
+        if kind == "tool":
+            if key in self._blocks:  # a late fragment of a closed call still has its index
+                return []
+            start = {"type": "tool_use", "id": block.tool.id, "name": block.tool.name, "input": {}}
+            return self._opened(key, start)
+        if not _has_words(block) or (self._open is not None and self._blocks.get(key) == self._open):
+            return []
+        return self._opened(key, dict(_EMPTY[_KEYS[kind]]))
+
+    def _delta(self, block: chat_pb2.BlockDelta) -> NamedEvent:
+        index = self._blocks[_KEYS[block.WhichOneof("kind") or ""], block.block]
+        return _event("content_block_delta", index=index, delta=delta_of(block))
+
+
+def _has_words(block: chat_pb2.BlockDelta) -> bool:
+    thinking = block.thinking
+    return bool(block.text or block.refusal or block.tool.arguments or thinking.text or thinking.signature)
+
+
+def with_words(block: chat_pb2.BlockDelta, words: str) -> chat_pb2.BlockDelta:
+    """An increment with another text."""
+    made = chat_pb2.BlockDelta()
+    made.CopyFrom(block)
+    kind = block.WhichOneof("kind")
+    if kind == "thinking":
+        made.thinking.text = words
+    elif kind == "tool":
+        made.tool.arguments = words
+    else:
+        made.text = words
+    return made

@@ -1,0 +1,206 @@
+"""What one dialect must not see of another: a message reduced to the fields every dialect understands.
+
+Rules:
+- Pure, and made on a copy: the message given stays as it is.
+- `extra`, `nulls`, spellings (`content_form`) and opaque blocks belong to the dialect that wrote them: taken out.
+- What has no place in OpenAI's format is named in `unsupported` by its path; hints that change no answer are not
+  (cache markers, reasoning of earlier turns, the mark that a tool failed).
+
+Not here: the members of a format (openai/, anthropic/, ...), what is done about what is unsupported (the pipeline).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+from google.protobuf.message import Message as AnyMessage
+
+from gateway.wire.json import loads
+from gateway.wire.pb import chat_pb2, types_pb2
+
+M = TypeVar("M", bound=AnyMessage)
+
+OPENAI: Final = ("", "openai")
+EFFORT_BUDGETS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576, "max": 32000}
+"""Reasoning effort -> thinking budget in tokens, smallest first."""
+
+_OWN = frozenset(("extra", "nulls", "content_form", "dialect"))
+# Members kept in `extra` of a request that are not named as unsupported: mapped from there, or hints.
+_UNREPORTED: Final = {
+    "anthropic": frozenset(
+        ("messages", "system", "metadata", "stop_sequences", "tools", "tool_choice", "cache_control", "output_config")
+    )
+}
+_MEDIA = frozenset(("image", "document", "file"))
+
+
+def is_foreign(dialect: str) -> bool:
+    """Whether `extra` of a message of this dialect says nothing to the OpenAI format."""
+    return dialect not in OPENAI
+
+
+def stripped(message: M) -> M:
+    """A copy without what only its own dialect can read."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    _strip(copy)
+    return copy
+
+
+def _strip(message: Any) -> None:
+    for field, value in message.ListFields():
+        if field.name in _OWN:
+            message.ClearField(field.name)
+        elif field.type == field.TYPE_MESSAGE and not field.message_type.GetOptions().map_entry:
+            for nested in value if field.is_repeated else (value,):
+                _strip(nested)
+
+
+def effort_of(budget_tokens: int) -> str:
+    """The reasoning effort nearest to a thinking budget, from above."""
+    return next((effort for effort, budget in EFFORT_BUDGETS.items() if budget_tokens <= budget), "max")
+
+
+def extra_names(extra: str) -> list[str]:
+    """The members an `extra` holds, in order."""
+    return list(loads(extra.encode(), depth_max=1000)) if extra else []
+
+
+def openai_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> chat_pb2.ChatRequest:
+    """A request of another dialect as the OpenAI encoder takes it."""
+    plain = stripped(request)
+    if request.dialect in _UNREPORTED:
+        unsupported += _unknown(request, _UNREPORTED[request.dialect])
+    del plain.messages[:]
+    first = -1 if request.messages and is_lifted(request.messages[0]) else 0
+    for at, message in enumerate(request.messages, first):
+        plain.messages.extend(_turns(message, f"messages[{at}]", unsupported))
+    _tools(plain, unsupported)
+    if plain.HasField("thinking"):
+        if not plain.HasField("reasoning_effort"):
+            _effort(plain)
+        plain.ClearField("thinking")
+    for name in ("top_k", "cached_content", "safety_settings_json"):
+        if plain.HasField(name):
+            unsupported.append(name.removesuffix("_json"))
+            plain.ClearField(name)
+    return plain
+
+
+def is_lifted(message: types_pb2.Message) -> bool:
+    """Whether a first message stands for the member beside `messages` that holds the instructions."""
+    return message.role == "system" and not message.extra
+
+
+def _unknown(request: chat_pb2.ChatRequest, unreported: frozenset[str]) -> list[str]:
+    known = {field.name for field, _ in request.ListFields()}
+    return [name for name in extra_names(request.extra) if name not in known and name not in unreported]
+
+
+def _effort(request: chat_pb2.ChatRequest) -> None:
+    if request.thinking.HasField("budget_tokens") and request.thinking.type != "disabled":
+        request.reasoning_effort = effort_of(request.thinking.budget_tokens)
+
+
+def _tools(request: chat_pb2.ChatRequest, unsupported: list[str]) -> None:
+    kept = []
+    for at, tool in enumerate(request.tools):
+        if tool.HasField("function"):
+            tool.type = "function"
+            tool.ClearField("cache_control_json")
+            kept.append(tool)
+        elif tool.HasField("custom_json"):
+            kept.append(tool)
+        else:
+            unsupported.append(f"tools[{at}]")
+    if len(kept) != len(request.tools):
+        del request.tools[:]
+        request.tools.extend(kept)
+    if not request.tools:
+        request.ClearField("tool_choice")
+        request.ClearField("parallel_tool_calls")
+
+
+def _turns(message: types_pb2.Message, path: str, unsupported: list[str]) -> list[types_pb2.Message]:
+    """The turns a message becomes: results of tools first, each a turn of its own, then everything else."""
+    turns, rest = [], []
+    for at, block in enumerate(message.blocks):
+        where = f"{path}.content[{at}]"
+        if block.HasField("tool_result"):
+            result, media = _result(block.tool_result, where, unsupported)
+            turns.append(types_pb2.Message(role="tool", blocks=[types_pb2.Block(tool_result=result)]))
+            rest += media
+        else:
+            rest += plain_blocks([block], where, unsupported)
+    if rest or not turns:
+        role = "user" if message.role in ("user", "tool") else message.role
+        turn = types_pb2.Message(role=role, blocks=rest)
+        if not message.HasField("role"):
+            turn.ClearField("role")
+        if rest or message.role != "assistant":
+            turns.append(turn)
+    return turns
+
+
+def _result(
+    result: types_pb2.ToolResultBlock, path: str, unsupported: list[str]
+) -> tuple[types_pb2.ToolResultBlock, list[types_pb2.Block]]:
+    """A tool's answer as text, and what of it is no text: OpenAI's tool turns take text only."""
+    blocks = plain_blocks(result.blocks, path, unsupported)
+    text = [block for block in blocks if block.WhichOneof("kind") not in _MEDIA]
+    media = [block for block in blocks if block.WhichOneof("kind") in _MEDIA]
+    return types_pb2.ToolResultBlock(tool_use_id=result.tool_use_id, blocks=text), media
+
+
+def plain_blocks(blocks: Iterable[types_pb2.Block], path: str, unsupported: list[str]) -> list[types_pb2.Block]:
+    """The blocks OpenAI has a place for, without marks; thinking of earlier turns is left out."""
+    found = []
+    for block in blocks:
+        kind = block.WhichOneof("kind")
+        if kind == "thinking":
+            continue
+        if kind in (None, "opaque") or (kind == "image" and block.image.HasField("file_id")):
+            unsupported.append(path)
+            continue
+        if kind == "document" and block.document.HasField("content_json"):
+            found += _document_text(block.document)
+            continue
+        plain = stripped_block(block)
+        plain.ClearField("cache_control_json")
+        plain.ClearField("citations_json")
+        found.append(plain)
+    return found
+
+
+def stripped_block(block: types_pb2.Block) -> types_pb2.Block:
+    """A copy of a block without what only its own dialect can read."""
+    copy = types_pb2.Block()
+    copy.CopyFrom(block)
+    _strip(copy)
+    return copy
+
+
+def _document_text(document: types_pb2.DocumentBlock) -> list[types_pb2.Block]:
+    content = loads(document.content_json.encode(), depth_max=1000)
+    if isinstance(content, str):
+        return [types_pb2.Block(text=content)]
+    parts: Sequence[Any] = content if isinstance(content, list) else ()
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return [types_pb2.Block(text=text) for text in texts if isinstance(text, str)]
+
+
+def openai_response(response: chat_pb2.ChatResponse) -> chat_pb2.ChatResponse:
+    """A whole answer of another dialect as the OpenAI encoder takes it: one text, no opaque blocks."""
+    plain = stripped(response)
+    for choice in plain.choices:
+        choice.ClearField("native_finish_reason")
+        choice.ClearField("stop_sequence")
+        _join_texts(choice.message)
+    return plain
+
+
+def _join_texts(message: types_pb2.Message) -> None:
+    texts = [block.text for block in message.blocks if block.HasField("text")]
+    others = [block for block in message.blocks if block.WhichOneof("kind") not in ("text", "opaque", None)]
+    blocks = [*others, *([types_pb2.Block(text="".join(texts))] if texts else [])]
+    del message.blocks[:]
+    message.blocks.extend(blocks)
