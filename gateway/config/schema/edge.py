@@ -142,12 +142,18 @@ class Link(Section):
         None, "Shared secret both ends prove over TCP; a unix socket needs none.", reloads=False
     )
     credit_bytes: int = setting(
-        262_144, "Bytes in flight per call before the sender waits for the receiver.", unit="bytes", ge=16_384
+        262_144,
+        "Bytes in flight per call before the sender waits for the receiver.",
+        unit="bytes",
+        reloads=False,
+        ge=16_384,
     )
     part_bytes: int = setting(
         262_144, "Size of the parts a large body travels in.", unit="bytes", reloads=False, ge=4096, le=2 * MIB
     )
-    queue_max_calls: int = setting(20_000, "Calls open on one link before new ones are shed.", unit="calls", ge=1)
+    queue_max_calls: int = setting(
+        20_000, "Calls open on one link before new ones are shed.", unit="calls", reloads=False, ge=1
+    )
     reconnect: Backoff = setting(Backoff, "Waits between tries to reach a lost service.", reloads=False)
 
 
@@ -161,6 +167,11 @@ class Process(Section):
         "auto", "Event loop; `auto` = uvloop where it is installed.", reloads=False
     )
     drain_s: float = setting(
-        30.0, "Time running calls get to finish after SIGTERM before they are cut.", unit="seconds", ge=0, le=3600
+        30.0,
+        "Time running calls get to finish after SIGTERM before they are cut.",
+        unit="seconds",
+        reloads=False,
+        ge=0,
+        le=3600,
     )
     restart: Backoff = setting(Backoff, "Waits before a process that died is started again.", reloads=False)
