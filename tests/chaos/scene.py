@@ -38,7 +38,7 @@ def layer_of(upstream: Upstream, refusing_port: int) -> Layer:
         return {"names": [f"{name}-*"], "candidates": [{"provider": provider_name}]}
 
     return {
-        "process": {"drain_s": 1},
+        "process": {"drain_s": 1, "frontends": 1},
         "observe": {"log_format": "json", "log_level": "info"},
         "policies": {"retry": {"backoff_base_s": 60, "backoff_max_s": 60}},
         "providers": {

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import aiohttp
 import psutil
+import pytest
 
 from tests.chaos.callers import Callers, Ending, callers
 from tests.support.served import Served, served
@@ -25,14 +26,14 @@ STREAMS = 100
 
 
 @contextmanager
-def draining(drain_s: float) -> Iterator[Served]:
+def draining(drain_s: float, *arguments: str) -> Iterator[Served]:
     """A gateway with that much time to drain."""
     layer = {
-        "process": {"drain_s": drain_s},
+        "process": {"drain_s": drain_s, "frontends": 1},
         "observe": {"log_format": "json", "log_level": "info"},
         "policies": {"retry": {"attempts_max": 1}},
     }
-    with served(layer) as running:
+    with served(layer, arguments=arguments) as running:
         yield running
 
 
@@ -87,9 +88,10 @@ async def test_streams_finish() -> None:
         assert settled_in_log(running) == STREAMS
 
 
-async def test_streams_that_last_too_long_are_cut_explicitly() -> None:
+@pytest.mark.parametrize("arguments", [(), ("--single",)], ids=["served", "single"])
+async def test_streams_that_last_too_long_are_cut_explicitly(arguments: tuple[str, ...]) -> None:
     """When the time is up, each stream ends with an error of ours over both protocols, and all are settled."""
-    with draining(2) as running:
+    with draining(2, *arguments) as running:
         async with callers(running) as made:
             calls = await begin(running, made, chunks=600)
             started_s = time.monotonic()

@@ -144,6 +144,7 @@ async def _lose_link(scene: Scene) -> float:
     await occupant.ask(occupying := model_of("narrow-streaming", "sse"))
     await occupant.first()
     await queued.ask(never := model_of("narrow-streaming", "sse"))
+    watched = asyncio.create_task(scene.callers.ask("sse", model_of("streaming", "sse")))
     await asyncio.sleep(0.15)
     killed_s = time.monotonic()
     scene.gateway.signal(signal.SIGKILL, "frontend-1")
@@ -153,6 +154,7 @@ async def _lose_link(scene: Scene) -> float:
     await eventually(lambda: all(s.gone_s for s in sightings), "every connection ends", every_s=0.005)
     await settled(scene.gateway, within_s=20)  # its /metrics comes from the next frontend
     assert not scene.upstream.of(never)
+    assert not (await asyncio.wait_for(watched, 10)).is_complete, "a truncated stream looked whole"
     for visitor in (*visitors, connecting, occupant, queued):
         await visitor.leave()
     return max(not_connecting_s, *(s.gone_s or 0.0 for s in sightings)) - killed_s

@@ -109,15 +109,15 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
-async def stalled_http(stage: Stage) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
-    """An SSE client with a small window that reads its first bytes and no more; gives how to read the rest."""
+async def raw_post(stage: Stage, model: str, *, is_stream: bool) -> AsyncIterator[socket.socket]:
+    """An HTTP client with a small window that reads the beginning of its answer and no more."""
     host, port = stage.gateway.url.removeprefix("http://").split(":")
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
     sock.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(sock, (host, int(port)))
-    body = json.dumps(body_of("flood", is_stream=True)).encode()
+    body = json.dumps(body_of(model, is_stream=is_stream)).encode()
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {stage.gateway.key}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -125,19 +125,24 @@ async def stalled_http(stage: Stage) -> AsyncIterator[Callable[[], Awaitable[Any
     try:
         await loop.sock_sendall(sock, head.encode() + body)
         assert (await loop.sock_recv(sock, 12)) == b"HTTP/1.1 200"
+        yield sock
+    finally:
+        sock.close()
+
+
+@asynccontextmanager
+async def stalled_http(stage: Stage) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+    """An SSE client that stalls; gives how to read the rest."""
+    async with raw_post(stage, "flood", is_stream=True) as sock:
 
         async def rest() -> bytes:
             tail = b""
-            try:
-                while data := await asyncio.wait_for(loop.sock_recv(sock, 1 << 20), 10):
+            with contextlib.suppress(ConnectionError):
+                while data := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 1 << 20), 10):
                     tail = (tail + data)[-2000:]
-            except ConnectionError:
-                return tail
             return tail
 
         yield rest
-    finally:
-        sock.close()
 
 
 @asynccontextmanager
@@ -228,6 +233,17 @@ async def still(read: Callable[[], int], for_s: float = 0.6, within_s: float = 1
         await asyncio.sleep(0.05)
         if read() != value:
             value, since_s = read(), time.monotonic()
+
+
+async def test_whole_answer_that_nobody_reads(stage: Stage) -> None:
+    """A large JSON answer: the call is settled at once, its connection is ended after `stalled_for_s`."""
+    gateway = stage.gateway
+    if not isinstance(gateway, InProcess):
+        pytest.skip("the connection is counted in process")
+    async with raw_post(stage, unique("sim-huge-body-16"), is_stream=False):
+        await eventually(lambda: gateway.half.kit.in_flight == 0 and gateway.whole.http.edge.replies, "only the answer")
+        await eventually(lambda: not gateway.whole.http.edge.replies, "the answer is given up", within_s=15)
+    await settled(gateway)
 
 
 async def test_reader_that_goes_on_loses_nothing(stage: Stage) -> None:

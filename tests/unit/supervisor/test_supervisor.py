@@ -33,6 +33,7 @@ def term(*_):
         sys.exit(0)
 signal.signal(signal.SIGTERM, term)
 signal.signal(signal.SIGHUP, lambda *_: note("hup"))
+signal.signal(signal.SIGUSR1, lambda *_: note("notice"))
 signal.signal(signal.SIGINT, lambda *_: note("int"))
 note("start")
 if behaviour.startswith("exit"):
@@ -58,7 +59,12 @@ class Running:
     def __init__(self, folder: Path, children: dict[str, tuple[str, str]], policy: dict[str, float]) -> None:
         self.folder = folder
         specs = [
-            {"name": name, "role": role, "argv": [sys.executable, "-c", CHILD, str(folder / name), behaviour]}
+            {
+                "name": name,
+                "role": role,
+                "argv": [sys.executable, "-c", CHILD, str(folder / name), behaviour],
+                "notice": signal.SIGUSR1 if role == "service" else None,
+            }
             for name, (role, behaviour) in children.items()
         ]
         self.process = subprocess.Popen(
@@ -257,3 +263,17 @@ def test_the_supervisor_stays_light() -> None:
     heavy = ("grpc", "aiohttp", "pydantic", "dynaconf", "google.protobuf", "asyncio")
     code = f"import gateway.supervisor, sys; sys.exit(any(m in sys.modules for m in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_service_knows_of_the_stop_before_its_turn(supervise: Callable[..., Running]) -> None:
+    """A child with a notice gets it while frontends still drain, once, and SIGTERM only when they are gone."""
+    running = supervise({"service": ("service", "good"), "frontend": ("frontend", "slow")})
+    for name in ("service", "frontend"):
+        running.started(name)
+    running.process.send_signal(signal.SIGTERM)
+    assert running.end()[0] == 0
+    [(_, noticed)] = running.notes("service", "notice")
+    [(_, frontend_ended)] = running.notes("frontend", "end")
+    [(_, told)] = running.notes("service", "term")
+    assert noticed < frontend_ended <= told
+    assert not running.notes("frontend", "notice")
