@@ -111,5 +111,6 @@ def call_context(
         peer=peer(headers, address, is_forwarded_for_trusted=http.is_forwarded_for_trusted),
         profile="default",
         dialect="openai",
+        takes_json=True,
         protocol="http",
     )

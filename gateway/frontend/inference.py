@@ -24,7 +24,7 @@ from gateway.frontend.body import read_json
 from gateway.frontend.context import call_context
 from gateway.frontend.reply import Reply
 from gateway.rpc import contract
-from gateway.rpc.contract import CallContext, Caller, Event, Head, Item, Method
+from gateway.rpc.contract import CallContext, Caller, Event, Head, Item, Method, Raw
 from gateway.wire import json
 from gateway.wire.openai import chat, chunks, completions, embeddings
 
@@ -104,10 +104,13 @@ async def answer_whole(items: AsyncGenerator[Item, None], encode: Callable[[Any]
                 reply.headers = item.headers
             else:
                 trailers = item.trailers
-    if not isinstance(event, Message):
-        raise GatewayError(Kind.INTERNAL, "The call ended without an answer.")
     render_s = time.perf_counter()
-    body = json.dumps(encode(event))
+    if type(event) is Raw:
+        body = event.json
+    elif isinstance(event, Message):
+        body = json.dumps(encode(event))
+    else:
+        raise GatewayError(Kind.INTERNAL, "The call ended without an answer.")
     render_ms = (time.perf_counter() - render_s) * 1000
     lines = answer.header_lines(reply.headers, reply.profile)
     if reply.http.has_server_timing:

@@ -25,7 +25,7 @@ from gateway.pipeline.progress import Progress, Try
 from gateway.providers.registry import DIALECTS
 from gateway.providers.transport import Reply
 from gateway.providers.upstream import StreamDecoder
-from gateway.rpc.contract import Batch, Method
+from gateway.rpc.contract import Batch, Method, Raw
 
 OK_STATUS = 200
 HELD_MAX_EVENTS = 1000
@@ -40,6 +40,7 @@ class Order:
     model: str
     entry: Entry
     deadline_s: float
+    raw_dialect: str = ""  # the caller takes a whole answer of this dialect as it is; empty = of none
 
 
 class Attempts:
@@ -110,7 +111,11 @@ class Attempts:
         if reply.status != OK_STATUS:
             raise dialect.classify(reply.status, reply.headers, await reply.read())
         if not order.method.is_stream:
-            message = dialect.decode_reply(order.method, await reply.read())
+            body = await reply.read()
+            if deployment.dialect == order.raw_dialect:
+                self._progress.usage = dialect.usage_of_reply(order.method, body)
+                return [Raw(body)]
+            message = dialect.decode_reply(order.method, body)
             self._progress.usage = message.usage if message.HasField("usage") else None  # type: ignore[attr-defined]  # all replies have it
             return [message]
         if reply.media_type != "text/event-stream":

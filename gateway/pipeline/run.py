@@ -91,7 +91,8 @@ def _accept(
     progress.model = request.model  # type: ignore[attr-defined]  # every inference request has it
     progress.identity = identify(runtime, context, now_unix_s)
     progress.entry, progress.shape = admit(runtime, progress.identity, request)
-    return Order(method, request, progress.model, progress.entry, deadline_s)
+    raw_dialect = context.dialect if context.takes_json else ""
+    return Order(method, request, progress.model, progress.entry, deadline_s, raw_dialect)
 
 
 async def _reserve(kit: Kit, progress: Progress) -> Reservation:

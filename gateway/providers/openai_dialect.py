@@ -4,6 +4,7 @@ Rules:
     - The body sent equals the client's but for what the configuration changes: model name, forced,
       dropped and renamed parameters, and usage asked of streams.
     - Usage the client did not ask for is taken out of what it gets.
+    - A whole answer for a client of this very format may pass as it is (`usage_of_reply`): same bytes, same checks.
     - A stream is complete when it said `[DONE]`, or when every choice it showed has a finish reason and
       it ended between frames.
     - An answer is classified by status, then by the error's `code` and `type`, never by its message.
@@ -27,6 +28,7 @@ from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_af
 from gateway.rpc.contract import CHAT, COMPLETE, EMBED, STREAM_CHAT, STREAM_COMPLETE, Event, Method
 from gateway.wire import json
 from gateway.wire.openai import chat, chunks, completions, embeddings
+from gateway.wire.openai.usage import USAGE
 from gateway.wire.pb import completions_pb2, types_pb2
 from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
 
@@ -83,6 +85,17 @@ def configured(body: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
 
 def decode_reply(method: Method, body: bytes) -> Message:
     """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
+    reply: Message = _DECODE[method.name](_answer(method, body))
+    return reply
+
+
+def usage_of_reply(method: Method, body: bytes) -> types_pb2.Usage | None:
+    """The usage in a whole answer, which is checked as `decode_reply` does and otherwise left alone."""
+    usage = _answer(method, body).get("usage")
+    return USAGE.made(usage) if type(usage) is dict else None
+
+
+def _answer(method: Method, body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
     except json.JsonInvalid as error:
@@ -93,8 +106,7 @@ def decode_reply(method: Method, body: bytes) -> Message:
         raise in_band_error(answer["error"])
     if not isinstance(answer.get(_REQUIRED[method.name]), list):
         raise _invalid(f"its answer has no list `{_REQUIRED[method.name]}`")
-    reply: Message = _DECODE[method.name](answer)
-    return reply
+    return answer
 
 
 def stream_decoder(method: Method, request: Message, deployment: Deployment) -> OpenAIStreamDecoder:

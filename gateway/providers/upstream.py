@@ -1,7 +1,7 @@
 """What a dialect is made of: the shapes every upstream wire format fills in.
 
 Rules:
-    - A dialect is a module with `NAME`, `encode`, `decode_reply`, `stream_decoder` and `classify`:
+    - A dialect is a module with `NAME`, `encode`, `decode_reply`, `usage_of_reply`, `stream_decoder` and `classify`:
       pure functions and one pure object; registry.py lists them.
     - A decoder gives events as they come and says at the end whether the stream was complete.
 Not here:
@@ -70,6 +70,10 @@ class Dialect(Protocol):
 
     def decode_reply(self, method: Method, body: bytes) -> Message:
         """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
+        ...
+
+    def usage_of_reply(self, method: Method, body: bytes) -> types_pb2.Usage | None:
+        """The usage in a whole answer that its reader gets as it is. Raises as `decode_reply` does."""
         ...
 
     def stream_decoder(self, method: Method, request: Message, deployment: Deployment) -> StreamDecoder:

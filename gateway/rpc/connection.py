@@ -18,7 +18,7 @@ import grpc
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.rpc import frames
-from gateway.rpc.contract import CallContext, Head, Tail
+from gateway.rpc.contract import CallContext, Head, Raw, Tail
 from gateway.rpc.options import FRAME_COST_BYTES, PATH, LinkObserver, LinkOptions
 from gateway.rpc.outbox import Outbox
 from gateway.rpc.status import from_error
@@ -32,11 +32,11 @@ class _Lost:
 
 
 LOST: Final = _Lost()
-Received = str | bytes | Head | Tail | GatewayError | _Lost
+Received = str | bytes | Raw | Head | Tail | GatewayError | _Lost
 
 
 class ClientCall:
-    """What arrived for one call and was not taken yet: str and bytes are events, anything else ends or heads."""
+    """What arrived for one call and was not taken yet: str, bytes and Raw are events, anything else ends or heads."""
 
     __slots__ = ("_connection", "_owed_bytes", "_parts", "_parts_bytes", "_waiter", "items", "number")
 
@@ -70,7 +70,7 @@ class ClientCall:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def add_part(self, data: bytes, *, is_last: bool) -> None:
+    def add_part(self, data: bytes, *, is_last: bool, is_json: bool) -> None:
         """Keep a part of a large event; the reader sees it when it is whole."""
         parts = self._parts = self._parts or []
         parts.append(data)
@@ -81,7 +81,8 @@ class ClientCall:
             self.add(GatewayError(Kind.INTERNAL, "an event of the service is larger than this frontend accepts"))
         elif is_last:
             self._parts, self._parts_bytes = None, 0
-            self.add(b"".join(parts), cost_bytes)
+            payload = b"".join(parts)
+            self.add(Raw(payload) if is_json else payload, cost_bytes)
         else:
             self._owed_bytes += cost_bytes
             if not self.items:  # the reader waits for this very event: let it go on arriving
@@ -209,13 +210,16 @@ class Connection:
         elif kind == "event":
             payload = frame.event
             call.add(payload, len(payload) + FRAME_COST_BYTES)
+        elif kind == "json":
+            answer = Raw(frame.json)
+            call.add(answer, len(answer.json) + FRAME_COST_BYTES)
         elif kind == "head":
             call.add(Head(dict(frame.head.headers)))
         elif kind == "end":
             del self.calls[frame.call]
             call.add(_ending(frame.end))
         elif kind == "part":
-            call.add_part(frame.part.data, is_last=frame.part.is_last)
+            call.add_part(frame.part.data, is_last=frame.part.is_last, is_json=frame.part.is_json)
 
     def _take_notice(self, frame: link_pb2.Frame, kind: str | None) -> None:
         if kind == "drain":

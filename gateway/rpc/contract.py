@@ -6,6 +6,7 @@ Rules:
       rest; whatever came before it still holds.
     - An event is a message of the method's reply type, or a `str`: the previous message of this call
       again, with this text in its one increment: text, reasoning or tool arguments (see `with_text`).
+    - The one event of a call without stream may be a `Raw` instead, if its context `takes_json`.
     - Closing the generator cancels the call. Of the dispatch itself (and in process) it returns when the
       provider's connection is closed and the reservation is settled; over the link, at once.
 Not here:
@@ -24,7 +25,16 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2, link_pb2, models_pb2
 
 CallContext: TypeAlias = link_pb2.CallContext
-Event: TypeAlias = Message | str
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A whole answer as the provider sent it: JSON of the context's dialect, of the right shape."""
+
+    json: bytes
+
+
+Event: TypeAlias = Message | str | Raw
 Batch: TypeAlias = list[Event]
 
 

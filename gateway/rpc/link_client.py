@@ -25,7 +25,7 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.connection import ClientCall, Connection, Received, open_stream
-from gateway.rpc.contract import Batch, CallContext, Head, Item, Method, Tail
+from gateway.rpc.contract import Batch, CallContext, Head, Item, Method, Raw, Tail
 from gateway.rpc.options import LinkObserver, LinkOptions, channel_arguments
 from gateway.rpc.outbox import OutboxClosed
 
@@ -265,7 +265,7 @@ def _gather(method: Method, received: list[Received]) -> list[Any]:
     items: list[Any] = []
     batch: Batch = []
     for one in received:
-        if type(one) is str:
+        if type(one) is str or type(one) is Raw:
             batch.append(one)
             continue
         if type(one) is bytes:

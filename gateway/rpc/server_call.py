@@ -3,6 +3,7 @@
 Rules:
     - States: assembling (parts arrive) -> running (a task) -> over. `stop` is right in each of them.
     - The generator is closed before the call's end is sent, except when the reader itself is gone.
+    - Of a call without stream nothing is sent before its end is known: head, event and end leave together.
     - A call without credit waits; after `stalled_for_s` it ends with STALLED_READER.
     - Anything but GatewayError raised by the dispatch is a bug: one traceback in the log, INTERNAL outside.
 Not here:
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.rpc import frames
-from gateway.rpc.contract import METHODS, Batch, CallContext, Head, Tail
+from gateway.rpc.contract import METHODS, Batch, CallContext, Event, Head, Item, Raw, Tail
 from gateway.rpc.options import FRAME_COST_BYTES
 from gateway.rpc.outbox import OutboxClosed
 from gateway.wire.pb import link_pb2
@@ -39,7 +41,9 @@ class ServerCall:
         "_credit_bytes",
         "_deadline",
         "_failure",
+        "_held",
         "_is_stopped",
+        "_last_frames",
         "_link",
         "_method",
         "_parts",
@@ -65,6 +69,8 @@ class ServerCall:
         self._deadline: asyncio.TimerHandle | None = None
         self._is_stopped = False
         self._failure: GatewayError | None = None  # what to say of a stopped call; None: nobody listens
+        self._held: Head | None = None  # of a call without stream, until it ends
+        self._last_frames = 1  # how many leave with the end
 
     @property
     def is_assembling(self) -> bool:
@@ -135,7 +141,7 @@ class ServerCall:
         if ending is None:
             return
         try:
-            await self._send(ending)
+            await self._send(ending, self._last_frames)
         except OutboxClosed:
             return
         except asyncio.CancelledError:
@@ -157,24 +163,62 @@ class ServerCall:
         except Exception:  # noqa: BLE001  # a bug of the service ends one call, not the link
             _log.exception("call failed", extra={"request_id": self._context.request_id})
             failure = GatewayError(Kind.INTERNAL, "internal error")
-        return frames.failed(self.number, failure)
+        ending = frames.failed(self.number, failure)
+        if self._held is None:
+            return ending
+        self._last_frames = 2
+        return frames.head(self.number, self._held.headers) + ending
 
     async def _carry(self) -> bytes:
-        """Send everything the dispatch yields; returns the end frame of a complete call."""
-        ending: bytes | None = None
+        """Run the dispatch; returns what is left to send of a complete call: its end frame, or all of it."""
         request = self._decode()
         async with aclosing(self._link.dispatch(self._method, request, self._context)) as items:
             del request
-            async for item in items:
-                if type(item) is list:
-                    await self._send_batch(item)
-                elif type(item) is Head:
-                    await self._send(frames.head(self.number, item.headers))
-                elif type(item) is Tail:
-                    ending = frames.complete(self.number, item.trailers)
+            if self._method.is_stream:
+                ending = await self._carry_stream(items)
+            else:
+                ending = await self._carry_whole(items)
+        return ending
+
+    async def _carry_stream(self, items: AsyncGenerator[Item, None]) -> bytes:
+        ending: bytes | None = None
+        async for item in items:
+            if type(item) is list:
+                await self._send_batch(item)
+            elif type(item) is Head:
+                await self._send(frames.head(self.number, item.headers))
+            elif type(item) is Tail:
+                ending = frames.complete(self.number, item.trailers)
         if ending is None:
             raise RuntimeError(f"{self._method.name} ended without a Tail")
         return ending
+
+    async def _carry_whole(self, items: AsyncGenerator[Item, None]) -> bytes:
+        events: Batch = []
+        tail: Tail | None = None
+        async for item in items:
+            if type(item) is list:
+                events += item
+            elif type(item) is Head:
+                self._held = item
+            elif type(item) is Tail:
+                tail = item
+        if tail is None:
+            raise RuntimeError(f"{self._method.name} ended without a Tail")
+        if self._held is not None and len(events) == 1:
+            whole = frames.whole(self.number, self._held.headers, events[0], tail.trailers)
+            if len(whole) <= self._link.part_bytes:
+                self._last_frames = 3
+                return whole
+        return await self._carry_in_pieces(events, tail)
+
+    async def _carry_in_pieces(self, events: Batch, tail: Tail) -> bytes:
+        """What does not fit one chunk."""
+        head, self._held = self._held, None
+        if head is not None:
+            await self._send(frames.head(self.number, head.headers))
+        await self._send_batch(events)
+        return frames.complete(self.number, tail.trailers)
 
     def _decode(self) -> Message:
         payload, self._request = self._request, b""
@@ -200,23 +244,27 @@ class ServerCall:
                 pending.frames.add(call=number, text=event)
                 cost = frames.text_cost(event)
             else:
-                payload = event.SerializeToString()  # type: ignore[union-attr]  # a message
+                payload = _payload(event)
+                is_json = type(event) is Raw
                 cost = len(payload) + FRAME_COST_BYTES
                 if cost > part_bytes:
                     if count:
                         await self._send(pending.SerializeToString(), count)
                         pending, count, size_bytes = link_pb2.FrameBatch(), 0, 0
-                    await self._send_parts(payload)
+                    await self._send_parts(payload, is_json=is_json)
                     continue
-                pending.frames.add(call=number, event=payload)
+                if is_json:
+                    pending.frames.add(call=number, json=payload)
+                else:
+                    pending.frames.add(call=number, event=payload)
             count += 1
             size_bytes += cost
             self._credit_bytes -= cost
         if count:
             await self._send(pending.SerializeToString(), count)
 
-    async def _send_parts(self, payload: bytes) -> None:
-        for chunk, cost in frames.parts(self.number, payload, self._link.part_bytes):
+    async def _send_parts(self, payload: bytes, *, is_json: bool) -> None:
+        for chunk, cost in frames.parts(self.number, payload, self._link.part_bytes, is_json=is_json):
             if self._credit_bytes <= 0:
                 await self._credit()
             self._credit_bytes -= cost
@@ -241,3 +289,8 @@ class ServerCall:
             raise GatewayError(Kind.STALLED_READER, message) from None
         finally:
             self._waiter = None
+
+
+def _payload(event: Event) -> bytes:
+    """The bytes of an event that is no text."""
+    return event.json if type(event) is Raw else event.SerializeToString()  # type: ignore[union-attr]  # a message

@@ -107,9 +107,11 @@ async def _messages(caller: Caller, method: Method, request: Message, context: A
                     context.set_trailing_metadata(tuple(item.trailers.items()))
                 else:
                     for event in item:
-                        if not isinstance(event, str):
+                        if isinstance(event, str):
+                            yield with_text(template, event)
+                        elif isinstance(event, Message):  # a Raw is not asked for here
                             template = event
-                        yield with_text(template, event) if isinstance(event, str) else event
+                            yield event
     except GatewayError as error:
         if not has_head:
             await context.send_initial_metadata(_metadata(error.headers, call))

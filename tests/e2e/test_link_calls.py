@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.rpc.contract import CHAT, STREAM_CHAT, CallContext, Head, Item, Tail
+from gateway.rpc.contract import CHAT, STREAM_CHAT, CallContext, Head, Item, Raw, Tail
 from gateway.rpc.options import LinkOptions
 from gateway.wire.pb import chat_pb2, link_pb2
 from tests.e2e.link_toy import WAIT_S, Toy, events, failure_of, for_ever, linked, never, take_all, until
@@ -320,3 +320,34 @@ async def test_cleanup_is_cancelled_once(how: str) -> None:
         finish.set()
         await asyncio.wait_for(settled.wait(), WAIT_S)
         await until(lambda: link.toy.closed == ["call"])
+
+
+async def raw(request: chat_pb2.ChatRequest, context: CallContext) -> AsyncGenerator[Item, None]:
+    """A whole answer of `user` bytes as it is."""
+    yield Head({"n": request.user})
+    yield [Raw(b"x" * int(request.user))]
+    yield Tail({})
+
+
+@pytest.mark.parametrize("size", [0, 1, 10_000, 300_000])
+async def test_a_raw_answer_arrives_as_it_is(size: int) -> None:
+    """Also in parts, and it is not taken for a message."""
+    options = LinkOptions(part_bytes=4096)
+    async with linked(Toy(raw=raw), options, options) as link:
+        items = await take_all(link.client(CHAT, chat_pb2.ChatRequest(model="raw", user=str(size)), CallContext()))
+    assert items == [Head({"n": str(size)}), [Raw(b"x" * size)], Tail({})]
+
+
+async def test_the_head_of_a_failed_call_arrives_too() -> None:
+    """A call without stream keeps its head back until it ends, however it ends."""
+
+    async def refuse(request: chat_pb2.ChatRequest, context: CallContext) -> AsyncGenerator[Item, None]:
+        yield Head({"a": "b"})
+        raise GatewayError(Kind.RATE_LIMITED, "slow down")
+
+    async with linked(Toy(refuse=refuse)) as link:
+        call, items = link.client(CHAT, chat_pb2.ChatRequest(model="refuse"), CallContext()), []
+        with pytest.raises(GatewayError, match="slow down"):
+            async for item in call:
+                items.append(item)  # noqa: PERF401  # what came before the failure
+    assert items == [Head({"a": "b"})]

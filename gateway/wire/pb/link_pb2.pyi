@@ -28,7 +28,7 @@ class FrameBatch(_message.Message):
     def __init__(self, frames: _Optional[_Iterable[_Union[Frame, _Mapping]]] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("call", "hello", "open", "head", "event", "text", "end", "cancel", "credit", "drain", "part", "settings")
+    __slots__ = ("call", "hello", "open", "head", "event", "text", "end", "cancel", "credit", "drain", "part", "settings", "json")
     CALL_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +41,7 @@ class Frame(_message.Message):
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
     call: int
     hello: Hello
     open: Open
@@ -53,7 +54,8 @@ class Frame(_message.Message):
     drain: Drain
     part: Part
     settings: Settings
-    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., head: _Optional[_Union[Head, _Mapping]] = ..., event: _Optional[bytes] = ..., text: _Optional[str] = ..., end: _Optional[_Union[End, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[int] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., part: _Optional[_Union[Part, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ...) -> None: ...
+    json: bytes
+    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., head: _Optional[_Union[Head, _Mapping]] = ..., event: _Optional[bytes] = ..., text: _Optional[str] = ..., end: _Optional[_Union[End, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[int] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., part: _Optional[_Union[Part, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., json: _Optional[bytes] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol", "instance", "generation", "credit_bytes", "part_bytes", "secret")
@@ -84,7 +86,7 @@ class Open(_message.Message):
     def __init__(self, method: _Optional[str] = ..., context: _Optional[_Union[CallContext, _Mapping]] = ..., request: _Optional[bytes] = ..., is_in_parts: _Optional[bool] = ...) -> None: ...
 
 class CallContext(_message.Message):
-    __slots__ = ("credential", "request_id", "timeout_ms", "traceparent", "peer", "profile", "dialect", "protocol", "headers")
+    __slots__ = ("credential", "request_id", "timeout_ms", "traceparent", "peer", "profile", "dialect", "protocol", "headers", "takes_json")
     class HeadersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +103,7 @@ class CallContext(_message.Message):
     DIALECT_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     HEADERS_FIELD_NUMBER: _ClassVar[int]
+    TAKES_JSON_FIELD_NUMBER: _ClassVar[int]
     credential: str
     request_id: str
     timeout_ms: int
@@ -110,7 +113,8 @@ class CallContext(_message.Message):
     dialect: str
     protocol: str
     headers: _containers.ScalarMap[str, str]
-    def __init__(self, credential: _Optional[str] = ..., request_id: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., peer: _Optional[str] = ..., profile: _Optional[str] = ..., dialect: _Optional[str] = ..., protocol: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    takes_json: bool
+    def __init__(self, credential: _Optional[str] = ..., request_id: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., peer: _Optional[str] = ..., profile: _Optional[str] = ..., dialect: _Optional[str] = ..., protocol: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., takes_json: _Optional[bool] = ...) -> None: ...
 
 class Head(_message.Message):
     __slots__ = ("headers",)
@@ -126,12 +130,14 @@ class Head(_message.Message):
     def __init__(self, headers: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Part(_message.Message):
-    __slots__ = ("data", "is_last")
+    __slots__ = ("data", "is_last", "is_json")
     DATA_FIELD_NUMBER: _ClassVar[int]
     IS_LAST_FIELD_NUMBER: _ClassVar[int]
+    IS_JSON_FIELD_NUMBER: _ClassVar[int]
     data: bytes
     is_last: bool
-    def __init__(self, data: _Optional[bytes] = ..., is_last: _Optional[bool] = ...) -> None: ...
+    is_json: bool
+    def __init__(self, data: _Optional[bytes] = ..., is_last: _Optional[bool] = ..., is_json: _Optional[bool] = ...) -> None: ...
 
 class End(_message.Message):
     __slots__ = ("state", "error", "trailers")

@@ -609,6 +609,11 @@ class CallContext(betterproto2.Message):
     request headers on the allow-list, lower case
     """
 
+    takes_json: "bool" = betterproto2.field(10, betterproto2.TYPE_BOOL)
+    """
+    a whole answer may come as JSON text of `dialect`, as the provider sent it
+    """
+
 
 default_message_pool.register_message("gateway.v1", "CallContext", CallContext)
 
@@ -1405,6 +1410,11 @@ class Frame(betterproto2.Message):
     service -> frontend: after Hello and after every reload
     """
 
+    json: "bytes | None" = betterproto2.field(13, betterproto2.TYPE_BYTES, optional=True, group="kind")
+    """
+    a whole answer as JSON text, instead of an event; only if CallContext.takes_json
+    """
+
 
 default_message_pool.register_message("gateway.v1", "Frame", Frame)
 
@@ -1698,6 +1708,11 @@ class Part(betterproto2.Message):
     data: "bytes" = betterproto2.field(1, betterproto2.TYPE_BYTES)
 
     is_last: "bool" = betterproto2.field(2, betterproto2.TYPE_BOOL)
+
+    is_json: "bool" = betterproto2.field(3, betterproto2.TYPE_BOOL)
+    """
+    with is_last: the parts are the payload of a json frame
+    """
 
 
 default_message_pool.register_message("gateway.v1", "Part", Part)
