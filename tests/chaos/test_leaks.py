@@ -15,11 +15,13 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.chaos.callers import WAYS, Callers, Ending, callers
-from tests.chaos.settled import open_counts, settled, tasks
+from tests.chaos.settled import metrics, open_counts, settled, tasks
 from tests.support.place import key_record
+from tests.support.served import served
 from tests.support.single import InProcess, single
 from tests.support.waiting import eventually
 
@@ -105,6 +107,32 @@ async def test_nothing_leaks(gateway: InProcess) -> None:
     assert not any(open_counts(gateway).values()), open_counts(gateway)
     await eventually(lambda: not tasks() - idle_tasks, "no task is left", within_s=10)
     await eventually(lambda: file_descriptors() <= before + 5, f"{before} descriptors again", within_s=10)
+
+
+@pytest.mark.slow
+async def test_nothing_leaks_over_the_link() -> None:
+    """The same with real processes: service and frontend hold as many descriptors and tasks as after the warm-up."""
+    draw = random.Random(SEED)
+    layer = {**LAYER, "process": {"frontends": 1, "drain_s": 1}, "observe": {"log_level": "info", "log_format": "json"}}
+    with served(layer, key=LIMITED_KEY) as running:
+        processes = [psutil.Process(running.pids()[name]) for name in ("service", "frontend-1")]
+        before = []
+        for count in (200, REQUESTS // 2):
+            async with callers(running) as made:
+                seen = await visits(made, count, draw)
+            assert sum(seen.values()) == count
+            await settled(running, within_s=15)
+            before.append([process.num_fds() for process in processes])
+        # connections to the upstream are kept for a while: at most one for each caller
+        assert all(late <= early + AT_ONCE for early, late in zip(*before, strict=True)), before
+        assert set(running.pids()) == {"supervisor", "service", "frontend-1", "simulator"}
+
+        async def has_few_tasks() -> bool:
+            found = await metrics(running)
+            return 0 < found['gateway_asyncio_tasks{role="service"}'] < AT_ONCE
+
+        await eventually(has_few_tasks, "no task of a call is left", within_s=10, every_s=0.2)
+        assert not [line for line in running.logs() if line.get("event") == "bug" or "traceback" in line]
 
 
 async def _at_rest(gateway: InProcess) -> None:
