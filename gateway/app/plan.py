@@ -46,6 +46,8 @@ def plan_of(loaded: Loaded) -> dict[str, object]:
         "backoff_base_s": config.process.restart.base_s,
         "backoff_max_s": config.process.restart.max_s,
         "new_key": ensure_dev_key(loaded) or "",
+        "has_keys": any(not key.is_disabled for key in config.keys.values()),
+        "is_key_required": config.auth.is_required,
         "has_dev_key": config.auth.dev_key is not None and config.auth.dev_key.is_set,
         "warnings": list(loaded.warnings),
     }

@@ -34,8 +34,12 @@ def lines(plan: dict[str, Any]) -> list[str]:
         ]
     elif plan["has_dev_key"]:
         text.append("  key     the one in GATEWAY_DEV_KEY")
-    else:
+    elif plan.get("has_keys", True):
         text.append("  key     one made earlier (new: gateway keys create --name NAME)")
+    elif plan.get("is_key_required", True):
+        text.append("  key     there is none yet, every call is refused (gateway keys create --name NAME)")
+    else:
+        text.append("  key     none needed (auth.is_required: false)")
     if plan["is_simulated"]:
         text.append("  models  no provider key is set: the well-known names are answered by the built-in SIMULATOR")
     text += [f"  note    {warning}" for warning in plan["warnings"]]
