@@ -1,0 +1,132 @@
+"""Connections to providers: kept, given back, closed and replaced, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.providers.transport import Transport
+from tests.support.waiting import eventually
+from tests.unit.providers.loopback import Connection, loopback
+from tests.unit.providers.requests import ok, open_at, reply_of, to
+
+
+async def test_a_whole_answer_gives_its_connection_back(transport: Transport) -> None:
+    """Ten calls one after the other: one connection."""
+    async with loopback(ok) as server:
+        for _ in range(10):
+            async with reply_of(transport, server.url) as reply:
+                assert await reply.read() == b"{}"
+        assert server.connections == 1
+
+
+async def test_a_stream_that_said_it_is_done_gives_its_connection_back(transport: Transport) -> None:
+    """`finish` waits for the end of the response a moment."""
+
+    async def stream(connection: Connection, _: bytes) -> None:
+        await connection.stream()
+        await connection.piece(b"data: [DONE]\n\n")
+        await asyncio.sleep(0.005)
+        await connection.piece(b"")
+
+    async with loopback(stream) as server:
+        for _ in range(5):
+            async with reply_of(transport, server.url) as reply:
+                assert await reply.next()
+                await reply.finish()
+        assert server.connections == 1
+
+
+async def test_a_stream_left_open_after_its_end_mark_is_closed(transport: Transport) -> None:
+    """A provider that never ends its response costs a connection, not a wait."""
+
+    async def stream(connection: Connection, _: bytes) -> None:
+        await connection.stream()
+        await connection.piece(b"data: [DONE]\n\n")
+        await connection.closed()
+
+    async with loopback(stream) as server:
+        async with reply_of(transport, server.url) as reply:
+            await reply.next()
+            async with asyncio.timeout(2):
+                await reply.finish()
+        await eventually(lambda: server.closed == 1)
+
+
+async def test_closing_early_closes_the_connection(transport: Transport) -> None:
+    """Nothing is drained for nobody."""
+
+    async def stream(connection: Connection, _: bytes) -> None:
+        await connection.stream()
+        while True:
+            await connection.piece(b"data: {}\n\n")
+            await asyncio.sleep(0.005)
+
+    async with loopback(stream) as server:
+        async with reply_of(transport, server.url) as reply:
+            await reply.next()
+        await eventually(lambda: server.closed == 1, within_s=1)
+
+
+async def test_closing_twice_is_closing_once(transport: Transport) -> None:
+    """The count of open replies stays right."""
+    async with loopback(ok) as server:
+        reply = await open_at(transport, server.url)
+        assert transport.open_replies == 1
+        for _ in range(3):
+            await reply.close()
+        assert transport.open_replies == 0
+
+
+async def test_a_kept_connection_the_provider_closed_is_replaced(transport: Transport) -> None:
+    """An idle connection that ended in the meantime fails no call."""
+
+    async def once(connection: Connection, _: bytes) -> None:
+        await connection.answer(b"{}")
+        connection.writer.close()
+
+    async with loopback(once) as server:
+        for _ in range(3):
+            async with reply_of(transport, server.url) as reply:
+                assert await reply.read() == b"{}"
+            await asyncio.sleep(0.02)
+        assert server.connections == 3
+
+
+async def test_no_more_connections_than_allowed(transport: Transport) -> None:
+    """The others wait for a place, within the connect clock."""
+
+    async def slow(connection: Connection, _: bytes) -> None:
+        await asyncio.sleep(0.02)
+        await connection.answer(b"{}")
+
+    async def one() -> bytes:
+        async with reply_of(transport, server.url, connections_max=2) as reply:
+            return await reply.read()
+
+    async with loopback(slow) as server:
+        assert await asyncio.gather(*(one() for _ in range(8))) == [b"{}"] * 8
+        assert server.connections == 2
+
+
+async def test_a_retired_pool_ends_with_its_last_reply(transport: Transport) -> None:
+    """What runs goes on, idle connections close at once, and the next call opens anew."""
+
+    async def half(connection: Connection, _: bytes) -> None:
+        await connection.stream()
+        await connection.piece(b"a")
+        await asyncio.sleep(0.05)
+        await connection.piece(b"")
+
+    async with loopback(half) as server:
+        reply = await open_at(transport, server.url)
+        await transport.retire([])
+        assert await reply.read() == b"a"
+        await reply.close()
+        await eventually(lambda: server.open == 0)
+        await transport.retire([])
+        async with reply_of(transport, server.url) as again:
+            assert await again.read() == b"a"
+        await transport.retire([to(server.url)])
+        assert server.open == 1
+        await transport.retire([])
+        await eventually(lambda: server.open == 0)
