@@ -308,7 +308,7 @@ class _ServerLink:
             message = f"this service speaks link protocol {ours}, the frontend {hello.protocol}: upgrade the older one"
             raise LinkRefused(grpc.StatusCode.FAILED_PRECONDITION, message)
         if not self._is_trusted(hello.secret):
-            message = "the link's secret is wrong or missing: set the same link secret on both ends, or use mTLS"
+            message = "the link's secret is wrong or missing: set the same GATEWAY_LINK_SECRET on both ends"
             raise LinkRefused(grpc.StatusCode.UNAUTHENTICATED, message)
 
     def _is_trusted(self, secret: str) -> bool:
