@@ -164,6 +164,8 @@ class OpenAIStreamDecoder:
                 continue
             if self.is_done:
                 break
+            if frame.event == "error":
+                raise in_band_error(_error_object(data))
             event = self._chunk(data)
             if event is not None:
                 events.append(event)
@@ -186,9 +188,11 @@ class OpenAIStreamDecoder:
             self.output_chars += len(event)
             self.has_content = self.has_content or bool(event)
             return event
-        return self._message(event)
+        return self._message(event, data)
 
-    def _message(self, message: Any) -> Event | None:
+    def _message(self, message: Any, data: bytes) -> Event | None:
+        if message.object == "error" and not message.choices:  # vLLM's, without an `error` around it
+            raise in_band_error(_error_object(data))
         if message.extra and "error" in message.extra:
             error = json.loads(message.extra.encode()).get("error")
             if error:

@@ -202,6 +202,20 @@ def test_an_error_in_the_stream_is_the_error(name: str, before: int) -> None:
     assert failure(frames(*HELLO[:before], error)).kind is kind
 
 
+@pytest.mark.parametrize(
+    ("frame", "kind"),
+    [
+        (b'event: error\ndata: {"message":"overloaded","type":"server_error"}\n\n', Kind.PROVIDER_ERROR),
+        (b'event: error\ndata: {"error":{"message":"m","code":429}}\n\n', Kind.PROVIDER_RATE_LIMITED),
+        (b"event: error\ndata: overloaded\n\n", Kind.PROVIDER_ERROR),
+        (b'data: {"object":"error","message":"too long","code":400}\n\n', Kind.INVALID_REQUEST),
+    ],
+)
+def test_an_error_without_its_wrapper_is_an_error(frame: bytes, kind: Kind) -> None:
+    """Told by the event's name, or as vLLM told it; never a chunk that is passed on, never a success."""
+    assert failure(frames(*HELLO[:2], end=b"") + frame + DONE).kind is kind
+
+
 @pytest.mark.parametrize("data", [b"{", b"nonsense", b"[1]", b'"text"', b"5", b"{]", b"\xff"])
 def test_a_malformed_chunk_is_the_providers_fault(data: bytes) -> None:
     """It is neither skipped nor passed on."""
