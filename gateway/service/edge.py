@@ -33,6 +33,8 @@ from gateway.wire.openai.disputes import first_dispute
 from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2
 
 SERVICE = "gateway.v1.Inference"
+Metadata = tuple[tuple[str, str], ...]
+
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TIMEOUT_MAX_MS = 2**32 - 1
 DETAILS = "grpc-status-details-bin"
@@ -95,14 +97,14 @@ async def _messages(caller: Caller, method: Method, request: Message, context: A
     """The reply messages of one RPC; metadata and failures go to `context`."""
     call = context_of(context)
     template: Message | None = None
-    has_head = False
+    told: Metadata = ()
     try:
         _check_extra(request)
         async with aclosing(caller(method, request, call)) as items:
             async for item in items:
                 if isinstance(item, Head):
-                    has_head = True
-                    await context.send_initial_metadata(_metadata(item.headers, call))
+                    told = _metadata(item.headers, call)
+                    await context.send_initial_metadata(told)
                 elif isinstance(item, Tail):
                     context.set_trailing_metadata(tuple(item.trailers.items()))
                 else:
@@ -113,12 +115,13 @@ async def _messages(caller: Caller, method: Method, request: Message, context: A
                             template = event
                             yield event
     except GatewayError as error:
-        if not has_head:
-            await context.send_initial_metadata(_metadata(error.headers, call))
-        await _abort(context, error)
+        if not told:
+            told = _metadata(error.headers, call)
+            await context.send_initial_metadata(told)
+        await _abort(context, error, told)
 
 
-def _metadata(headers: Mapping[str, str], call: CallContext) -> tuple[tuple[str, str], ...]:
+def _metadata(headers: Mapping[str, str], call: CallContext) -> Metadata:
     """Initial metadata: the headers of a call, and its request id, which every answer has."""
     return tuple({**headers, "x-request-id": call.request_id}.items())
 
@@ -136,9 +139,14 @@ def _check_extra(request: Message) -> None:
         raise GatewayError(Kind.INVALID_REQUEST, text, param=path)
 
 
-async def _abort(context: Any, error: GatewayError) -> None:
+async def _abort(context: Any, error: GatewayError, told: Metadata = ()) -> None:
+    """End an RPC with a failure.
+
+    What was said in initial metadata is said again: a client that learns of the failure before it read them
+    (grpc.aio does) would show none.
+    """
     status = to_status(error)
-    trailers = ((DETAILS, status.SerializeToString()), *error.trailers.items())
+    trailers = ((DETAILS, status.SerializeToString()), *dict((*told, *error.trailers.items())).items())
     await context.abort(_CODES[status.code], status.message, trailers)
 
 

@@ -103,7 +103,7 @@ async def over_grpc(gateway: Served, call: Call, request_id: str) -> Told:
             failure = from_status(error.code().value[0], trailing.get(DETAILS), error.details() or "")
             told.error = _words(failure, is_begun=bool(told.answer))
         initial, trailing = dict(await rpc.initial_metadata() or ()), dict(await rpc.trailing_metadata() or ())
-    told.headers = _shared(initial)
+    told.headers = _shared(initial or trailing)  # a failure says them in both: the client may lose the first
     told.stages = _stages(trailing)
     return told
 
