@@ -42,7 +42,7 @@ def check(environment: EnvironmentOption = None, config_dir: DirOption = None, i
             {
                 "ok": True,
                 "environment": config.environment,
-                "generation": loaded.generation,
+                "fingerprint": loaded.short_fingerprint,
                 "models": len(config.models),
                 "keys": len(config.keys),
                 "providers": {s: p.unavailable_reason or "available" for s, p in config.providers.items()},
@@ -50,7 +50,7 @@ def check(environment: EnvironmentOption = None, config_dir: DirOption = None, i
             }
         )
         return
-    typer.echo(f"ok: {config.environment}, generation {loaded.generation}")
+    typer.echo(f"ok: {config.environment}, fingerprint {loaded.short_fingerprint}")
     typer.echo(f"  {len(config.models)} models, {len(config.keys)} keys, {len(config.providers)} providers")
     typer.echo(f"  available: {', '.join(available) or 'none'}")
     for slug, provider in config.providers.items():

@@ -55,7 +55,7 @@ class Loaded:
     warnings: tuple[str, ...] = ()
 
     @property
-    def generation(self) -> str:
+    def short_fingerprint(self) -> str:
         """Short name of these values: equal values, equal name, on every machine."""
         return self.fingerprint[:12]
 

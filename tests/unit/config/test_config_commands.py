@@ -21,10 +21,10 @@ def run(*words: str, **environ: str) -> Result:
 
 
 def test_check_says_ok_and_what_there_is() -> None:
-    """Exit 0, environment, generation, and why each provider is unavailable."""
+    """Exit 0, environment, fingerprint, and why each provider is unavailable."""
     result = run("check", OPENAI_API_KEY="x")
     assert result.exit_code == 0
-    assert result.output.startswith("ok: development, generation ")
+    assert result.output.startswith("ok: development, fingerprint ")
     assert "available: simulator, openai\n" in result.output
     assert "groq: environment variable GROQ_API_KEY is not set" in result.output
 
