@@ -242,7 +242,7 @@ class ChunkRenderer:
         Raises JsonInvalid for a JSON text in the chunk that is none, ValueError for a text without its chunk.
         """
         if type(event) is not str and event.dialect == DIALECT:  # type: ignore[union-attr]  # it is a ChatChunk
-            return [(None, dumps(encode_chunk(event)))]  # type: ignore[arg-type]
+            return [(None, dumps(encode_chunk(event)))]  # type: ignore[arg-type]  # a str was handled above
         return [(None, frame) for frame in self._foreign.render(event)]
 
     def finish(self) -> list[tuple[None, bytes]]:

@@ -107,7 +107,7 @@ class ChunkRenderer:
         if type(event) is str:
             return self._text.written(event)
         obj = encode_chunk(event)  # type: ignore[arg-type]  # a str was handled above
-        add_missing_indexes(event, obj, self._indexes)  # type: ignore[arg-type]
+        add_missing_indexes(event, obj, self._indexes)  # type: ignore[arg-type]  # a str was handled above
         self._text.learn(obj)
         return dumps(obj)
 
@@ -128,23 +128,23 @@ def is_content(event: chat_pb2.ChatChunk | completions_pb2.CompletionResponse | 
 
 def usage_of(event: chat_pb2.ChatChunk | completions_pb2.CompletionResponse | str) -> types_pb2.Usage | None:
     """The usage an event reports, if it does."""
-    if type(event) is str or not event.HasField("usage"):  # type: ignore[union-attr]
+    if type(event) is str or not event.HasField("usage"):  # type: ignore[union-attr]  # a str was handled above
         return None
-    return event.usage  # type: ignore[union-attr]
+    return event.usage  # type: ignore[union-attr]  # a str was handled above
 
 
 def finish_reasons(event: chat_pb2.ChatChunk | completions_pb2.CompletionResponse | str) -> dict[int, str]:
     """Index of the choice -> its finish_reason, for the choices this event ends."""
     if type(event) is str:
         return {}
-    return {c.index: c.finish_reason for c in event.choices if c.finish_reason}  # type: ignore[union-attr]
+    return {c.index: c.finish_reason for c in event.choices if c.finish_reason}  # type: ignore[union-attr]  # a str was handled above
 
 
 def error_of(event: chat_pb2.ChatChunk | completions_pb2.CompletionResponse | str) -> Any:
     """The member `error` of an event that is none of the format (some providers fail inside a stream), or None."""
-    if type(event) is str or '"error"' not in event.extra:  # type: ignore[union-attr]
+    if type(event) is str or '"error"' not in event.extra:  # type: ignore[union-attr]  # a str was handled above
         return None
-    return kept_object(event.extra).get("error")  # type: ignore[union-attr]
+    return kept_object(event.extra).get("error")  # type: ignore[union-attr]  # a str was handled above
 
 
 def _has_content(delta: chat_pb2.Delta) -> bool:

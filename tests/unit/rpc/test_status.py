@@ -97,7 +97,7 @@ def test_anything_a_peer_sends_is_a_failure(code: int, details: bytes | None, me
 def test_a_kind_of_a_newer_peer_is_internal(number: int) -> None:
     """An unknown number keeps its message."""
     error = errors_pb2.Error(message="new")
-    error.kind = number  # type: ignore[assignment]
+    error.kind = number  # type: ignore[assignment]  # a number of a newer peer
     assert facts(from_error(error))[:2] == (Kind.INTERNAL, "new")
 
 
