@@ -95,6 +95,7 @@ async def measure(targets: dict[str, Target], rounds: int, size: Size) -> None:
             say(f"round {number + 1} of {rounds}: {target.name}")
             for measurement in ROUND:
                 await measurement(target, size)
+            target.hang_up(0)  # none is idle for as long as the others' turns take: servers close such ones
     for target in targets.values():
         target.hang_up(0)
 
