@@ -45,6 +45,7 @@ class Deployment:
     chunk_max_bytes: int
     connections_max: int
     keepalive_s: float
+    output_max_tokens: int | None  # of the model; None = unknown
     priority: int
     weight: int | None  # None on a whole priority = the order of the list
     unavailable_reason: str | None
@@ -149,6 +150,7 @@ def _deployment(candidate: Candidate, model: Model, provider: Provider) -> Deplo
         chunk_max_bytes=provider.chunk_max_bytes,
         connections_max=provider.connections_max,
         keepalive_s=provider.keepalive_s,
+        output_max_tokens=model.output_max_tokens,
         priority=candidate.priority,
         weight=candidate.weight,
         unavailable_reason=provider.unavailable_reason,

@@ -19,7 +19,7 @@ from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
 
 MAX_TOKENS_DEFAULT: Final = 4096
-JSON_TOOL: Final = "json_answer"
+JSON_TOOL: Final = "gateway_json_answer"
 JSON_INSTRUCTION: Final = "Answer with one JSON object and nothing else: no text around it, no code fence."
 JSON_TOOL_INSTRUCTION: Final = f"Give your answer by calling the tool {JSON_TOOL}, never as text."
 TEMPERATURE_MAX: Final = 1.0

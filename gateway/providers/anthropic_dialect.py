@@ -1,0 +1,217 @@
+"""The Anthropic Messages format as providers speak it: chat, whole and streamed.
+
+Rules:
+    - The body sent equals that of a client of the same format but for what the configuration changes; requests of
+      other formats are mapped (wire.anthropic).
+    - A client of the same format gets the events as they came; others get chunks, and usage only if they asked.
+    - A stream is complete only when it said `message_stop`.
+    - An answer is classified by status, then by the error's `type`, never by its message.
+Source: Anthropic API version 2023-06-01.
+Not here:
+    - JSON to messages (wire.anthropic); what is tried after an error (pipeline.attempt).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from google.protobuf.message import Message
+
+from gateway.config.catalogue import Deployment
+from gateway.core.errors import GatewayError, Kind
+from gateway.providers.outgoing import configured, headers_of, url_of
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s, sendable
+from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
+from gateway.wire import json
+from gateway.wire.anthropic import DIALECT, chat
+from gateway.wire.anthropic.canonical import Canonical, UsageSum, without_json_tool
+from gateway.wire.anthropic.errors import STATUSES, error_of, read_error
+from gateway.wire.anthropic.events import EventDecoder, type_of
+from gateway.wire.openai.chunks import is_content
+from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+
+NAME: Final = DIALECT
+VERSION: Final = "2023-06-01"
+PATH: Final = "/messages"
+OPENAI_PATH: Final = "/chat/completions"  # what `paths.chat` is when the configuration says nothing
+
+
+def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
+    """The HTTP request for a call; `model` is the name the client sent."""
+    if method not in (CHAT, STREAM_CHAT):
+        text = f"The provider `{deployment.provider}` speaks a format that has chat only."
+        raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param="model")
+    try:
+        asked = cast("chat_pb2.ChatRequest", request)
+        body = chat.encode_request(asked, max_tokens=deployment.output_max_tokens or chat.MAX_TOKENS_DEFAULT)
+    except json.JsonInvalid as error:
+        text = f"A member `..._json` of the request does not hold JSON: {error}"
+        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+    body["model"] = upstream_model = deployment.upstream_model or model
+    if method.is_stream:
+        body["stream"] = True
+    elif body.get("stream"):
+        body["stream"] = False
+    path = deployment.paths["chat"]
+    return UpstreamRequest(
+        url=url_of(deployment, PATH if path == OPENAI_PATH else path, upstream_model),
+        headers=headers_of(deployment, is_stream=method.is_stream, anthropic_version=VERSION),
+        body=json.dumps(configured(body, deployment)),
+        is_stream=method.is_stream,
+    )
+
+
+def decode_reply(method: Method, body: bytes) -> Message:  # noqa: ARG001  # an argument of every dialect
+    """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
+    response = chat.decode_response(_answer(body))
+    response.object, response.created = "chat.completion", int(time.time())
+    without_json_tool(response)
+    return response
+
+
+def usage_of_reply(method: Method, body: bytes) -> types_pb2.Usage | None:  # noqa: ARG001  # an argument of every dialect
+    """The usage in a whole answer, which is checked as `decode_reply` does and otherwise left alone."""
+    response = chat.decode_response({"usage": _answer(body).get("usage")})
+    return response.usage if response.HasField("usage") else None
+
+
+def _answer(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except json.JsonInvalid as error:
+        raise _invalid(f"its answer is not JSON: {error}") from error
+    if not isinstance(answer, dict):
+        raise _invalid("its answer is not a JSON object")
+    if answer.get("type") == "error":
+        raise in_band_error(answer)
+    if not isinstance(answer.get("content"), list):
+        raise _invalid("its answer has no list `content`")
+    return answer
+
+
+def stream_decoder(
+    method: Method,  # noqa: ARG001  # an argument of every dialect
+    request: Message,
+    deployment: Deployment,
+) -> AnthropicStreamDecoder:
+    """A decoder for one stream."""
+    asked = cast("chat_pb2.ChatRequest", request)
+    canonical = None
+    if asked.dialect != DIALECT:
+        canonical = Canonical(int(time.time()), is_usage_wanted=asked.stream_options.include_usage)
+    return AnthropicStreamDecoder(deployment.chunk_max_bytes, canonical)
+
+
+class AnthropicStreamDecoder:
+    """One stream; see `StreamDecoder`. Without `canonical`, its events are of this dialect."""
+
+    __slots__ = ("_canonical", "_codec", "_sse", "_usage", "chunks", "has_content", "is_done", "output_chars")
+
+    def __init__(self, max_bytes: int, canonical: Canonical | None) -> None:
+        self._codec = EventDecoder()
+        self._sse = SseParser(max_bytes)
+        self._canonical = canonical
+        self._usage = UsageSum()
+        self.has_content = False
+        self.is_done = False
+        self.output_chars = 0
+        self.chunks = 0
+
+    @property
+    def usage(self) -> types_pb2.Usage | None:
+        """What was reported so far, as one."""
+        return self._usage.usage
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes; return the events they complete."""
+        try:
+            return self._decode(self._sse.feed(data))
+        except SseTooLarge as error:
+            raise _invalid(f"{error} (chunk_max_bytes)") from error
+
+    def finish(self) -> list[Event]:
+        """The stream ended: complete, or STREAM_CUT."""
+        last = self._sse.finish() if not self.is_done else []
+        events = self._decode([] if self._sse.incomplete else last)
+        if not self.is_done:
+            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
+        return events
+
+    def _decode(self, frames: list[SseEvent]) -> list[Event]:
+        events: list[Event] = []
+        for frame in frames:
+            if self.is_done:
+                break
+            if frame.data.strip():
+                events += self._event(frame.data)
+        return events
+
+    def _event(self, data: bytes) -> list[Event]:
+        try:
+            event = self._codec.decode(data)
+        except json.JsonInvalid as error:
+            raise _invalid(f"an event of its stream is not JSON: {error}") from error
+        self.chunks += 1
+        if isinstance(event, str):
+            self.output_chars += len(event)
+            self.has_content = self.has_content or bool(event)
+        else:
+            self._look(event)
+        return [event] if self._canonical is None else list(self._canonical.chunks(event))
+
+    def _look(self, chunk: chat_pb2.ChatChunk) -> None:
+        if chunk.extra:
+            type_ = type_of(chunk)
+            if type_ == "error":
+                raise in_band_error(json.loads(chunk.extra.encode()))
+            self.is_done = type_ == "message_stop"
+        if chunk.HasField("usage"):
+            self._usage.add(chunk.usage)
+        self.output_chars += sum(
+            len(block.text) + len(block.tool.arguments) for choice in chunk.choices for block in choice.delta.blocks
+        )
+        self.has_content = self.has_content or is_content(chunk)
+
+
+def in_band_error(answer: object) -> GatewayError:
+    """An error object where an answer or an event was expected: classified by its type."""
+    type_, _ = error_of(answer)
+    return classify(STATUSES.get(type_, 500), {}, json.dumps(answer))
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """What an answer that is not a success means."""
+    type_, message = read_error(body)
+    code = sendable(type_, 100)
+    status = STATUSES.get(type_, status) if status >= 500 else status
+    cause = f"HTTP {status} {code}"
+    wait_s = retry_after_s(headers, time.time())
+    if status in (401, 402, 403):
+        text = "The provider refused the gateway's own credentials or account."
+        return GatewayError(Kind.PROVIDER_AUTH, text, cause=cause)
+    if status in (400, 413, 415, 422):
+        kind = Kind.REQUEST_TOO_LARGE if status == 413 else Kind.INVALID_REQUEST  # an HTTP status
+        words = sendable(message or "no reason given", TEXT_MAX_CHARS)
+        return GatewayError(kind, f"The provider refused the request: {words}", cause=cause)
+    if status == 404:  # an HTTP status
+        text = "The provider does not know this model. Check `upstream_model` of its candidate."
+        return GatewayError(Kind.MODEL_NOT_FOUND, text, param="model", cause=cause)
+    if status in (408, 504):
+        return GatewayError(Kind.PROVIDER_TIMEOUT, f"The provider answered {status}: it timed out.", cause=cause)
+    if status == 429:  # an HTTP status
+        text = "The provider's rate limit is reached."
+        return GatewayError(Kind.PROVIDER_RATE_LIMITED, text, retry_after_s=wait_s, cause=cause)
+    return GatewayError(
+        Kind.PROVIDER_ERROR,
+        "The provider is overloaded." if status == 529 else f"The provider answered HTTP {status}.",
+        retry_after_s=wait_s,
+        http_status=status if status in (500, 502, 503, 529) else None,
+        cause=cause,
+    )
+
+
+def _invalid(why: str) -> GatewayError:
+    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])

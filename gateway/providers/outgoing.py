@@ -1,0 +1,44 @@
+"""What every dialect does to a request on its way out: configured parameters, URL, headers.
+
+Rules:
+    - Configuration changes a body in this order: dropped, renamed, forced.
+    - Headers of the configuration win over ours; the credential is among them.
+Not here:
+    - The body itself (the dialects); sockets (transport).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from gateway.config.catalogue import Deployment
+
+
+def configured(body: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
+    """The body with the configuration's drops, renames and forced parameters applied."""
+    for name in deployment.drop:
+        body.pop(name, None)
+    for old, new in deployment.rename.items():
+        if old in body:
+            body[new] = body.pop(old)
+    body.update(deployment.force)
+    return body
+
+
+def url_of(deployment: Deployment, path: str, model: str) -> str:
+    """The URL of a path; `{model}` in it is the upstream model, quoted."""
+    query = "?" + urlencode(deployment.query) if deployment.query else ""
+    return deployment.base_url + path.replace("{model}", quote(model, safe="")) + query
+
+
+def headers_of(deployment: Deployment, *, is_stream: bool, **more: str) -> dict[str, str]:
+    """The headers of a request with a JSON body; underscores in the names of `more` stand for hyphens."""
+    return {
+        "content-type": "application/json",
+        "accept": "text/event-stream" if is_stream else "application/json",
+        "accept-encoding": "identity" if is_stream else "gzip, deflate",
+        "user-agent": "one-gateway",
+        **{name.replace("_", "-"): value for name, value in more.items()},
+        **deployment.headers,
+    }
