@@ -16,6 +16,7 @@ import re
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 
 from gateway.core.errors import Fault, GatewayError, Kind
@@ -80,11 +81,17 @@ def header_lines(headers: Mapping[str, str], profile: Profile) -> str:
     """The headers a call gave as lines: unsafe characters replaced by `?`, reserved and malformed names dropped."""
     return "".join(
         [
-            f"{name}: {_UNSAFE.sub('?', value)}\r\n"
+            f"{name}: {value if value.isprintable() and value.isascii() else _UNSAFE.sub('?', value)}\r\n"
             for name, value in headers.items()
-            if name not in _RESERVED and _NAME.fullmatch(name) and _is_shown(name, profile)
+            if _is_sendable(name) and _is_shown(name, profile)
         ]
     )
+
+
+@lru_cache(maxsize=1024)
+def _is_sendable(name: str) -> bool:
+    """Whether a call may set a header of that name; the names of all answers are the same few."""
+    return name not in _RESERVED and _NAME.fullmatch(name) is not None
 
 
 def _is_shown(name: str, profile: Profile) -> bool:

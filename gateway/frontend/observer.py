@@ -9,12 +9,10 @@ Not here: what becomes of it (metrics, access log): whoever builds the frontend 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """One request and its answer.
 
     `route` is the path pattern (`/v1/models/{id}`) or `unknown`, so that it has few values. `status` is the HTTP status

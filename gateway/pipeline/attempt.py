@@ -14,7 +14,7 @@ Not here:
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from google.protobuf.message import Message
 
@@ -31,8 +31,7 @@ OK_STATUS = 200
 HELD_MAX_EVENTS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """What every try of a call is made from. `deadline_s` is loop time."""
 
     method: Method
@@ -49,7 +48,7 @@ class Attempts:
     All raise GatewayError; a cancelled wait leaves `close` to be called.
     """
 
-    __slots__ = ("_decoder", "_kit", "_order", "_progress", "_reply", "_try")
+    __slots__ = ("_decoder", "_failure", "_kit", "_order", "_progress", "_reply", "_try")
 
     def __init__(self, kit: Kit, order: Order, progress: Progress) -> None:
         self._kit = kit
@@ -58,6 +57,7 @@ class Attempts:
         self._reply: Reply | None = None
         self._decoder: StreamDecoder | None = None
         self._try: Try | None = None
+        self._failure: GatewayError | None = None  # to be raised when the events before it were given
 
     async def first(self) -> Batch:
         """The first events of the first try that answers; they hold the first content."""
@@ -87,11 +87,20 @@ class Attempts:
         reply, decoder = self._reply, self._decoder
         if reply is None or decoder is None:
             return None
+        if self._failure is not None:
+            raise self._failure
         while not decoder.is_done:
             data = await reply.next()
             if not data:
                 return decoder.finish() or None
-            if events := decoder.feed(data):
+            try:
+                events = decoder.feed(data)
+            except GatewayError as failure:
+                if not failure.before:
+                    raise
+                self._failure = failure  # what came whole before it is the caller's
+                return failure.before
+            if events:
                 return events
         await reply.finish()
         return None

@@ -40,7 +40,7 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
     has_head = False
     kit.in_flight += 1
     try:
-        order = _accept(runtime, method, request, context, progress, kit.clock.wall_s())
+        order = _accept(kit, runtime, method, request, context, progress)
         stages.mark("admit")
         progress.plan = make_plan(order.entry, kit.draw)
         kit.budget.earn(runtime.config.policies.retry.budget_percent)
@@ -84,12 +84,12 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
 
 
 def _accept(
-    runtime: Runtime, method: Method, request: Message, context: CallContext, progress: Progress, now_unix_s: float
+    kit: Kit, runtime: Runtime, method: Method, request: Message, context: CallContext, progress: Progress
 ) -> Order:
     """The call as the caller may make it: who, which model, until when."""
-    deadline_s = _deadline_s(runtime, context)
+    deadline_s = kit.transport.loop.time() + _allowed_s(runtime, context)
     progress.model = request.model  # type: ignore[attr-defined]  # every inference request has it
-    progress.identity = identify(runtime, context, now_unix_s)
+    progress.identity = identify(runtime, context, kit.clock.wall_s())
     progress.entry, progress.shape = admit(runtime, progress.identity, request)
     raw_dialect = context.dialect if context.takes_json else ""
     return Order(method, request, progress.model, progress.entry, deadline_s, raw_dialect)
@@ -131,11 +131,11 @@ async def _read_on(attempts: Attempts, end: Coroutine[Any, Any, None]) -> None:
         await end
 
 
-def _deadline_s(runtime: Runtime, context: CallContext) -> float:
-    """Loop time at which the call ends, whatever happens."""
+def _allowed_s(runtime: Runtime, context: CallContext) -> float:
+    """How long the call may take, whatever happens."""
     policies = runtime.config.policies
     timeout_s = context.timeout_ms / 1000 if context.HasField("timeout_ms") else policies.deadline_default_s
-    return asyncio.get_running_loop().time() + min(timeout_s, policies.deadline_max_s)
+    return min(timeout_s, policies.deadline_max_s)
 
 
 def _headers(

@@ -67,7 +67,15 @@ class Transport:
         self._targets: LRUCache[str, Target] = LRUCache(TARGETS_MAX)
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
         self._watchman = Watchman()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.open_replies = 0
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop this transport lives on; asking asyncio for it costs a system call in CPython 3.11."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
 
     async def open(self, deployment: Deployment, request: UpstreamRequest, deadline_s: float) -> Reply:
         """Send a request and wait for the response's head. `deadline_s` is loop time.
@@ -75,7 +83,7 @@ class Transport:
         Raises GatewayError PROVIDER_ERROR, PROVIDER_TIMEOUT or DEADLINE_EXCEEDED.
         On cancel the connection is closed.
         """
-        now_s, timeouts = asyncio.get_running_loop().time(), deployment.timeouts
+        now_s, timeouts = self.loop.time(), deployment.timeouts
         if now_s >= deadline_s:  # the clocks are looked at later than a fast provider answers
             raise deadline_exceeded()
         clocks = Clocks(deadline_s, now_s + timeouts.total_s, now_s + timeouts.headers_s, timeouts.idle_s)
@@ -93,7 +101,7 @@ class Transport:
     async def _post(
         self, pool: _Pool, deployment: Deployment, request: UpstreamRequest, clocks: Clocks
     ) -> aiohttp.ClientResponse:
-        task = asyncio.current_task()
+        task = asyncio.current_task(self.loop)
         if task is None:
             raise AssertionError("a request is sent by a task")
         cancels = task.cancelling()
@@ -185,7 +193,7 @@ class Reply:
         self._response = response
         self._content = response.content
         self._deployment = deployment
-        self._loop = asyncio.get_running_loop()
+        self._loop = transport.loop
         self._clocks = clocks
         self._is_open = True
         self.status = response.status

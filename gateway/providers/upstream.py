@@ -11,9 +11,8 @@ Not here:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from google.protobuf.message import Message
 
@@ -27,8 +26,7 @@ TEXT_MAX_CHARS = 500
 WAIT_MAX_S = 1e9  # a third of a century: beyond it a provider means nothing
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(NamedTuple):
     """One HTTP request to a provider. Headers are lower case and complete."""
 
     url: str
@@ -51,7 +49,10 @@ class StreamDecoder(Protocol):
     chunks: int
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take bytes; return the events they complete. Raises GatewayError on an error in the stream."""
+        """Take bytes; return the events they complete.
+
+        Raises GatewayError on an error in the stream; its `before` holds the events that came whole before it.
+        """
         ...
 
     def finish(self) -> list[Event]:

@@ -11,11 +11,10 @@ Not here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What a subject has left of one limit; `full_in_s` is seconds until nothing of it is used."""
 
     limit: int
@@ -23,8 +22,7 @@ class Standing:
     full_in_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Standings:
+class Standings(NamedTuple):
     """What a subject has left; None = no such limit."""
 
     requests: Standing | None = None

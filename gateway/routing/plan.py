@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.config.catalogue import Deployment, Entry
 
@@ -25,8 +26,7 @@ class Dropped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Candidates in the order in which they are tried."""
 
     candidates: tuple[Deployment, ...]

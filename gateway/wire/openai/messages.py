@@ -142,7 +142,10 @@ def read_message(obj: JsonObject, message: Any) -> None:
 
 def write_turns(message: types_pb2.Message) -> list[JsonObject]:
     """Return the JSON messages one Message stands for: one, unless it mixes tool results with other things."""
-    results = [block for block in message.blocks if block.HasField("tool_result")]
+    blocks = message.blocks
+    if len(blocks) == 1 and blocks[0].HasField("text"):  # nearly all of them
+        return [write_message(message)]
+    results = [block for block in blocks if block.HasField("tool_result")]
     if not results or (message.role == "tool" and len(results) == 1):
         return [write_message(message)]
     turns = [write_message(types_pb2.Message(role="tool", blocks=[result])) for result in results]
