@@ -182,11 +182,15 @@ def _embeddings(ask: Ask, behaviour: Behaviour) -> Json:
 
 def _vector(item: Any, dimensions: int, *, is_base64: bool) -> list[float] | str:
     """A unit vector of float32 values, the same in both encodings."""
+    values = unit_vector(item, dimensions)
+    return base64.b64encode(struct.pack(f"<{dimensions}f", *values)).decode() if is_base64 else values
+
+
+def unit_vector(item: Any, dimensions: int) -> list[float]:
+    """The vector of an input, of length 1 and exact as float32."""
     raw = struct.unpack(f"<{dimensions}h", hashlib.shake_128(orjson.dumps(item)).digest(2 * dimensions))
     length = sum(value * value for value in raw) ** 0.5 or 1.0
     packed = struct.pack(f"<{dimensions}f", *(value / length for value in raw))
-    if is_base64:
-        return base64.b64encode(packed).decode()
     return list(struct.unpack(f"<{dimensions}f", packed))
 
 

@@ -84,6 +84,8 @@ class _Connection:
 
     def __init__(self, request: web.Request, call: Call, behaviour: Behaviour) -> None:
         self.request, self.call, self.behaviour = request, call, behaviour
+        self.is_array = False
+        self._elements = 0
         self._response = web.StreamResponse()
         self._gzip = zlib.compressobj(wbits=31) if behaviour.is_gzip else None
 
@@ -113,7 +115,18 @@ class _Connection:
             await self._response.write(data[at : at + step])
             await asyncio.sleep(0)
 
+    async def write_frame(self, frame: Frame, *, huge_mb: int = 0, is_malformed: bool = False) -> None:
+        """Write one event of a stream, or one element of its array."""
+        if not self.is_array:
+            await self.write(encode(frame, self.behaviour, huge_mb=huge_mb, is_malformed=is_malformed))
+        elif isinstance(frame.payload, dict):
+            data = dump(frame.payload, self.behaviour, huge_mb=huge_mb, is_malformed=is_malformed)
+            await self.write((b",\r\n" if self._elements else b"[") + data)
+            self._elements += 1
+
     async def end(self) -> web.StreamResponse:
+        if self.is_array:
+            await self.write(b"]" if self._elements else b"[]")
         if self._gzip is not None:
             await self._response.write(self._gzip.flush())
         await self._response.write_eof()
@@ -123,7 +136,7 @@ class _Connection:
 
     async def wait(self, ms: int) -> None:
         """Wait in a stream; with comments, the line is kept alive meanwhile."""
-        if not self.behaviour.has_comments:
+        if not self.behaviour.has_comments or self.is_array:
             await asyncio.sleep(ms / 1000)
             return
         deadline = asyncio.get_running_loop().time() + ms / 1000
@@ -194,12 +207,13 @@ async def _play_body(connection: _Connection, body: Json) -> web.StreamResponse:
 
 async def _play_stream(connection: _Connection, reply: StreamReply, wire_format: WireFormat) -> web.StreamResponse:
     behaviour, fault = connection.behaviour, connection.behaviour.fault
-    await connection.start("text/event-stream; charset=utf-8")
+    connection.is_array = reply.is_array
+    await connection.start("application/json" if reply.is_array else "text/event-stream; charset=utf-8")
     if behaviour.has_bom:
         await connection.write(b"\xef\xbb\xbf")
     await connection.wait(fault.first_ms)
     for frame in reply.opening:
-        await connection.write(encode(frame, behaviour))
+        await connection.write_frame(frame)
     sent = 0
     if await _break_after(connection, sent, wire_format):
         return await connection.end()
@@ -208,20 +222,20 @@ async def _play_stream(connection: _Connection, reply: StreamReply, wire_format:
             await connection.wait(behaviour.pace_ms)
         sent += 1
         huge_mb = fault.huge_chunk_mb if sent == 1 else 0
-        await connection.write(encode(frame, behaviour, huge_mb=huge_mb, is_malformed=sent == fault.malformed_chunk))
+        await connection.write_frame(frame, huge_mb=huge_mb, is_malformed=sent == fault.malformed_chunk)
         connection.call.phase = "streaming"
         if sent % FAIR_CHUNKS == 0:
             await asyncio.sleep(0)
         if await _break_after(connection, sent, wire_format):
             return await connection.end()
     for frame in (*reply.closing, *(() if fault.is_done_omitted else reply.end)):
-        await connection.write(encode(frame, behaviour))
+        await connection.write_frame(frame)
     return await connection.end()
 
 
 async def _break_after(connection: _Connection, sent: int, wire_format: WireFormat) -> bool:
     """Do what this behaviour does after so many content chunks; return whether the stream ends with it."""
-    behaviour, fault = connection.behaviour, connection.behaviour.fault
+    fault = connection.behaviour.fault
     if sent == fault.stall_after_chunks:
         await connection.wait(fault.stall_ms)
     if sent == fault.cut_after_chunks:
@@ -232,7 +246,7 @@ async def _break_after(connection: _Connection, sent: int, wire_format: WireForm
         await connection.cut(last=b"zz\r\nthis is no chunk\r\n")
     if sent == fault.error_after_chunks:
         refused = Refused(500, "server_error", "The simulator broke the stream off, as the model's name asks.")
-        await connection.write(encode(Frame(wire_format.error(refused)), behaviour))
+        await connection.write_frame(Frame(wire_format.error(refused)))
         return True
     return False
 

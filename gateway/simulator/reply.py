@@ -31,6 +31,8 @@ class StreamReply:
     content: Iterable[Frame]
     closing: tuple[Frame, ...]
     end: tuple[Frame, ...]
+    is_array: bool = False
+    """One JSON array instead of server-sent events; event names and oddities of event lines have no place in it."""
 
 
 Reply = Json | StreamReply
@@ -82,7 +84,7 @@ class WireFormat(Protocol):
         """Say whether the request carries the key, where this format carries it."""
 
     def ask(self, operation: str, params: Mapping[str, str], body: bytes) -> Ask:
-        """Decode a request. Raises Refused."""
+        """Decode a request; `params` are those of its path and of its query. Raises Refused."""
 
     def reply(self, ask: Ask, behaviour: Behaviour) -> Reply:
         """Return the healthy answer of a model that behaves so. Raises Refused."""

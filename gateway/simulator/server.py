@@ -21,6 +21,7 @@ import orjson
 from aiohttp import web
 
 from gateway.simulator.behaviour import Behaviour, UnknownOption, parse
+from gateway.simulator.gemini import Gemini
 from gateway.simulator.observed import Call, Observed
 from gateway.simulator.openai import OpenAi
 from gateway.simulator.play import Raw, play, refusal
@@ -31,7 +32,7 @@ MAX_REQUEST_BYTES = 128 << 20
 DRAIN_S = 0.25
 LAST_REQUESTS = 100
 _log = logging.getLogger(__name__)
-FORMATS: tuple[WireFormat, ...] = (OpenAi(),)
+FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini())
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class _Server:
         self.observed.read(call, body)
         if self._key is not None and not wire_format.is_authorized(request.headers, self._key):
             raise Refused(401, "invalid_api_key", "Incorrect API key provided.")
-        ask = wire_format.ask(operation, request.match_info, body)
+        ask = wire_format.ask(operation, {**request.query, **request.match_info}, body)
         if not ask.is_attempt:
             return await play(request, call, wire_format, ask, Behaviour())
         self.observed.name(call, ask.model, is_stream=ask.is_stream)
