@@ -182,7 +182,11 @@ async def _main(current: Current, address: str) -> int:
     config = current.get().config
     log = make_log(config.observe.log_level, config.observe.log_format, "service")
     adopt_logging(log)
-    half = ServiceHalf(current, log)
+    try:
+        half = ServiceHalf(current, log)
+    except ValueError as error:  # the pepper
+        log.write("error", "cannot start", error=str(error))
+        return EXIT_CONFIGURATION
     link = LinkServer(half.dispatch, link_options(config), LinkMetrics("service"))
     grpc_server = GrpcServer(config, half.dispatch, half.stalled_for_s)
     try:

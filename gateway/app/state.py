@@ -10,12 +10,13 @@ Not here:
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -99,13 +100,35 @@ def create_key(loaded: Loaded, name: str, *, models: list[str], limits: Mapping[
         record["models"] = models
     if limits:
         record["limits"] = dict(limits)
-    records = read_keys(state_dir)
-    slug = _SLUG.sub("-", name.lower()).strip("-_") or "key"
-    if slug in records or slug in loaded.config.keys:
-        slug = f"{slug}-{key_id[:6]}"
-    _check(loaded.written, slug, record)
-    write_keys(state_dir, {**records, slug: record})
+    with _alone(state_dir):
+        records = read_keys(state_dir)
+        slug = _SLUG.sub("-", name.lower()).strip("-_") or "key"
+        if slug in records or slug in loaded.config.keys:
+            slug = f"{slug}-{key_id[:6]}"
+        _check(loaded.written, slug, record)
+        write_keys(state_dir, {**records, slug: record})
     return key_id, whole
+
+
+def revoke_key(state_dir: Path, key_id: str) -> bool:
+    """Mark a record as disabled; False when `keys.yaml` has none with that id."""
+    with _alone(state_dir):
+        records = read_keys(state_dir)
+        found = [record for record in records.values() if record.get("id") == key_id]
+        for record in found:
+            record["is_disabled"] = True
+        if found:
+            write_keys(state_dir, records)
+    return bool(found)
+
+
+@contextmanager
+def _alone(state_dir: Path) -> Iterator[None]:
+    """Hold off other commands between reading and writing the records."""
+    _make_dir(state_dir)
+    with (state_dir / "keys.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _check(config: Config, slug: str, record: Mapping[str, Any]) -> None:

@@ -67,18 +67,14 @@ def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print one JS
 @app.command()
 def revoke(key_id: Annotated[str, typer.Argument(help="The id of the key, as `keys list` shows it.")]) -> None:
     """Refuse a key from now on. Its record stays, marked as disabled."""
-    from gateway.app.state import read_keys, write_keys
+    from gateway.app.state import revoke_key
 
     loaded = _load()
-    records = read_keys(loaded.sources.state_dir)
-    found = next((slug for slug, record in records.items() if record.get("id") == key_id), None)
-    if found is None:
+    if not revoke_key(loaded.sources.state_dir, key_id):
         elsewhere = any(key.id == key_id for key in loaded.config.keys.values())
         hint = "it is written in a configuration file: set is_disabled there" if elsewhere else "see: gateway keys list"
         typer.echo(f"no key with id {key_id} in {loaded.sources.state_dir / 'keys.yaml'} - {hint}", err=True)
         raise typer.Exit(1)
-    records[found]["is_disabled"] = True
-    write_keys(loaded.sources.state_dir, records)
     typer.echo(f"key {key_id} is revoked", err=True)
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from typing import Any
 
 
 class Kind(IntEnum):
@@ -173,6 +174,7 @@ class GatewayError(Exception):
         self.limit = limit
         self.http_status = http_status
         self.cause = cause
+        self.before: list[Any] = []  # events of a stream that came whole before the failure, in the same read
         self.headers: dict[str, str] = {}  # of a refusal, e.g. what is left of a limit
         self.trailers: dict[str, str] = {}  # what a complete call would have had in its Tail
 

@@ -164,9 +164,11 @@ class OpenAIStreamDecoder:
                 continue
             if self.is_done:
                 break
-            if frame.event == "error":
-                raise in_band_error(_error_object(data))
-            event = self._chunk(data)
+            try:
+                event = self._chunk(frame)
+            except GatewayError as failure:
+                failure.before = events
+                raise
             if event is not None:
                 events.append(event)
         return events
@@ -178,7 +180,10 @@ class OpenAIStreamDecoder:
             return True
         return not text
 
-    def _chunk(self, data: bytes) -> Event | None:
+    def _chunk(self, frame: SseEvent) -> Event | None:
+        data = frame.data
+        if frame.event == "error":
+            raise in_band_error(_error_object(data))
         try:
             event = self._codec.decode(data)
         except json.JsonInvalid as error:
