@@ -142,7 +142,7 @@ class Link(Section):
         None, "Shared secret both ends prove over TCP; a unix socket needs none.", reloads=False
     )
     credit_bytes: int = setting(
-        262_144,
+        65_536,
         "Bytes in flight per call before the sender waits for the receiver.",
         unit="bytes",
         reloads=False,
