@@ -18,7 +18,7 @@ from gateway.config.schema import Config
 from gateway.config.standin import PROVIDER, is_on
 from gateway.core.secret import Secret
 
-CREDENTIAL_HEADERS = ("authorization", "api-key", "x-api-key")
+CREDENTIAL_HEADERS = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from gateway.providers import anthropic_dialect, openai_dialect
+from gateway.providers import anthropic_dialect, gemini_dialect, openai_dialect
 from gateway.providers.upstream import Dialect
 
-DIALECTS: dict[str, Dialect] = {module.NAME: cast("Dialect", module) for module in (openai_dialect, anthropic_dialect)}
+_MODULES = (openai_dialect, anthropic_dialect, gemini_dialect)
+DIALECTS: dict[str, Dialect] = {module.NAME: cast("Dialect", module) for module in _MODULES}

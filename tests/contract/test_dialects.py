@@ -70,7 +70,35 @@ def openai_row() -> Row:
     )
 
 
-ROWS = {"openai": openai_row()}
+def gemini_row() -> Row:
+    """Google's."""
+
+    def frame(text: str, count: int, **members: Any) -> dict[str, Any]:
+        usage = {"promptTokenCount": 3, "candidatesTokenCount": count, "totalTokenCount": 3 + count}
+        candidate = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0, **members}
+        return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "up", "responseId": "x"}
+
+    def refusal(status: str, *details: Any) -> bytes:
+        return json.dumps({"error": {"code": 0, "message": "words", "status": status, "details": details}}).encode()
+
+    end = b"data: " + json.dumps(frame("", 2, finishReason="STOP")).encode() + b"\n\n"
+    return Row(
+        reply=json.dumps(frame("hello", 2, finishReason="STOP")).encode(),
+        stream=b"".join(b"data: " + json.dumps(frame(*said)).encode() + b"\n\n" for said in (("hel", 1), ("lo", 2)))
+        + end,
+        stream_end=end,
+        errors={
+            Kind.INVALID_REQUEST: (400, refusal("INVALID_ARGUMENT")),
+            Kind.PROVIDER_AUTH: (400, refusal("INVALID_ARGUMENT", {"reason": "API_KEY_INVALID"})),
+            Kind.MODEL_NOT_FOUND: (404, refusal("NOT_FOUND")),
+            Kind.PROVIDER_RATE_LIMITED: (429, refusal("RESOURCE_EXHAUSTED", {"retryDelay": "7s"})),
+            Kind.PROVIDER_ERROR: (503, refusal("UNAVAILABLE")),
+            Kind.PROVIDER_TIMEOUT: (504, refusal("DEADLINE_EXCEEDED")),
+        },
+    )
+
+
+ROWS = {"gemini": gemini_row(), "openai": openai_row()}
 CASES = [pytest.param(DIALECTS[name], row, id=name) for name, row in ROWS.items() if name in DIALECTS]
 ASKED = {"model": "client-name", "messages": [{"role": "user", "content": "say hello"}]}
 

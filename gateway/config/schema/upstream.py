@@ -57,7 +57,7 @@ class Paths(Section):
 class Provider(Section):
     """One account at one vendor."""
 
-    dialect: Literal["openai", "anthropic"] = setting(..., "Wire format the vendor speaks.")
+    dialect: Literal["openai", "anthropic", "gemini"] = setting(..., "Wire format the vendor speaks.")
     base_url: str = setting(
         ..., "URL the paths are appended to, version included.", pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$"
     )
@@ -65,8 +65,9 @@ class Provider(Section):
         "on", "`auto` = on when the key is there; `on` = a missing key is an error in production."
     )
     api_key: SecretValue | None = setting(None, "The vendor's key: `{env: NAME}` or `{file: PATH}`.")
-    auth: Literal["bearer", "api-key", "x-api-key", "none"] = setting(
-        "bearer", "Header that carries the key: `authorization: Bearer`, `api-key`, `x-api-key`, or none."
+    auth: Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"] = setting(
+        "bearer",
+        "Header that carries the key: `authorization: Bearer`, `api-key`, `x-api-key`, `x-goog-api-key`, or none.",
     )
     headers: dict[str, str] = setting(dict, "Headers added to each request.")
     query: dict[str, str] = setting(dict, "Query parameters added to each URL.")

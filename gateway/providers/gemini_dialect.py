@@ -1,0 +1,302 @@
+"""The Gemini wire format as Google serves it, on AI Studio and on Vertex: chat and embeddings.
+
+Rules:
+    - The body sent to a Gemini model is the client's where the client speaks Gemini, and mapped where not
+      (wire.gemini); what cannot be mapped is refused with its name, unless the deployment drops it.
+    - `drop`, `rename` and `force` apply to the body; `generationConfig.NAME` reaches into that object.
+    - A stream is complete when every candidate it showed has a finish reason and the body ended between
+      frames. Gemini says no end.
+    - A client of another dialect gets chunks without Gemini's own members, and the usage once, at the end, if it asked.
+    - An error is classified by status, status word and ErrorInfo reason, never by its message.
+Source: the Gemini API reference (v1beta), google/rpc/error_details.proto.
+Not here:
+    - JSON to messages (wire.gemini); what is tried after an error (pipeline.attempt).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from google.protobuf.message import Message
+
+from gateway.config.catalogue import Deployment
+from gateway.core.errors import GatewayError, Kind
+from gateway.providers.outgoing import headers_of
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s, sendable
+from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
+from gateway.wire import json
+from gateway.wire.foreign import stripped
+from gateway.wire.gemini import chat, embeddings, errors
+from gateway.wire.openai.chunks import is_content
+from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+
+NAME: Final = "gemini"
+PATHS: Final = {
+    CHAT.name: "/models/{model}:generateContent",
+    STREAM_CHAT.name: "/models/{model}:streamGenerateContent",
+    EMBED.name: "/models/{model}:batchEmbedContents",
+}
+_CONFIG = "generationConfig"
+_INVALID_KEY = frozenset(("API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "CREDENTIALS_MISSING", "SERVICE_DISABLED",
+                          "ACCESS_TOKEN_EXPIRED", "BILLING_DISABLED", "CONSUMER_INVALID"))  # fmt: skip
+
+
+def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
+    """The HTTP request for a call; `model` is the name the client sent.
+
+    Raises GatewayError INVALID_REQUEST, UNSUPPORTED_PARAMETER, and UNIMPLEMENTED for legacy completions.
+    """
+    upstream_model = deployment.upstream_model or model
+    unsupported: list[str] = []
+    try:
+        body = _body(method, request, upstream_model, unsupported)
+    except json.JsonInvalid as error:
+        text = f"A member `..._json` of the request does not hold JSON: {error}"
+        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+    refused = [path for path in unsupported if path.partition("[")[0].partition(".")[0] not in deployment.drop]
+    if refused:
+        text = (
+            f"Models of this provider cannot take `{refused[0]}`. Leave it out, or let `drop` of the provider name it."
+        )
+        raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param=refused[0])
+    return UpstreamRequest(
+        url=_url(deployment, method, upstream_model),
+        headers=headers_of(deployment, is_stream=method.is_stream),
+        body=json.dumps(_configured(body, deployment)),
+        is_stream=method.is_stream,
+    )
+
+
+def _body(method: Method, request: Any, model: str, unsupported: list[str]) -> dict[str, Any]:
+    if method is EMBED:
+        return embeddings.encode_request(request, model, unsupported)
+    if method in (CHAT, STREAM_CHAT):
+        return chat.encode_request(request, unsupported)
+    raise _no_completions()
+
+
+def _no_completions() -> GatewayError:
+    return GatewayError(Kind.UNIMPLEMENTED, "Gemini has no legacy completions. Send a chat.")
+
+
+def _configured(body: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
+    """The body with the configuration's drops, renames and forced members applied, in that order."""
+    for path in deployment.drop:
+        holder, name = _place(body, path)
+        holder.pop(name, None)
+    for old, new in deployment.rename.items():
+        holder, name = _place(body, old)
+        if name in holder:
+            holder[_place(body, new)[1]] = holder.pop(name)
+    for path, value in deployment.force.items():
+        holder, name = _place(body, path, is_made=True)
+        is_merged = isinstance(value, dict) and isinstance(holder.get(name), dict)
+        holder[name] = {**holder[name], **value} if is_merged else value
+    return body
+
+
+def _place(body: dict[str, Any], path: str, *, is_made: bool = False) -> tuple[dict[str, Any], str]:
+    """The object a member of the configuration stands in, and its name there."""
+    outer, dot, name = path.partition(".")
+    if not dot or outer != _CONFIG:
+        return body, path
+    holder = body.setdefault(_CONFIG, {}) if is_made else body.get(_CONFIG)
+    return (holder if isinstance(holder, dict) else {}), name
+
+
+def decode_reply(method: Method, body: bytes) -> Message:
+    """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
+    answer = _answer(method, body)
+    if method is EMBED:
+        try:
+            return embeddings.decode_response(answer)
+        except (ValueError, OverflowError) as error:
+            raise _invalid(str(error)) from error
+    reply = chat.decode_response(answer)
+    reply.created = int(time.time())
+    return reply
+
+
+def usage_of_reply(method: Method, body: bytes) -> types_pb2.Usage | None:
+    """The usage in a whole answer that its reader gets as it is. Raises as `decode_reply` does."""
+    reply: Any = decode_reply(method, body)
+    return reply.usage if reply.HasField("usage") else None
+
+
+def _answer(method: Method, body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except json.JsonInvalid as error:
+        raise _invalid(f"its answer is not JSON: {error}") from error
+    if not isinstance(answer, dict):
+        raise _invalid("its answer is not a JSON object")
+    if answer.get("error"):
+        raise in_band_error(answer["error"])
+    required = ("embeddings", "embedding") if method is EMBED else ("candidates", "promptFeedback")
+    if not any(isinstance(answer.get(name), list | dict) for name in required):
+        raise _invalid(f"its answer has neither `{required[0]}` nor `{required[1]}`")
+    return answer
+
+
+def stream_decoder(method: Method, request: Message, deployment: Deployment) -> GeminiStreamDecoder:
+    """A decoder for one stream. Raises GatewayError UNIMPLEMENTED for legacy completions."""
+    if method is not STREAM_CHAT:
+        raise _no_completions()
+    asked: Any = request
+    is_native = asked.dialect == NAME
+    return GeminiStreamDecoder(
+        deployment.chunk_max_bytes,
+        is_native=is_native,
+        is_usage_wanted=is_native or bool(asked.stream_options.include_usage),
+        model=deployment.upstream_model or asked.model,
+    )
+
+
+class GeminiStreamDecoder:
+    """One stream; see `StreamDecoder`. A client of Gemini's dialect (`is_native`) gets each frame as it is."""
+
+    __slots__ = (
+        "_codec", "_created", "_finished", "_id", "_is_native", "_is_usage_wanted", "_model", "_seen", "_sse",
+        "chunks", "has_content", "is_done", "output_chars", "usage",
+    )  # fmt: skip
+
+    def __init__(self, max_bytes: int, *, is_native: bool, is_usage_wanted: bool, model: str) -> None:
+        self._codec = chat.ChunkDecoder()
+        self._sse = SseParser(max_bytes)
+        self._is_native = is_native
+        self._is_usage_wanted = is_usage_wanted
+        self._model = model
+        self._created = int(time.time())
+        self._id = f"chatcmpl-{time.time_ns():x}"  # until the provider says its own
+        self._seen: set[int] = set()
+        self._finished: set[int] = set()
+        self.has_content = False
+        self.is_done = False  # until the body ends
+        self.usage: types_pb2.Usage | None = None
+        self.output_chars = 0
+        self.chunks = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes; return the events they complete."""
+        try:
+            return self._decode(self._sse.feed(data))
+        except SseTooLarge as error:
+            raise _invalid(f"{error} (chunk_max_bytes)") from error
+
+    def finish(self) -> list[Event]:
+        """The stream ended: complete, or STREAM_CUT."""
+        last = self._sse.finish()
+        if self._sse.incomplete:
+            last = []
+        events = self._decode(last)
+        if self._sse.incomplete or not self._seen or not self._seen <= self._finished:
+            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
+        self.is_done = True
+        if not self._is_native and self._is_usage_wanted and self.usage is not None:
+            events.append(self._headed(chat_pb2.ChatChunk(usage=self.usage)))
+        return events
+
+    def _decode(self, frames: list[SseEvent]) -> list[Event]:
+        return [event for frame in frames if frame.data.strip() and (event := self._chunk(frame)) is not None]
+
+    def _chunk(self, frame: SseEvent) -> Event | None:
+        try:
+            chunk = self._codec.decode(frame.data, frame.event)
+        except json.JsonInvalid as error:
+            raise _invalid(f"a chunk of its stream is not JSON: {error}") from error
+        if chunk.extra and '"error"' in chunk.extra:
+            error_object = json.loads(chunk.extra.encode()).get("error")
+            if error_object:
+                raise in_band_error(error_object)
+        self.chunks += 1
+        self._observe(chunk)
+        return chunk if self._is_native else self._plain(chunk)
+
+    def _observe(self, chunk: chat_pb2.ChatChunk) -> None:
+        for choice in chunk.choices:
+            self._seen.add(choice.index)
+            if choice.finish_reason:
+                self._finished.add(choice.index)
+            self.output_chars += sum(len(block.text) + len(block.tool.arguments) for block in choice.delta.blocks)
+        self.has_content = self.has_content or is_content(chunk)
+        if chunk.HasField("usage"):
+            self.usage = types_pb2.Usage()
+            self.usage.CopyFrom(chunk.usage)
+
+    def _plain(self, chunk: chat_pb2.ChatChunk) -> Event | None:
+        """The chunk without Gemini's own members and without usage; None when nothing is left to say."""
+        if chunk.id:
+            self._id = chunk.id
+        plain = stripped(chunk)
+        plain.ClearField("usage")
+        for choice in plain.choices:
+            choice.ClearField("native_finish_reason")
+        return self._headed(plain) if plain.choices else None
+
+    def _headed(self, chunk: chat_pb2.ChatChunk) -> chat_pb2.ChatChunk:
+        chunk.id = self._id
+        chunk.created = self._created
+        if not chunk.model:
+            chunk.model = self._model
+        self._model = chunk.model
+        return chunk
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """What an answer that is not a success means."""
+    return _classified(status, headers, errors.decode(body))
+
+
+def in_band_error(error: object) -> GatewayError:
+    """An error object where an answer or a frame was expected: classified by its code, else by its status word."""
+    failure = errors.of_object(error) if isinstance(error, dict) else errors.Failure(message=str(error))
+    is_status = failure.code is not None and 400 <= failure.code < 600  # HTTP error statuses
+    status = failure.code if is_status else errors.HTTP_STATUSES.get(failure.status, 500)
+    return _classified(status or 500, {}, failure)
+
+
+def _classified(status: int, headers: Mapping[str, str], failure: errors.Failure) -> GatewayError:
+    cause = sendable(f"HTTP {status} {failure.status} {failure.reason}".rstrip(), 200)
+    wait_s = failure.retry_after_s if failure.retry_after_s is not None else retry_after_s(headers, time.time())
+    if status in (401, 402, 403) or failure.reason in _INVALID_KEY or failure.status == "FAILED_PRECONDITION":
+        message = "The provider refused the gateway's own credentials or account."
+        return GatewayError(Kind.PROVIDER_AUTH, message, cause=cause)
+    if status in (400, 413, 415, 422):
+        kind = Kind.REQUEST_TOO_LARGE if status == 413 else Kind.INVALID_REQUEST  # an HTTP status
+        words = sendable(failure.message or "no reason given", TEXT_MAX_CHARS)
+        return GatewayError(kind, f"The provider refused the request: {words}", cause=cause)
+    if status == 404:  # an HTTP status
+        message = "The provider does not know this model. Check `upstream_model` of its candidate."
+        return GatewayError(Kind.MODEL_NOT_FOUND, message, param="model", cause=cause)
+    if status in (408, 504):
+        return GatewayError(Kind.PROVIDER_TIMEOUT, f"The provider answered {status}: it timed out.", cause=cause)
+    if status == 429:  # an HTTP status
+        message = "The provider's rate limit is reached."
+        return GatewayError(Kind.PROVIDER_RATE_LIMITED, message, retry_after_s=wait_s, cause=cause)
+    return GatewayError(
+        Kind.PROVIDER_ERROR,
+        f"The provider answered HTTP {status}.",
+        retry_after_s=wait_s,
+        http_status=status if status in (500, 502, 503) else None,
+        cause=cause,
+    )
+
+
+def _url(deployment: Deployment, method: Method, model: str) -> str:
+    """The URL of a method; a configured path counts when it names `{model}`, as all of Gemini's do."""
+    configured = deployment.paths.get("embeddings" if method is EMBED else "chat", "")
+    path = configured if "{model}" in configured else PATHS[method.name]
+    query = dict(deployment.query)
+    if method.is_stream:
+        path = path.replace(":generateContent", ":streamGenerateContent")
+        query["alt"] = "sse"
+    path = path.replace("{model}", quote(model, safe=""))
+    return deployment.base_url + path + ("?" + urlencode(query) if query else "")
+
+
+def _invalid(why: str) -> GatewayError:
+    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])
