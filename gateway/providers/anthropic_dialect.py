@@ -29,6 +29,7 @@ from gateway.wire.anthropic import DIALECT, chat
 from gateway.wire.anthropic.canonical import Canonical, UsageSum, without_json_tool
 from gateway.wire.anthropic.errors import STATUSES, error_of, read_error
 from gateway.wire.anthropic.events import EventDecoder, type_of
+from gateway.wire.anthropic.mapping import MAX_TOKENS_DEFAULT
 from gateway.wire.openai.chunks import is_content
 from gateway.wire.pb import chat_pb2, types_pb2
 from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
@@ -46,7 +47,7 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
         raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param="model")
     try:
         asked = cast("chat_pb2.ChatRequest", request)
-        body = chat.encode_request(asked, max_tokens=deployment.output_max_tokens or chat.MAX_TOKENS_DEFAULT)
+        body = chat.encode_request(asked, max_tokens=deployment.output_max_tokens or MAX_TOKENS_DEFAULT)
     except json.JsonInvalid as error:
         text = f"A member `..._json` of the request does not hold JSON: {error}"
         raise GatewayError(Kind.INVALID_REQUEST, text) from error

@@ -46,6 +46,7 @@ class Gemini:
         *(Route("POST", f"{prefix}/models/{{model:.+}}:{name}", name) for prefix in _PREFIXES for name in _METHODS),
         *(Route("GET", f"/v1beta/models{end}", "models") for end in ("", "/{model:.+}")),
     )
+    error_event: str | None = None
 
     def is_authorized(self, headers: Mapping[str, str], key: str) -> bool:
         """The key in `x-goog-api-key`, or Vertex's bearer token."""

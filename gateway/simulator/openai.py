@@ -49,6 +49,7 @@ class OpenAi:
         *(Route("POST", f"{prefix}/{path}", name) for prefix in _PREFIXES for path, name in _OPERATIONS),
         *(Route("GET", f"{prefix}/models{end}", "models") for prefix in _PREFIXES[:3] for end in ("", "/{model:.+}")),
     )
+    error_event: str | None = None
 
     def is_authorized(self, headers: Mapping[str, str], key: str) -> bool:
         """A bearer token, or Azure's `api-key` header."""

@@ -246,7 +246,7 @@ async def _break_after(connection: _Connection, sent: int, wire_format: WireForm
         await connection.cut(last=b"zz\r\nthis is no chunk\r\n")
     if sent == fault.error_after_chunks:
         refused = Refused(500, "server_error", "The simulator broke the stream off, as the model's name asks.")
-        await connection.write_frame(Frame(wire_format.error(refused)))
+        await connection.write_frame(Frame(wire_format.error(refused), wire_format.error_event))
         return True
     return False
 

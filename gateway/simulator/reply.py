@@ -79,6 +79,8 @@ class WireFormat(Protocol):
     """One vendor's wire format."""
 
     routes: tuple[Route, ...]
+    error_event: str | None
+    """Name of the event that carries an error in a stream."""
 
     def is_authorized(self, headers: Mapping[str, str], key: str) -> bool:
         """Say whether the request carries the key, where this format carries it."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import orjson
 from aiohttp import web
 
+from gateway.simulator.anthropic import Anthropic
 from gateway.simulator.behaviour import Behaviour, UnknownOption, parse
 from gateway.simulator.gemini import Gemini
 from gateway.simulator.observed import Call, Observed
@@ -32,7 +33,8 @@ MAX_REQUEST_BYTES = 128 << 20
 DRAIN_S = 0.25
 LAST_REQUESTS = 100
 _log = logging.getLogger(__name__)
-FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini())
+_ANTHROPIC: WireFormat = Anthropic()
+FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini(), _ANTHROPIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,12 @@ class _Server:
     def _endpoint(
         self, wire_format: WireFormat, operation: str
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        routed = wire_format
+
         async def endpoint(request: web.Request) -> web.StreamResponse:
+            # one path, two vendors: `/v1/models` has the shape of the one whose header asks for it
+            is_anthropic = operation == "models" and "anthropic-version" in request.headers
+            wire_format = _ANTHROPIC if is_anthropic else routed
             call = self.observed.begin(request.method, request.path_qs, request.headers)
             outcome = "faulted"
             try:
