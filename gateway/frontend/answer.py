@@ -19,6 +19,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
+from gateway.core import hops
 from gateway.core.errors import Fault, GatewayError, Kind
 from gateway.frontend.settings import Cors, Profile
 from gateway.wire import json
@@ -118,7 +119,8 @@ def failure(error: GatewayError, profile: Profile) -> tuple[int, bytes, str]:
     status = error.http_status or row.http_status
     if row.fault is Fault.PROVIDER and profile.upstream_error_status == "502":
         status = 502
-    lines = "x-should-retry: false\r\n" if error.kind in _HOPELESS else ""
+    is_hopeless = error.kind in _HOPELESS or error.code == hops.CODE
+    lines = "x-should-retry: false\r\n" if is_hopeless else ""
     if error.retry_after_s is not None:
         wait_s = max(error.retry_after_s, 0.001)
         lines += f"retry-after: {math.ceil(wait_s)}\r\nretry-after-ms: {math.ceil(wait_s * 1000)}\r\n"

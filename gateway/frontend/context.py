@@ -3,7 +3,7 @@
 Rules:
     - Pure: headers in, a `CallContext` out, or a `GatewayError` that names the header.
     - The credential is carried, not judged; no credential is the empty string.
-    - No request header reaches a call beyond the fields of `CallContext`.
+    - No request header reaches a call beyond the fields of `CallContext`; of its `headers` only the allowed one, hops.
 
 Not here: who the caller is and what it may do (the service).
 """
@@ -17,6 +17,7 @@ from collections.abc import Mapping
 
 from multidict import CIMultiDictProxy
 
+from gateway.core import hops
 from gateway.core.errors import GatewayError, Kind
 from gateway.frontend.settings import Http, Profile
 from gateway.rpc.contract import CallContext
@@ -103,7 +104,7 @@ def call_context(
 ) -> CallContext:
     """What the service must know of a request beyond its body; without credential where everybody may ask."""
     traceparent = headers.get("traceparent", "")
-    return CallContext(
+    call = CallContext(
         credential=credential(headers, profile) if has_credential else "",
         request_id=call_id,
         timeout_ms=timeout_ms(headers),
@@ -114,3 +115,6 @@ def call_context(
         takes_json=True,
         protocol="http",
     )
+    if hops.HEADER in headers and (passed := hops.taken(headers.getall(hops.HEADER))):
+        call.headers[hops.HEADER] = passed
+    return call

@@ -19,12 +19,13 @@ from typing import NamedTuple
 from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment, Entry
+from gateway.core import hops
 from gateway.core.errors import GatewayError, Kind, Next
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress, Try
 from gateway.providers.registry import DIALECTS
 from gateway.providers.transport import Reply
-from gateway.providers.upstream import StreamDecoder
+from gateway.providers.upstream import Dialect, StreamDecoder
 from gateway.rpc.contract import Batch, Method, Raw
 
 OK_STATUS = 200
@@ -40,6 +41,7 @@ class Order(NamedTuple):
     entry: Entry
     deadline_s: float
     raw_dialect: str = ""  # the caller takes a whole answer of this dialect as it is; empty = of none
+    hops: str = ""  # the gateways it passed, this one included, for the provider to see
 
 
 class Attempts:
@@ -116,9 +118,10 @@ class Attempts:
         self._try = self._progress.begin_try(deployment)
         dialect = DIALECTS[deployment.dialect]
         request = dialect.encode(order.method, order.request, deployment, order.model)
+        request.headers[hops.HEADER] = order.hops
         self._reply = reply = await self._kit.transport.open(deployment, request, order.deadline_s)
         if reply.status != OK_STATUS:
-            raise dialect.classify(reply.status, reply.headers, await reply.read())
+            raise await _refusal(reply, dialect)
         if not order.method.is_stream:
             body = await reply.read()
             if deployment.dialect == order.raw_dialect:
@@ -158,6 +161,14 @@ async def _first_content(reply: Reply, decoder: StreamDecoder) -> Batch:
         raise GatewayError(Kind.PROVIDER_INVALID, "The provider's stream was empty.")
     reply.content_came()
     return held
+
+
+async def _refusal(reply: Reply, dialect: Dialect) -> GatewayError:
+    """What an answer that is not a success means."""
+    body = await reply.read()
+    if reply.status == hops.LOOP_STATUS and reply.headers.get("x-should-retry") == "false":
+        return hops.in_a_ring(f"HTTP {reply.status}")  # said by a gateway, which may be this one; in any dialect
+    return dialect.classify(reply.status, reply.headers, body)
 
 
 def _not_a_stream(reply: Reply) -> GatewayError:

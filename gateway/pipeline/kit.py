@@ -20,6 +20,7 @@ from gateway.accounts.keys import Keyring
 from gateway.config.catalogue import Catalogue
 from gateway.config.schema import Config
 from gateway.core.clock import Clock, SystemClock
+from gateway.core.hops import new_id
 from gateway.observe.log import Log
 from gateway.observe.metrics import CallMetrics
 from gateway.providers.transport import Transport
@@ -45,7 +46,7 @@ class Runtime:
 
 @dataclass(slots=True, eq=False)
 class Kit:
-    """Everything a call needs. `runtime` is replaced as a whole on reload."""
+    """Everything a call needs. `runtime` is replaced as a whole on reload; `instance` is this service's id in hops."""
 
     runtime: Runtime
     quota: MemoryQuota
@@ -55,6 +56,7 @@ class Kit:
     clock: Clock = field(default_factory=SystemClock)
     draw: Callable[[], float] = random.random
     budget: RetryBudget = field(default_factory=RetryBudget)
+    instance: str = field(default_factory=new_id)
     in_flight: int = 0
     background: set[asyncio.Task[None]] = field(default_factory=set)
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from gateway.core import hops
 from gateway.core.errors import GatewayError, Kind
 from gateway.observe.stages import Stages
 from gateway.pipeline.admit import admit, identify
@@ -90,9 +91,10 @@ def _accept(
     deadline_s = kit.transport.loop.time() + _allowed_s(runtime, context)
     progress.model = request.model  # type: ignore[attr-defined]  # every inference request has it
     progress.identity = identify(runtime, context, kit.clock.wall_s())
+    onward = hops.onward(context.headers.get(hops.HEADER, ""), kit.instance)
     progress.entry, progress.shape = admit(runtime, progress.identity, request)
     raw_dialect = context.dialect if context.takes_json else ""
-    return Order(method, request, progress.model, progress.entry, deadline_s, raw_dialect)
+    return Order(method, request, progress.model, progress.entry, deadline_s, raw_dialect, onward)
 
 
 async def _reserve(kit: Kit, progress: Progress) -> Reservation:

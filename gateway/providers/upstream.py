@@ -27,10 +27,10 @@ WAIT_MAX_S = 1e9  # a third of a century: beyond it a provider means nothing
 
 
 class UpstreamRequest(NamedTuple):
-    """One HTTP request to a provider. Headers are lower case and complete."""
+    """One HTTP request to a provider. Headers are lower case, and a dictionary of this request alone."""
 
     url: str
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     body: bytes
     is_stream: bool
 

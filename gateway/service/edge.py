@@ -24,6 +24,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
+from gateway.core import hops
 from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import METHODS, CallContext, Caller, Head, Method, Tail, with_text
 from gateway.rpc.status import to_status
@@ -162,6 +163,8 @@ def context_of(context: Any) -> CallContext:
         dialect="openai",
         protocol="grpc",
     )
+    if passed := hops.taken([metadata.get(hops.HEADER, "")]):
+        call.headers[hops.HEADER] = passed
     remaining_s = context.time_remaining()
     if remaining_s is not None:
         call.timeout_ms = max(0, min(int(remaining_s * 1000), TIMEOUT_MAX_MS))
