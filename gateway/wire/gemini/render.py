@@ -74,9 +74,10 @@ class ForeignRenderer:
                 self._held = frame
             else:
                 frames.append(dumps(frame))
-            self._learn(chunk, candidates)
         elif usage and not frames:
             frames.append(dumps({**usage, **self._head}))
+        if self._repeat is None:
+            self._learn(chunk)
         return frames
 
     def finish(self) -> list[bytes]:
@@ -150,13 +151,15 @@ class ForeignRenderer:
         keys = [key for key in self._calls if key[0] == choice]
         return [self._calls.pop(key).part() for key in keys]
 
-    def _learn(self, chunk: Any, candidates: list[JsonObject]) -> None:
-        """Remember the frame if another text may come for its one part."""
-        parts = candidates[0]["content"].get("parts", []) if len(candidates) == 1 else []
-        if len(parts) != 1 or not parts[0].get("text") or self._held is not None or chunk.HasField("usage"):
+    def _learn(self, chunk: Any) -> None:
+        """Remember where the text of the chunk stands, if it has exactly one: another may come for it."""
+        additions: Any = chunk.choices[0].delta.blocks if len(chunk.choices) == 1 else ()
+        kind = additions[0].WhichOneof("kind") if len(additions) == 1 else None
+        if kind not in ("text", "thinking"):
             return
-        marked = {"candidates": [_with_parts([{**parts[0], "text": _MARK}], candidates[0]["index"])], **self._head}
-        before, _, after = dumps(marked).partition(_MARK_JSON)
+        part: JsonObject = {"text": _MARK} if kind == "text" else {"text": _MARK, "thought": True}
+        frame = {"candidates": [_with_parts([part], chunk.choices[0].index)], **self._head}
+        before, _, after = dumps(frame).partition(_MARK_JSON)
         self._repeat = (before, after)
 
     def _repeated(self, words: str) -> list[bytes]:

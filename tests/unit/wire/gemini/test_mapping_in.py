@@ -46,7 +46,7 @@ def test_roles_and_instructions() -> None:
 def test_a_tool_round_trip_names_the_function() -> None:
     """A result carries the name of its call, found by id, also when calls are parallel and out of order."""
     calls = [
-        {"id": f"c{n}", "type": "function", "function": {"name": name, "arguments": '{"n":%d}' % n}}
+        {"id": f"c{n}", "type": "function", "function": {"name": name, "arguments": f'{{"n":{n}}}'}}
         for n, name in enumerate(("f", "g"))
     ]
     body, unsupported = mapped(

@@ -1,0 +1,103 @@
+"""The array stream, embeddings, errors and blocked prompts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.wire.gemini import chat, embeddings, errors
+from gateway.wire.gemini.array import BETWEEN, CLOSE, OPEN, ArrayInvalid, ArrayParser
+from gateway.wire.openai import chat as openai_chat
+from gateway.wire.openai import embeddings as openai_embeddings
+from gateway.wire.pb import embeddings_pb2
+
+ELEMENTS = [{"a": 'br[ace} "quoted" \\'}, {}, {"b": [[1], {"c": "☃"}]}]
+
+
+@given(st.lists(st.integers(1, 7), max_size=40))
+def test_an_array_cut_anywhere_gives_its_elements(sizes: list[int]) -> None:
+    """Whatever the pieces, and with any space between the elements."""
+    data = OPEN + BETWEEN.join(json.dumps(e, ensure_ascii=False).encode() for e in ELEMENTS) + CLOSE
+    parser, found, at = ArrayParser(1000), [], 0
+    for size in [*sizes, len(data)]:
+        found += parser.feed(data[at : at + size])
+        at += size
+    assert [json.loads(element) for element in found] == ELEMENTS
+    assert parser.is_complete
+
+
+@pytest.mark.parametrize("data", [b"{}", b"[1]", b"[{}]{}", b'["a"]', b"x"])
+def test_what_is_no_array_of_objects_is_refused(data: bytes) -> None:
+    """Whatever stands outside objects."""
+    with pytest.raises(ArrayInvalid):
+        ArrayParser(1000).feed(data)
+
+
+def test_an_array_is_bounded_and_knows_its_end() -> None:
+    """One element is at most so long; an open array is not complete."""
+    with pytest.raises(ArrayInvalid):
+        ArrayParser(10).feed(b'[{"aaaaaaaaaaaa')
+    parser = ArrayParser(10)
+    assert parser.feed(b"[{}") == [b"{}"]
+    assert not parser.is_complete
+
+
+def test_embeddings_of_openai_are_a_batch() -> None:
+    """One request per text; token ids have no place."""
+    unsupported: list[str] = []
+    request = openai_embeddings.decode_request({"model": "m", "input": ["a", "b"], "dimensions": 3, "user": "u"})
+    assert embeddings.encode_request(request, "e", unsupported) == {
+        "requests": [
+            {"model": "models/e", "content": {"parts": [{"text": text}]}, "outputDimensionality": 3} for text in "ab"
+        ]
+    }
+    embeddings.encode_request(openai_embeddings.decode_request({"model": "m", "input": [1, 2]}), "e", unsupported)
+    assert unsupported == ["input"]
+
+
+def test_embeddings_of_geminis_clients() -> None:
+    """One and many; vectors come back, packed ones too; unknown members are named."""
+    unsupported: list[str] = []
+    one = embeddings.decode_request({"content": {"parts": [{"text": "a"}]}, "taskType": "X"}, unsupported)
+    assert openai_embeddings.encode_request(one) == {"input": "a"}
+    items = [{"model": "models/e", "content": {"parts": [{"text": t}]}, "outputDimensionality": 2} for t in "ab"]
+    many = embeddings.decode_request({"requests": items}, unsupported)
+    assert openai_embeddings.encode_request(many) == {"input": ["a", "b"], "dimensions": 2}
+    assert unsupported == ["taskType"]
+    answer = embeddings.decode_response({"embeddings": [{"values": [0.5, 1]}, {"values": [0.25, 0.0]}]})
+    assert openai_embeddings.encode_response(answer)["data"][0]["embedding"] == [0.5, 1.0]
+    assert embeddings.encode_response(answer, is_batch=True)["embeddings"][1] == {"values": [0.25, 0.0]}
+    packed = embeddings_pb2.EmbeddingResponse(data=[embeddings_pb2.Embedding(packed=b"\x00\x00\x00\x3f")])
+    assert embeddings.encode_response(packed, is_batch=False) == {"embedding": {"values": [0.5]}}
+    with pytest.raises(ValueError, match="embedding 0"):
+        embeddings.decode_response({"embeddings": [{"values": ["x"]}]})
+
+
+@settings(max_examples=50)
+@given(st.sampled_from(sorted(errors.STATUS_WORDS)), st.sampled_from([None, 0.5, 37.0]))
+def test_an_error_reads_back(status: int, wait_s: float | None) -> None:
+    """Status, word, reason and wait, also in the array of a broken stream."""
+    body = errors.encode(status, "words", reason="rate_limited", retry_after_s=wait_s)
+    for spelled in (body, [body]):
+        failure = errors.decode(json.dumps(spelled).encode())
+        assert failure == (status, errors.STATUS_WORDS[status], "words", "RATE_LIMITED", wait_s)
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b'{"error":"x"}', b'{"error":{"code":"x","details":[1]}}'])
+def test_what_is_no_error_says_nothing(body: bytes) -> None:
+    """Nothing is guessed."""
+    assert errors.decode(body) == errors.Failure()
+
+
+def test_a_blocked_prompt_is_one_filtered_choice() -> None:
+    """Gemini shows no candidate; OpenAI's clients see content_filter, whole and streamed."""
+    blocked = {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 3}}
+    answer = chat.decode_response(blocked)
+    (choice,) = openai_chat.encode_response(answer)["choices"]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("content_filter", None)
+    assert chat.encode_response(answer) == blocked
+    chunk = chat.ChunkDecoder().read(blocked)
+    assert [c.finish_reason for c in chunk.choices] == ["content_filter"]
