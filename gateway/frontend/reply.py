@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gateway.frontend.settings import Http, Profile
     from gateway.frontend.watch import Watch
 
+_NO_HEADERS: Mapping[str, str] = {}
+
 
 class Reply:
     """One request and the answer being written; it is of no use after its request is handled.
@@ -202,6 +204,7 @@ class Reply:
             self.keep_alive = False
         lines = "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
         lines += answer.header_lines(self.headers, self.profile) + self._common_lines()
+        self.headers = _NO_HEADERS  # they are said, and a stream may stay open for hours
         head = answer.stream_head(200, lines, is_chunked=self._is_chunked)
         high = self.http.stream_buffer_max_bytes
         self._transport().set_write_buffer_limits(high=high, low=high // 4)

@@ -50,26 +50,25 @@ class Attempts:
     All raise GatewayError; a cancelled wait leaves `close` to be called.
     """
 
-    __slots__ = ("_decoder", "_failure", "_kit", "_order", "_progress", "_reply", "_try")
+    __slots__ = ("_decoder", "_failure", "_kit", "_progress", "_reply", "_try")
 
-    def __init__(self, kit: Kit, order: Order, progress: Progress) -> None:
+    def __init__(self, kit: Kit, progress: Progress) -> None:
         self._kit = kit
-        self._order = order
         self._progress = progress
         self._reply: Reply | None = None
         self._decoder: StreamDecoder | None = None
         self._try: Try | None = None
         self._failure: GatewayError | None = None  # to be raised when the events before it were given
 
-    async def first(self) -> Batch:
-        """The first events of the first try that answers; they hold the first content."""
-        order, progress = self._order, self._progress
+    async def first(self, order: Order) -> Batch:
+        """The first events of the first try that answers; they hold the first content. `order` is not kept."""
+        progress = self._progress
         candidates = progress.plan.candidates if progress.plan else ()
         failure = GatewayError(Kind.UNAVAILABLE, f"No deployment of model `{order.model}` can be used now.")
         for place, deployment in enumerate(candidates, 1):
             for number in range(order.entry.attempts_max):
                 try:
-                    batch = await self._begin(deployment)
+                    batch = await self._begin(order, deployment)
                 except GatewayError as error:
                     await self._end(error.kind.name.lower(), error.cause)
                     if error.row.next is Next.STOP:
@@ -112,9 +111,8 @@ class Attempts:
         if self._try is not None:
             await self._end(outcome, cause)
 
-    async def _begin(self, deployment: Deployment) -> Batch:
+    async def _begin(self, order: Order, deployment: Deployment) -> Batch:
         """One try, up to its first content."""
-        order = self._order
         self._try = self._progress.begin_try(deployment)
         dialect = DIALECTS[deployment.dialect]
         request = dialect.encode(order.method, order.request, deployment, order.model)

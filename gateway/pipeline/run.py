@@ -43,13 +43,13 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
     try:
         order = _accept(kit, runtime, method, request, context, progress)
         stages.mark("admit")
-        progress.plan = make_plan(order.entry, kit.draw)
-        kit.budget.earn(runtime.config.policies.retry.budget_percent)
+        _plan(kit, runtime, order, progress)
         stages.mark("plan")
         reservation = await _reserve(kit, progress)
         stages.mark("reserve")
-        attempts = Attempts(kit, order, progress)
-        batch: Batch | None = await attempts.first()
+        attempts = Attempts(kit, progress)
+        batch: Batch | None = await attempts.first(order)
+        del request, order  # nothing needs them any more, and a stream may stay open for hours
         stages.mark("attempt")
         has_head = True
         yield Head(_headers(runtime, progress, reservation, stages, is_stream=method.is_stream))
@@ -95,6 +95,11 @@ def _accept(
     progress.entry, progress.shape = admit(runtime, progress.identity, request)
     raw_dialect = context.dialect if context.takes_json else ""
     return Order(method, request, progress.model, progress.entry, deadline_s, raw_dialect, onward)
+
+
+def _plan(kit: Kit, runtime: Runtime, order: Order, progress: Progress) -> None:
+    progress.plan = make_plan(order.entry, kit.draw)
+    kit.budget.earn(runtime.config.policies.retry.budget_percent)
 
 
 async def _reserve(kit: Kit, progress: Progress) -> Reservation:

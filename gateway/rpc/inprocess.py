@@ -57,6 +57,7 @@ class InProcessLink:
         self.calls += 1
         try:
             async with aclosing(self._dispatch(method, request, context)) as items:
+                del request  # else this frame keeps it as long as the call is open
                 async for item in items:
                     yield item
         except GatewayError:

@@ -120,6 +120,7 @@ class LinkClient:
     async def __call__(self, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
         """Run one call; see gateway.rpc.contract."""
         payload = request.SerializeToString()
+        del request  # else this frame keeps it as long as the call is open
         can_try_again = True
         while True:
             connection = self._choose() or await self._wait_for_link()

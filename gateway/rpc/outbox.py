@@ -3,7 +3,8 @@
 Rules:
     - A chunk is a serialized FrameBatch; joined chunks are a FrameBatch again (protobuf concatenation).
     - Queued bytes stay under the limit plus one chunk: senders reserve room first, in turn, so many
-      calls share the stream fairly. Only notices and small answers to the peer's own frames are forced in.
+      calls share the stream fairly, and chunks leave in the order in which they were put. Only notices and
+      small answers to the peer's own frames are forced in.
     - Notices (drain, settings) replace their older version and leave first.
     - After close, what is queued still leaves; new chunks are dropped and waiting senders see `OutboxClosed`.
 Not here:
@@ -36,6 +37,7 @@ class Outbox:
         self._notices: dict[str, bytes] = {}
         self._used_bytes = 0
         self._turns: deque[tuple[asyncio.Future[None], int]] = deque()
+        self._granted = 0  # turns given to tasks that have not run since: nobody may overtake them
         self._writer: asyncio.Future[None] | None = None
         self._is_closed = False
 
@@ -52,7 +54,7 @@ class Outbox:
 
     def try_put(self, chunk: bytes, frames: int = 1) -> bool:
         """Queue a chunk if it need not wait; False: use `put`."""
-        if self._turns or self._used_bytes >= self._limit_bytes or self._is_closed:
+        if self._turns or self._granted or self._used_bytes >= self._limit_bytes or self._is_closed:
             return False
         self._used_bytes += len(chunk)
         self._append(chunk, frames)
@@ -126,8 +128,10 @@ class Outbox:
         self._turns.append((turn, size_bytes))
         try:
             await turn
+            self._granted -= 1
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self._granted -= 1
                 self._used_bytes -= size_bytes
                 self._next_turns()
             raise
@@ -137,4 +141,5 @@ class Outbox:
             turn, size_bytes = self._turns.popleft()
             if not turn.done():
                 self._used_bytes += size_bytes
+                self._granted += 1
                 turn.set_result(None)

@@ -107,3 +107,24 @@ async def test_close_sends_what_is_queued_and_refuses_the_rest() -> None:
     assert not outbox.try_put(b"z")
     outbox.force(b"z")
     assert outbox.used_bytes == 0
+
+
+async def test_nobody_overtakes_a_sender_whose_turn_has_come() -> None:
+    """Room that was given to a waiting sender is its own also before its task runs: calls are opened in order."""
+    outbox, written, overtaken = Outbox(4), bytearray(), list[bool]()
+
+    async def write(batch: bytes) -> None:
+        written.extend(batch)
+        if batch == b"aaaa":  # there is room again, and the sender of "b" has not run
+            overtaken.append(outbox.try_put(b"c"))
+
+    await outbox.put(b"aaaa")
+    waiting = asyncio.create_task(outbox.put(b"b"))
+    await settle()
+    writer = asyncio.create_task(outbox.drive(write))
+    await waiting
+    assert outbox.try_put(b"d")
+    await settle()
+    assert overtaken == [False]
+    assert bytes(written) == b"aaaabd"
+    writer.cancel()
