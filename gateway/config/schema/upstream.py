@@ -82,7 +82,7 @@ class Provider(Section):
     timeouts: Timeouts = setting(Timeouts, "The five clocks of an attempt.")
     response_max_bytes: int = setting(64 * MIB, "Largest response that is not a stream.", unit="bytes", ge=65_536)
     chunk_max_bytes: int = setting(4 * MIB, "Largest single event of a stream.", unit="bytes", ge=4096)
-    connections_max: int = setting(1000, "Open connections to this provider.", unit="connections", ge=1, le=100_000)
+    connections_max: int = setting(20_000, "Open connections to this provider.", unit="connections", ge=1, le=100_000)
     keepalive_s: float = setting(30.0, "How long an idle connection is kept.", unit="seconds", ge=0, le=3600)
 
     @property
