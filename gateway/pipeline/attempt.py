@@ -7,6 +7,7 @@ Rules:
       fallback (next deployment) needs only a candidate. A silent deployment is not asked again.
     - A provider's `retry-after` is honoured up to `retry_after_max_s`, never past the deadline.
     - Each try works from the same unchanged request; its response is closed before the next begins.
+    - An answer that fails a try is noted for the debug log; nothing else of it is kept.
 Not here:
     - Which candidates, in which order (routing.plan); what a failure means (dialects, transport).
 """
@@ -23,10 +24,11 @@ from gateway.core import hops
 from gateway.core.errors import GatewayError, Kind, Next
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress, Try
+from gateway.pipeline.said import note
 from gateway.providers.registry import DIALECTS
 from gateway.providers.transport import Reply
 from gateway.providers.upstream import Dialect, StreamDecoder
-from gateway.rpc.contract import Batch, Method, Raw
+from gateway.rpc.contract import Batch, Event, Method, Raw
 
 OK_STATUS = 200
 HELD_MAX_EVENTS = 1000
@@ -97,6 +99,7 @@ class Attempts:
             try:
                 events = decoder.feed(data)
             except GatewayError as failure:
+                self._note(reply, data)
                 if not failure.before:
                     raise
                 self._failure = failure  # what came whole before it is the caller's
@@ -119,19 +122,54 @@ class Attempts:
         request.headers[hops.HEADER] = order.hops
         self._reply = reply = await self._kit.transport.open(deployment, request, order.deadline_s)
         if reply.status != OK_STATUS:
-            raise await _refusal(reply, dialect)
+            body = await reply.read()
+            self._note(reply, body)
+            raise _refusal(reply, dialect, body)
         if not order.method.is_stream:
             body = await reply.read()
-            if deployment.dialect == order.raw_dialect:
-                self._progress.usage = dialect.usage_of_reply(order.method, body)
-                return [Raw(body)]
-            message = dialect.decode_reply(order.method, body)
-            self._progress.usage = message.usage if message.HasField("usage") else None  # type: ignore[attr-defined]  # all replies have it
-            return [message]
+            try:
+                return [self._whole(order, deployment, body)]
+            except GatewayError:
+                self._note(reply, body)
+                raise
         if reply.media_type != "text/event-stream":
+            self._note(reply, b"")
             raise _not_a_stream(reply)
         self._decoder = decoder = dialect.stream_decoder(order.method, order.request, deployment)
-        return await _first_content(reply, decoder)
+        return await self._first_content(reply, decoder)
+
+    def _whole(self, order: Order, deployment: Deployment, body: bytes) -> Event:
+        """The event of a whole answer, and its usage."""
+        dialect = DIALECTS[deployment.dialect]
+        if deployment.dialect == order.raw_dialect:
+            self._progress.usage = dialect.usage_of_reply(order.method, body)
+            return Raw(body)
+        message = dialect.decode_reply(order.method, body)
+        self._progress.usage = message.usage if message.HasField("usage") else None  # type: ignore[attr-defined]  # all replies have it
+        return message
+
+    async def _first_content(self, reply: Reply, decoder: StreamDecoder) -> Batch:
+        """Events up to and with the first content; what comes before is held back with it, but not without end."""
+        held: Batch = []
+        while data := await reply.next():
+            try:
+                held += decoder.feed(data)
+            except GatewayError:
+                self._note(reply, data)
+                raise
+            if decoder.has_content or decoder.is_done or len(held) > HELD_MAX_EVENTS:
+                break
+        else:
+            held += decoder.finish()
+        if not held:
+            raise GatewayError(Kind.PROVIDER_INVALID, "The provider's stream was empty.")
+        reply.content_came()
+        return held
+
+    def _note(self, reply: Reply, body: bytes) -> None:
+        """Tell the debug log what a failing try was answered."""
+        if self._try is not None:
+            note(self._kit.log, self._progress.request_id, self._try.deployment, reply.status, body)
 
     async def _end(self, outcome: str, cause: str) -> None:
         """The current try is over: its counters go to the call's progress, its connection is closed."""
@@ -146,24 +184,8 @@ class Attempts:
             await reply.close()
 
 
-async def _first_content(reply: Reply, decoder: StreamDecoder) -> Batch:
-    """Events up to and with the first content; what comes before it is held back with it, but not without end."""
-    held: Batch = []
-    while data := await reply.next():
-        held += decoder.feed(data)
-        if decoder.has_content or decoder.is_done or len(held) > HELD_MAX_EVENTS:
-            break
-    else:
-        held += decoder.finish()
-    if not held:
-        raise GatewayError(Kind.PROVIDER_INVALID, "The provider's stream was empty.")
-    reply.content_came()
-    return held
-
-
-async def _refusal(reply: Reply, dialect: Dialect) -> GatewayError:
+def _refusal(reply: Reply, dialect: Dialect, body: bytes) -> GatewayError:
     """What an answer that is not a success means."""
-    body = await reply.read()
     if reply.status == hops.LOOP_STATUS and reply.headers.get("x-should-retry") == "false":
         return hops.in_a_ring(f"HTTP {reply.status}")  # said by a gateway, which may be this one; in any dialect
     return dialect.classify(reply.status, reply.headers, body)

@@ -57,6 +57,7 @@ class Progress:
     """See the module's rules."""
 
     started_s: float = field(default_factory=perf_counter)
+    request_id: str = ""
     identity: Identity | None = None
     entry: Entry | None = None
     model: str = ""

@@ -89,6 +89,7 @@ def _accept(
 ) -> Order:
     """The call as the caller may make it: who, which model, until when."""
     deadline_s = kit.transport.loop.time() + _allowed_s(runtime, context)
+    progress.request_id = context.request_id
     progress.model = request.model  # type: ignore[attr-defined]  # every inference request has it
     progress.identity = identify(runtime, context, kit.clock.wall_s())
     onward = hops.onward(context.headers.get(hops.HEADER, ""), kit.instance)

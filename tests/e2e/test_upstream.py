@@ -123,7 +123,15 @@ async def test_callers_headers_stay_here(pair: Pair) -> None:
     }
     (await pair.ask(headers=private)).ok()
     seen = {name.lower(): value for name, value in pair.upstream.last.headers}
-    assert set(seen) == {"host", "content-type", "accept", "accept-encoding", "user-agent", "content-length"}
+    assert set(seen) == {
+        "host",
+        "content-type",
+        "accept",
+        "accept-encoding",
+        "user-agent",
+        "content-length",
+        "x-gateway-hop",
+    }
     told = "".join(seen.values())
     assert not any(value in told for value in [*private.values(), pair.gateway.key])
 
