@@ -32,6 +32,12 @@ log = logging.getLogger("gateway.frontend")
 
 Endpoint = Callable[[Reply], Awaitable[None]]
 PROFILE = "default"
+_DIALECTS = {  # paths that only clients of one format ask for
+    "/v1/chat/completions": "openai",
+    "/v1/completions": "openai",
+    "/v1/embeddings": "openai",
+    "/v1/messages": "anthropic",
+}
 
 
 class Written(web.StreamResponse):
@@ -87,6 +93,7 @@ class Edge:
             "/v1/chat/completions": {"POST": partial(inference.infer, caller, inference.CHAT)},
             "/v1/completions": {"POST": partial(inference.infer, caller, inference.COMPLETIONS)},
             "/v1/embeddings": {"POST": partial(inference.infer, caller, inference.EMBEDDINGS)},
+            "/v1/messages": {"POST": partial(inference.infer, caller, inference.MESSAGES)},
         }
         if self._metrics is not None:
             routes["/metrics"] = get(self._show_metrics)
@@ -141,7 +148,7 @@ class Edge:
             )
         path = path_of(request)
         route, methods = self._find(path)
-        if methods is None:
+        if methods is None or not _is_spoken(path, reply):
             raise GatewayError(Kind.NOT_FOUND, f"Invalid URL ({request.method} {path[:200]})")
         reply.route = route
         endpoint = methods.get(request.method)
@@ -192,6 +199,12 @@ class Edge:
             if reply.task is not None:
                 reply.outcome = "cut"
                 reply.task.cancel()
+
+
+def _is_spoken(path: str, reply: Reply) -> bool:
+    """Whether the profile has the client format a path belongs to."""
+    dialect = _DIALECTS.get(path)
+    return dialect is None or dialect in reply.profile.dialects
 
 
 def _wrong_method(method: str, path: str, methods: dict[str, Endpoint]) -> GatewayError:

@@ -1,4 +1,4 @@
-"""The endpoints that ask a model: chat completions, completions, embeddings; whole answers and event streams.
+"""The endpoints that ask a model: chat completions, completions, embeddings, messages; whole and streamed.
 
 Rules:
     - A stream's head is sent with its first batch: a failure before that is an ordinary error answer.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
@@ -21,12 +21,16 @@ from google.protobuf.message import Message
 from gateway.core.errors import GatewayError, Kind
 from gateway.frontend import answer
 from gateway.frontend.body import read_json
-from gateway.frontend.context import call_context
+from gateway.frontend.context import call_context, credential
 from gateway.frontend.reply import Reply
+from gateway.frontend.voice import ANTHROPIC, OPENAI, Voice
 from gateway.rpc import contract
-from gateway.rpc.contract import CallContext, Caller, Event, Head, Item, Method, Raw
+from gateway.rpc.contract import Batch, CallContext, Caller, Event, Head, Item, Method, Raw
 from gateway.wire import json
+from gateway.wire.anthropic import chat as messages
+from gateway.wire.anthropic.rendering import EventRenderer
 from gateway.wire.openai import chat, chunks, completions, embeddings
+from gateway.wire.sse import encode_event
 
 
 class Renderer(Protocol):
@@ -37,6 +41,54 @@ class Renderer(Protocol):
         ...
 
 
+class Frames(Protocol):
+    """The events of one stream as the bytes of its client's format."""
+
+    def frames(self, batch: Batch) -> bytes:
+        """The frames of some events; may be none."""
+        ...
+
+    def end(self) -> bytes:
+        """What ends a complete stream."""
+        ...
+
+
+class DataFrames:
+    """OpenAI's frames: `data:` and the JSON of each chunk, and `[DONE]`."""
+
+    __slots__ = ("_render",)
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._render = renderer.render
+
+    def frames(self, batch: Batch) -> bytes:
+        """One frame for each event."""
+        render = self._render
+        return b"".join([b"data: %b\n\n" % render(event) for event in batch])
+
+    def end(self) -> bytes:
+        """`[DONE]`."""
+        return answer.DONE
+
+
+class NamedFrames:
+    """Anthropic's frames: named events, any number of them for each event of the call."""
+
+    __slots__ = ("_renderer",)
+
+    def __init__(self) -> None:
+        self._renderer = EventRenderer()
+
+    def frames(self, batch: Batch) -> bytes:
+        """The frames of some events."""
+        render = self._renderer.render
+        return b"".join([encode_event(data, name) for event in batch for name, data in render(event)])  # type: ignore[arg-type]  # of a chat
+
+    def end(self) -> bytes:
+        """The events that close a stream of another format; none where the provider said them itself."""
+        return b"".join([encode_event(data, name) for name, data in self._renderer.finish()])
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """One endpoint: its methods, and the pure pair that translates its bodies."""
@@ -45,44 +97,55 @@ class Family:
     decode: Callable[[dict[str, Any]], Any]
     encode: Callable[[Any], Any]
     stream: Method | None = None
-    renderer: Callable[[], Renderer] | None = None
+    frames: Callable[[], Frames] | None = None
+    voice: Voice = OPENAI
 
 
-CHAT = Family(contract.CHAT, chat.decode_request, chat.encode_response, contract.STREAM_CHAT, chunks.ChunkRenderer)
+CHAT = Family(
+    contract.CHAT,
+    chat.decode_request,
+    chat.encode_response,
+    contract.STREAM_CHAT,
+    lambda: DataFrames(chunks.ChunkRenderer()),
+)
 COMPLETIONS = Family(
     contract.COMPLETE,
     completions.decode_request,
     completions.encode_response,
     contract.STREAM_COMPLETE,
-    completions.CompletionChunkRenderer,
+    lambda: DataFrames(completions.CompletionChunkRenderer()),
 )
 EMBEDDINGS = Family(contract.EMBED, embeddings.decode_request, embeddings.encode_response)
+MESSAGES = Family(
+    contract.CHAT, messages.decode_request, messages.encode_response, contract.STREAM_CHAT, NamedFrames, ANTHROPIC
+)
 
 
 async def infer(caller: Caller, family: Family, reply: Reply) -> None:
     """Read the request of `reply`, run its call, write its answer."""
-    items, renderer = await _open(caller, family, reply)
-    if renderer is None:
+    reply.speak(family.voice)
+    items, frames = await _open(caller, family, reply)
+    if frames is None:
         await answer_whole(items, family.encode, reply)
     else:
-        await _stream(items, renderer, reply)
+        await _stream(items, frames, reply)
 
 
-async def _open(caller: Caller, family: Family, reply: Reply) -> tuple[AsyncGenerator[Item, None], Renderer | None]:
-    """The call of a request, and its renderer if it is a stream; the body is not kept past this."""
+async def _open(caller: Caller, family: Family, reply: Reply) -> tuple[AsyncGenerator[Item, None], Frames | None]:
+    """The call of a request, and its frames if it is a stream; the body is not kept past this."""
     context = context_of(reply)
     body, reply.received_bytes = await read_json(reply.request, reply.http)
     request = family.decode(body)
     reply.accepted_s = time.perf_counter()
-    if family.stream is not None and family.renderer is not None and request.stream:
-        return caller(family.stream, request, context), family.renderer()
+    if family.stream is not None and family.frames is not None and request.stream:
+        return caller(family.stream, request, context), family.frames()
     return caller(family.whole, request, context), None
 
 
 def context_of(reply: Reply, *, has_credential: bool = True) -> CallContext:
     """What the service must know of the request of `reply` beyond its body."""
     request = reply.request
-    return call_context(
+    context = call_context(
         request.headers,
         reply.http,
         reply.profile,
@@ -90,6 +153,10 @@ def context_of(reply: Reply, *, has_credential: bool = True) -> CallContext:
         address=request.protocol.peername,
         has_credential=has_credential,
     )
+    context.dialect = reply.voice.dialect
+    if has_credential and not context.credential and reply.voice.carriers:
+        context.credential = credential(request.headers, replace(reply.profile, key_carriers=reply.voice.carriers))
+    return context
 
 
 async def answer_whole(items: AsyncGenerator[Item, None], encode: Callable[[Any], Any], reply: Reply) -> None:
@@ -112,28 +179,29 @@ async def answer_whole(items: AsyncGenerator[Item, None], encode: Callable[[Any]
     else:
         raise GatewayError(Kind.INTERNAL, "The call ended without an answer.")
     render_ms = (time.perf_counter() - render_s) * 1000
-    lines = answer.header_lines(reply.headers, reply.profile)
+    lines = reply.call_lines()
     if reply.http.has_server_timing:
         accept_ms = (reply.accepted_s - reply.started_s) * 1000
         stages = trailers.get("server-timing", "")
         lines += answer.timing_line(f"accept;dur={accept_ms:.2f}", stages, f"render;dur={render_ms:.2f}")
-    lines += f"openai-processing-ms: {reply.elapsed_ms():.0f}\r\n"
+    if reply.voice is OPENAI:
+        lines += f"openai-processing-ms: {reply.elapsed_ms():.0f}\r\n"
     await reply.send(200, answer.JSON, body, lines)
 
 
-async def _stream(items: AsyncGenerator[Item, None], renderer: Renderer, reply: Reply) -> None:
-    render = renderer.render
+async def _stream(items: AsyncGenerator[Item, None], frames: Frames, reply: Reply) -> None:
     is_complete = False
     async with aclosing(items):
         async for item in items:
             if isinstance(item, list):
-                reply.write_events(b"".join([b"data: %b\n\n" % render(event) for event in item]), len(item))
+                if data := frames.frames(item):
+                    reply.write_events(data, len(item))
                 if reply.is_paused():
                     await reply.drain()
             elif isinstance(item, Head):
                 reply.headers = item.headers
             else:
                 is_complete = True
-                reply.end_stream()
+                reply.end_stream(frames.end())
     if not is_complete:
         raise GatewayError(Kind.STREAM_CUT, "The stream ended before its end.")

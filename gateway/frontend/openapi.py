@@ -2,7 +2,7 @@
 
 Rules:
     - Every route of the edge has its rows here and nowhere else (a test compares).
-    - Every operation names the failures its caller must expect; all have the same body.
+    - Every operation names the failures its caller must expect; all of one client format have the same body.
 
 Not here: shapes of bodies (openapi_schemas.py), behaviour (edge.py, inference.py, pages.py).
 """
@@ -14,6 +14,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from gateway.frontend.openapi_messages import MESSAGES_SCHEMAS
 from gateway.frontend.openapi_schemas import INTEGER, SCHEMAS, STRING, ref
 from gateway.wire import json
 
@@ -34,6 +35,7 @@ class Operation:
     needs_key: bool = False
     text_type: str = ""
     errors: tuple[int, ...] = ()
+    error: str = "Error"
 
 
 _KEY_ERRORS = (401, 403, 429, 500, 503)
@@ -50,6 +52,10 @@ OPERATIONS = (
     Operation(
         "post", "/v1/embeddings", "createEmbedding", "Turn texts into vectors", "EmbeddingResponse",
         "EmbeddingRequest", needs_key=True, errors=_CALL_ERRORS,
+    ),
+    Operation(
+        "post", "/v1/messages", "createMessage", "Continue a conversation, in Anthropic's format", "MessagesResponse",
+        "MessagesRequest", "MessagesEvent", needs_key=True, errors=_CALL_ERRORS, error="MessagesError",
     ),
     Operation(
         "get", "/v1/models", "listModels", "List the models this key may use", "ModelList", needs_key=True,
@@ -129,7 +135,7 @@ def document() -> Node:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": SCHEMAS | MESSAGES_SCHEMAS,
             "parameters": _PARAMETERS,
             "headers": _HEADERS,
             "responses": {str(status): _error(why) for status, why in _WHY.items()},
@@ -151,10 +157,7 @@ def _operation(operation: Operation) -> Node:
         "parameters": _parameters(operation),
         "responses": {
             "200": _reply(operation),
-            **{
-                str(status): {"$ref": f"#/components/responses/{status}"}
-                for status in sorted({*operation.errors, 405, 431})
-            },
+            **{str(status): _failure(status, operation) for status in sorted({*operation.errors, 405, 431})},
         },
         "security": [{"key": []}] if operation.needs_key else [],
     }
@@ -165,6 +168,12 @@ def _operation(operation: Operation) -> Node:
             "content": {"application/json": {"schema": ref(operation.request)}},
         }
     return node
+
+
+def _failure(status: int, operation: Operation) -> Node:
+    if operation.error == "Error" or status not in operation.errors:
+        return {"$ref": f"#/components/responses/{status}"}
+    return _error(_WHY[status], operation.error)
 
 
 def _parameters(operation: Operation) -> list[Node]:
@@ -186,8 +195,9 @@ def _reply(operation: Operation) -> Node:
             "schema": {
                 "type": "string",
                 "description": (
-                    f"With `stream: true`: events `data: <{operation.chunk} as JSON>`, then `data: [DONE]`. A stream "
-                    "that fails ends with an event that is an Error, without `[DONE]`, and its connection is cut."
+                    f"With `stream: true`: events `data: <{operation.chunk} as JSON>`, then {_end_of(operation)}. A "
+                    f"stream that fails ends with an event that is {operation.error}, without that end, and its "
+                    "connection is cut."
                 ),
             }
         }
@@ -195,9 +205,13 @@ def _reply(operation: Operation) -> Node:
     return {"description": operation.summary, "headers": _headers(names), "content": content}
 
 
-def _error(why: str) -> Node:
+def _end_of(operation: Operation) -> str:
+    return "`data: [DONE]`" if operation.error == "Error" else "`message_stop`; each event has its type as its name"
+
+
+def _error(why: str, schema: str = "Error") -> Node:
     names = {"x-request-id", *_ONLY_ON_ERRORS}
-    return {"description": why, "headers": _headers(names), "content": {"application/json": {"schema": ref("Error")}}}
+    return {"description": why, "headers": _headers(names), "content": {"application/json": {"schema": ref(schema)}}}
 
 
 def _headers(names: set[str]) -> Node:

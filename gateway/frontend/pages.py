@@ -16,8 +16,10 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.frontend import answer
 from gateway.frontend.inference import answer_whole, context_of
 from gateway.frontend.reply import Reply
+from gateway.frontend.voice import ANTHROPIC
 from gateway.rpc.contract import GET_MODEL, LIST_MODELS, CallContext, Caller
 from gateway.wire import json
+from gateway.wire.anthropic import models as anthropic_models
 from gateway.wire.openai import models
 from gateway.wire.pb import models_pb2
 
@@ -27,7 +29,12 @@ _EXTRAS = {"capabilities": ("capabilities",), "context_window": ("context_window
 
 
 async def list_models(caller: Caller, reply: Reply) -> None:
-    """`GET /v1/models`."""
+    """`GET /v1/models`, in the shape of the client's format."""
+    if _is_anthropic(reply):
+        reply.speak(ANTHROPIC)
+        items = caller(LIST_MODELS, models_pb2.ListModelsRequest(), _context(reply))
+        await answer_whole(items, anthropic_models.encode_list, reply)
+        return
     items = caller(LIST_MODELS, models_pb2.ListModelsRequest(), _context(reply))
 
     def encode(message: models_pb2.ListModelsResponse) -> dict[str, Any]:
@@ -43,8 +50,18 @@ async def get_model(caller: Caller, reply: Reply, path: str) -> None:
     """`GET /v1/models/{id}`; the id is the rest of the path, decoded once, so it may contain `/` and `:`."""
     raw = path.removeprefix(MODEL_PREFIX).encode("utf-8", "surrogateescape")
     model_id = unquote(raw.decode("utf-8", "replace"))
+    if _is_anthropic(reply):
+        reply.speak(ANTHROPIC)
+        items = caller(GET_MODEL, models_pb2.GetModelRequest(id=model_id), _context(reply))
+        await answer_whole(items, anthropic_models.encode_model, reply)
+        return
     items = caller(GET_MODEL, models_pb2.GetModelRequest(id=model_id), _context(reply))
     await answer_whole(items, lambda message: trim(models.encode_model(message), reply.profile.model_extras), reply)
+
+
+def _is_anthropic(reply: Reply) -> bool:
+    """Whether an Anthropic client asks: it always names the version of its format."""
+    return "anthropic-version" in reply.request.headers and ANTHROPIC.dialect in reply.profile.dialects
 
 
 def _context(reply: Reply) -> CallContext:

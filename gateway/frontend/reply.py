@@ -2,8 +2,8 @@
 
 Rules:
     - A head is sent once: with the whole body, or with the first batch of a stream.
-    - Only `end_stream` writes `[DONE]` and the end of the chunked coding; a stream that fails lacks both, so that the
-      cut is visible to a client that understands neither.
+    - Only `end_stream` writes the end mark and the end of the chunked coding; a stream that fails lacks both, so that
+      the cut is visible to a client that understands neither.
     - Everything an event batch holds goes out in one write; a slow reader holds up only its own reply.
 
 Not here: what is in it (answer.py), who asks (edge.py), the clocks of slow readers (watch.py).
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from aiohttp import HttpVersion11, web
 
 from gateway.core.errors import GatewayError
-from gateway.frontend import answer
+from gateway.frontend import answer, voice
 from gateway.frontend.observer import Observation
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ _NO_HEADERS: Mapping[str, str] = {}
 class Reply:
     """One request and the answer being written; it is of no use after its request is handled.
 
-    `headers` are what the call said in its head, `accepted_s` is when the request was understood, `outcome` is as in
-    `Observation`.
+    `voice` is the client's format, `headers` are what the call said in its head, `accepted_s` is when the request was
+    understood, `outcome` is as in `Observation`.
     """
 
     __slots__ = (
@@ -62,6 +62,7 @@ class Reply:
         "status",
         "task",
         "ttft_s",
+        "voice",
     )
 
     def __init__(
@@ -74,6 +75,7 @@ class Reply:
         self.profile = profile
         self.keep_alive = keep_alive
         self.headers: Mapping[str, str] = {}
+        self.voice = voice.OPENAI
         self.route = "unknown"
         self.status = 499
         self.outcome = "cancelled"
@@ -88,6 +90,17 @@ class Reply:
         self._buffered_bytes = 0
         origin = request.headers.get("origin") if http.cors.allow_origins else None
         self._lines = f"x-request-id: {request_id}\r\n{answer.cors_lines(http.cors, origin)}"
+
+    def speak(self, spoken: voice.Voice) -> None:
+        """From here on, answer in the format of this voice."""
+        self.voice = spoken
+        if spoken.id_header:
+            self._lines += f"{spoken.id_header}: {self.request_id}\r\n"
+
+    def call_lines(self, more: Mapping[str, str] | None = None) -> str:
+        """The header lines of what the call said, and `more`."""
+        headers = self.voice.headers({**self.headers, **(more or {})}, self.profile)
+        return answer.header_lines(headers, self.profile)
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the request's head was read."""
@@ -109,11 +122,11 @@ class Reply:
             self.keep_alive = False
             self.outcome = "error"
             if self.is_stream:
-                data = answer.error_event(error)
+                data = self.voice.error_event(error, self.request_id)
                 self._write(answer.chunk(data) if self._is_chunked else data)
             return
-        status, body, lines = answer.failure(error, self.profile)
-        lines += answer.header_lines({**self.headers, **error.headers}, self.profile)
+        status, body, lines = self.voice.failure(error, self.profile, self.request_id)
+        lines += self.call_lines(error.headers)
         if self.http.has_server_timing and (stages := error.trailers.get("server-timing")):
             lines += answer.timing_line(stages)
         await self.send(status, answer.JSON, body, lines)
@@ -126,14 +139,14 @@ class Reply:
         else:
             self._begin_stream(data)
 
-    def end_stream(self) -> None:
-        """Write `[DONE]` and the end of the answer: the call is complete."""
+    def end_stream(self, mark: bytes = answer.DONE) -> None:
+        """Write the format's end mark and the end of the answer: the call is complete."""
         if not self.has_begun:
             self._begin_stream(b"")
         if self._is_chunked:
-            self._write(answer.chunk(answer.DONE) + b"0\r\n\r\n")
-        else:
-            self._write(answer.DONE)
+            self._write((answer.chunk(mark) if mark else b"") + b"0\r\n\r\n")
+        elif mark:
+            self._write(mark)
         self.outcome = "complete"
 
     def ping(self) -> None:
@@ -203,7 +216,7 @@ class Reply:
         if not self._is_chunked:
             self.keep_alive = False
         lines = "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
-        lines += answer.header_lines(self.headers, self.profile) + self._common_lines()
+        lines += self.call_lines() + self._common_lines()
         self.headers = _NO_HEADERS  # they are said, and a stream may stay open for hours
         head = answer.stream_head(200, lines, is_chunked=self._is_chunked)
         high = self.http.stream_buffer_max_bytes

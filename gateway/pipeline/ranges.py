@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.wire import json
+from gateway.wire.foreign import OPENAI
 from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2, types_pb2
 
 STOP_MAX = 4
@@ -108,7 +109,8 @@ def _chat(request: chat_pb2.ChatRequest, extra: dict[str, Any]) -> None:
             "`messages` must be a list of objects." if wrong_type else "`messages` must hold at least one message.",
             None if wrong_type else "missing_required_parameter",
         )
-    _stop(request.stop, extra)
+    if request.dialect in OPENAI:  # other formats allow more texts
+        _stop(request.stop, extra)
     if len(request.tools) > TOOLS_MAX:
         raise _wrong("tools", f"`tools` may hold at most {TOOLS_MAX} tools, not {len(request.tools)}.")
     for at, tool in enumerate(request.tools):

@@ -34,7 +34,7 @@ MODELS = {
 }
 LAYER = {
     "auth": {"key_prefix": "xmg_"},
-    "profiles": {"default": {"model_extras": [], "rate_limit_headers": "none"}},
+    "profiles": {"default": {"model_extras": [], "rate_limit_headers": "none", "dialects": ["openai"]}},
     "keys": {
         "revoked": key_record(REVOKED, "xmg_", is_disabled=True),
         "expired": key_record(EXPIRED, "xmg_", expires_at="2020-01-01T00:00:00Z"),

@@ -98,7 +98,7 @@ CHAT = json.dumps(CHAT_BODY).encode()
 )
 async def test_refused(request_bytes: bytes, status: int, code: str | None, word: str) -> None:
     """The status, code and a word of the message for each way to send a wrong request; no call is made."""
-    async with frontend(http={"body_max_bytes": 4096}) as front:
+    async with frontend(http={"body_max_bytes": 4096}, profile={"dialects": ["openai"]}) as front:
         got, headers, body = split(await front.raw(request_bytes))
         assert front.toy.calls == []
     error = error_of(body)

@@ -1,0 +1,88 @@
+"""How an endpoint speaks beside its bodies: failures, names of headers, where a key may stand.
+
+Rules:
+    - Each client format has one voice; before a route is known, it is OpenAI's.
+    - A failure has one rendering, before (`failure`) and after (`error_event`) the head was sent.
+
+Format: OpenAI's error object; Anthropic's, with its rate-limit headers, whose resets are RFC 3339 times.
+
+Not here: bodies and streams (inference.py), bytes of heads (answer.py).
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.core.errors import GatewayError
+from gateway.frontend import answer
+from gateway.frontend.settings import Profile
+from gateway.wire import json
+from gateway.wire.anthropic.errors import error_object
+from gateway.wire.sse import encode_event
+
+Headers = Mapping[str, str]
+_LIMIT = re.compile(r"x-ratelimit-(limit|remaining|reset)-(\w+)")
+_GO_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One client format. `id_header` carries the request id beside `x-request-id`; `carriers` add to the profile's."""
+
+    dialect: str
+    failure: Callable[[GatewayError, Profile, str], tuple[int, bytes, str]]
+    error_event: Callable[[GatewayError, str], bytes]
+    headers: Callable[[Headers, Profile], Headers]
+    id_header: str = ""
+    carriers: tuple[str, ...] = ()
+
+
+def _openai_failure(error: GatewayError, profile: Profile, _request_id: str) -> tuple[int, bytes, str]:
+    return answer.failure(error, profile)
+
+
+def _openai_event(error: GatewayError, _request_id: str) -> bytes:
+    return answer.error_event(error)
+
+
+def _as_they_are(headers: Headers, _profile: Profile) -> Headers:
+    return headers
+
+
+def _anthropic_failure(error: GatewayError, profile: Profile, request_id: str) -> tuple[int, bytes, str]:
+    status, _, lines = answer.failure(error, profile)
+    return status, json.dumps(error_object(status, error.message, request_id)), lines
+
+
+def _anthropic_event(error: GatewayError, request_id: str) -> bytes:
+    status = error.http_status or error.row.http_status
+    return encode_event(json.dumps(error_object(status, error.message, request_id)), "error")
+
+
+def _anthropic_headers(headers: Headers, profile: Profile) -> Headers:
+    named = {}
+    for name, value in headers.items():
+        if (found := _LIMIT.fullmatch(name)) is None:
+            named[name] = value
+        elif profile.rate_limit_headers != "none":
+            what, dimension = found.groups()
+            named[f"anthropic-ratelimit-{dimension}-{what}"] = _reset_at(value) if what == "reset" else value
+    return named
+
+
+def _reset_at(duration: str) -> str:
+    """The time a Go duration from now, to the second."""
+    found = _GO_DURATION.fullmatch(duration)
+    hours, minutes, rest, unit = found.groups() if found else (None, None, None, None)
+    seconds = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest or 0) / (1000 if unit == "ms" else 1)
+    return datetime.fromtimestamp(time.time() + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+OPENAI = Voice("openai", _openai_failure, _openai_event, _as_they_are)
+ANTHROPIC = Voice(
+    "anthropic", _anthropic_failure, _anthropic_event, _anthropic_headers, "request-id", ("x-api-key", "bearer")
+)
