@@ -28,7 +28,7 @@ from gateway.providers.outgoing import headers_of
 from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s, sendable
 from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
 from gateway.wire import json
-from gateway.wire.foreign import stripped
+from gateway.wire.foreign import kept_signature, stripped
 from gateway.wire.gemini import chat, embeddings, errors
 from gateway.wire.openai.chunks import is_content
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -160,8 +160,8 @@ class GeminiStreamDecoder:
     """One stream; see `StreamDecoder`. A client of Gemini's dialect (`is_native`) gets each frame as it is."""
 
     __slots__ = (
-        "_codec", "_created", "_finished", "_id", "_is_native", "_is_usage_wanted", "_model", "_seen", "_sse",
-        "chunks", "has_content", "is_done", "output_chars", "usage",
+        "_codec", "_created", "_failure", "_finished", "_id", "_is_native", "_is_usage_wanted", "_model", "_seen",
+        "_sse", "chunks", "has_content", "is_done", "output_chars", "usage",
     )  # fmt: skip
 
     def __init__(self, max_bytes: int, *, is_native: bool, is_usage_wanted: bool, model: str) -> None:
@@ -171,6 +171,7 @@ class GeminiStreamDecoder:
         self._is_usage_wanted = is_usage_wanted
         self._model = model
         self._created = int(time.time())
+        self._failure: GatewayError | None = None  # raised once the events before it were given
         self._id = f"chatcmpl-{time.time_ns():x}"  # until the provider says its own
         self._seen: set[int] = set()
         self._finished: set[int] = set()
@@ -182,6 +183,8 @@ class GeminiStreamDecoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes; return the events they complete."""
+        if self._failure is not None:
+            raise self._failure
         try:
             return self._decode(self._sse.feed(data))
         except SseTooLarge as error:
@@ -189,6 +192,8 @@ class GeminiStreamDecoder:
 
     def finish(self) -> list[Event]:
         """The stream ended: complete, or STREAM_CUT."""
+        if self._failure is not None:
+            raise self._failure
         last = self._sse.finish()
         if self._sse.incomplete:
             last = []
@@ -201,7 +206,20 @@ class GeminiStreamDecoder:
         return events
 
     def _decode(self, frames: list[SseEvent]) -> list[Event]:
-        return [event for frame in frames if frame.data.strip() and (event := self._chunk(frame)) is not None]
+        events: list[Event] = []
+        for frame in frames:
+            if not frame.data.strip():
+                continue
+            try:
+                event = self._chunk(frame)
+            except GatewayError as error:
+                if not events:
+                    raise
+                self._failure = error
+                break
+            if event is not None:
+                events.append(event)
+        return events
 
     def _chunk(self, frame: SseEvent) -> Event | None:
         try:
@@ -224,8 +242,7 @@ class GeminiStreamDecoder:
             self.output_chars += sum(len(block.text) + len(block.tool.arguments) for block in choice.delta.blocks)
         self.has_content = self.has_content or is_content(chunk)
         if chunk.HasField("usage"):
-            self.usage = types_pb2.Usage()
-            self.usage.CopyFrom(chunk.usage)
+            self.usage = stripped(chunk.usage)
 
     def _plain(self, chunk: chat_pb2.ChatChunk) -> Event | None:
         """The chunk without Gemini's own members and without usage; None when nothing is left to say."""
@@ -233,9 +250,14 @@ class GeminiStreamDecoder:
             self._id = chunk.id
         plain = stripped(chunk)
         plain.ClearField("usage")
-        for choice in plain.choices:
+        for choice, was in zip(plain.choices, chunk.choices, strict=True):
             choice.ClearField("native_finish_reason")
-        return self._headed(plain) if plain.choices else None
+            for addition, signed in zip(choice.delta.blocks, was.delta.blocks, strict=True):
+                if addition.HasField("tool"):
+                    addition.tool.type = "function"
+                    addition.extra = kept_signature(signed.extra)
+        is_said = any(c.finish_reason or c.delta.role or c.delta.blocks for c in plain.choices)
+        return self._headed(plain) if is_said else None
 
     def _headed(self, chunk: chat_pb2.ChatChunk) -> chat_pb2.ChatChunk:
         chunk.id = self._id

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message as AnyMessage
 
-from gateway.wire.json import loads
+from gateway.wire.json import dumps, loads
 from gateway.wire.pb import chat_pb2, types_pb2
 
 M = TypeVar("M", bound=AnyMessage)
@@ -28,8 +28,18 @@ _OWN = frozenset(("extra", "nulls", "content_form", "dialect"))
 _UNREPORTED: Final = {
     "anthropic": frozenset(
         ("messages", "system", "metadata", "stop_sequences", "tools", "tool_choice", "cache_control", "output_config")
-    )
-}
+    ),
+    "gemini": frozenset(
+        ("contents", "systemInstruction", "system_instruction", "tools", "toolConfig", "tool_config", "safetySettings",
+         "safety_settings", "cachedContent", "generationConfig", "generation_config", "labels", "model"),
+    ),
+}  # fmt: skip
+_SETTINGS: Final = frozenset(
+    ("temperature", "topP", "topK", "candidateCount", "maxOutputTokens", "stopSequences", "responseMimeType",
+     "responseSchema", "responseJsonSchema", "presencePenalty", "frequencyPenalty", "seed", "responseLogprobs",
+     "logprobs", "responseModalities", "thinkingConfig"),
+)  # fmt: skip
+"""The members of Gemini's generationConfig that have typed fields; `extra` holds them when those are not exact."""
 _MEDIA = frozenset(("image", "document", "file"))
 
 
@@ -93,7 +103,20 @@ def is_lifted(message: types_pb2.Message) -> bool:
 
 def _unknown(request: chat_pb2.ChatRequest, unreported: frozenset[str]) -> list[str]:
     known = {field.name for field, _ in request.ListFields()}
-    return [name for name in extra_names(request.extra) if name not in known and name not in unreported]
+    named = [name for name in extra_names(request.extra) if name not in known and name not in unreported]
+    return named + (_unknown_settings(request.extra) if request.dialect == "gemini" else [])
+
+
+def _unknown_settings(extra: str) -> list[str]:
+    kept = loads(extra.encode(), depth_max=1000) if extra else {}
+    found = []
+    for member in ("generationConfig", "generation_config"):
+        names = kept.get(member)
+        for name in names if isinstance(names, dict) else ():
+            head, *rest = name.split("_")
+            if head + "".join(word.capitalize() for word in rest) not in _SETTINGS:
+                found.append(f"{member}.{name}")
+    return found
 
 
 def _effort(request: chat_pb2.ChatRequest) -> None:
@@ -191,11 +214,27 @@ def _document_text(document: types_pb2.DocumentBlock) -> list[types_pb2.Block]:
 def openai_response(response: chat_pb2.ChatResponse) -> chat_pb2.ChatResponse:
     """A whole answer of another dialect as the OpenAI encoder takes it: one text, no opaque blocks."""
     plain = stripped(response)
-    for choice in plain.choices:
+    for choice, was in zip(plain.choices, response.choices, strict=True):
+        for block, signed in zip(choice.message.blocks, was.message.blocks, strict=True):
+            if block.HasField("tool_use") and (kept := kept_signature(signed.extra)):
+                block.extra = kept
+                block.tool_use.type = block.tool_use.type or "function"
         choice.ClearField("native_finish_reason")
         choice.ClearField("stop_sequence")
         _join_texts(choice.message)
     return plain
+
+
+def kept_signature(extra: str) -> str:
+    """What an OpenAI client must give back with a call of a Gemini model, as the `extra` of the call, or nothing.
+
+    Its place is that of Google's own OpenAI endpoint: `extra_content.google.thought_signature`.
+    """
+    if '"thoughtSignature"' not in extra:
+        return ""
+    signature = loads(extra.encode(), depth_max=1000).get("thoughtSignature")
+    kept = {"extra_content": {"google": {"thought_signature": signature}}}
+    return dumps(kept).decode() if type(signature) is str else ""
 
 
 def _join_texts(message: types_pb2.Message) -> None:

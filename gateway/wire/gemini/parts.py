@@ -159,10 +159,9 @@ def _write_signature(block: Any, out: JsonObject) -> None:
 
 
 def _read_args(call: Any, said: JsonObject) -> bool:
-    if type(args := said.get("args")) is not dict:
-        return False
-    call.arguments = text(args)
-    return True
+    is_object = type(args := said.get("args")) is dict
+    call.arguments = text(args) if is_object else "{}"
+    return is_object
 
 
 def _write_args(call: Any, out: JsonObject) -> None:

@@ -4,6 +4,8 @@ Rules:
 - system and developer turns become the instruction, in their order; neighbouring turns of one role become one.
 - A tool's answer is the user's, and carries the name of its call, found by id in the turns before.
 - Images and files are inline when their bytes are there, and a link otherwise; nothing is fetched.
+- The thought signature of a call comes back in `extra_content.google.thought_signature`, as Google's own OpenAI
+  endpoint has it.
 - reasoning_effort is a thinking budget (foreign.EFFORT_BUDGETS), and thoughts are asked for with it.
 - What has no counterpart and would change the answer is named in `unsupported`; what only labels the call (user,
   metadata, store, cache keys, service tier, stream options) is left out.
@@ -12,12 +14,13 @@ Not here: writing the result (request.py).
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from gateway.wire.foreign import EFFORT_BUDGETS, extra_names, stripped
+from gateway.wire.gemini.groups import is_text
 from gateway.wire.gemini.parts import DIALECT
 from gateway.wire.gemini.tools import tools_of_functions
-from gateway.wire.json import text
+from gateway.wire.json import loads, text
 from gateway.wire.openai.base64text import guessed_media_type
 from gateway.wire.openai.mirror import kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -47,7 +50,7 @@ def native_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> cha
     unsupported += [name for name in extra_names(request.extra) if name not in KNOWN]
     if plain.HasField("parallel_tool_calls") and not plain.parallel_tool_calls and native.tools:
         unsupported.append("parallel_tool_calls")
-    native.messages.extend(_Turns(unsupported).of(plain.messages))
+    native.messages.extend(_Turns(unsupported).of(request.messages))
     return native
 
 
@@ -234,7 +237,16 @@ def _tool_use(block: types_pb2.Block) -> types_pb2.Block | None:
     native = types_pb2.ToolUseBlock(name=call.name, arguments=call.arguments or "{}")
     if call.id:
         native.id = call.id
-    return types_pb2.Block(tool_use=native)
+    signature = call_signature(block)
+    return types_pb2.Block(tool_use=native, extra=text({"thoughtSignature": signature}) if signature else "")
+
+
+def call_signature(block: types_pb2.Block) -> str | None:
+    """The thought signature an OpenAI client gives back with a call, where Google's own OpenAI endpoint has it."""
+    value: Any = loads(block.extra.encode(), depth_max=900) if "thought_signature" in block.extra else None
+    for name in ("extra_content", "google", "thought_signature"):
+        value = value.get(name) if type(value) is dict else None
+    return value if is_text(value) else None
 
 
 _COPIES = {

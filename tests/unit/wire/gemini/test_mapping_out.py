@@ -75,6 +75,16 @@ def test_settings_have_openai_names() -> None:
     assert unsupported == ["top_k"]
 
 
+def test_what_openai_cannot_take_is_named() -> None:
+    """Members of the body and of generationConfig, in either spelling; labels are none of the answer's business."""
+    body = {"contents": [], "newThing": 1, "labels": {"a": "b"}, "tools": [{"googleSearch": {}}],
+            "generationConfig": {"speechConfig": {}, "temperature": None}}  # fmt: skip
+    assert sorted(sent(body)[1]) == ["generationConfig.speechConfig", "newThing", "tools[0]"]
+    assert sent({"generation_config": {"max_output_tokens": 1, "image_config": {}}})[1] == [
+        "generation_config.image_config"
+    ]
+
+
 def test_media_go_over() -> None:
     """Inline images are data URIs, links stay links, a part nobody knows is named."""
     body, unsupported = sent(

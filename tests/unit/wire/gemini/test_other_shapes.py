@@ -101,3 +101,17 @@ def test_a_blocked_prompt_is_one_filtered_choice() -> None:
     assert chat.encode_response(answer) == blocked
     chunk = chat.ChunkDecoder().read(blocked)
     assert [c.finish_reason for c in chunk.choices] == ["content_filter"]
+
+
+def test_the_signature_of_a_call_goes_to_an_openai_client_and_back() -> None:
+    """It stands where Google's own OpenAI endpoint has it, and returns to the part it belongs to."""
+    part = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2ln"}
+    answer = {"candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}]}
+    message = openai_chat.encode_response(chat.decode_response(answer))["choices"][0]["message"]
+    (call,) = message["tool_calls"]
+    assert call["type"] == "function"
+    assert call["extra_content"] == {"google": {"thought_signature": "c2ln"}}
+    back = chat.encode_request(openai_chat.decode_request({"model": "m", "messages": [message]}))
+    (given,) = back["contents"][0]["parts"]
+    assert given["thoughtSignature"] == "c2ln"
+    assert given["functionCall"] == {"id": call["id"], "name": "f", "args": {}}
