@@ -9,6 +9,7 @@ Not here:
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -62,11 +63,15 @@ def frontend(
     service: Annotated[list[str], typer.Option("--service", help="A service's link: HOST:PORT or unix:PATH.")],
     host: Annotated[str | None, typer.Option(help="Address to listen on, instead of http.host.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on, instead of http.port.")] = None,
+    tls_ca: Annotated[str | None, typer.Option(help="PEM file: who signs services. GATEWAY_LINK_TLS_CA.")] = None,
+    tls_cert: Annotated[str | None, typer.Option(help="PEM file: own certificate. GATEWAY_LINK_TLS_CERT.")] = None,
+    tls_key: Annotated[str | None, typer.Option(help="PEM file: its private key. GATEWAY_LINK_TLS_KEY.")] = None,
 ) -> None:
-    """Run the HTTP half only. Over TCP, GATEWAY_LINK_SECRET must be that of the service."""
+    """Run the HTTP half only. Over TCP, it shows the service's GATEWAY_LINK_SECRET or a certificate."""
+    _quiet_grpc()
     from gateway.app import frontend as role
 
-    raise typer.Exit(role.main(service, host, port))
+    raise typer.Exit(role.main(service, host, port, tls_files=(tls_ca, tls_cert, tls_key)))
 
 
 @app.command()
@@ -74,6 +79,7 @@ def service(
     link: Annotated[str | None, typer.Option(help="Where frontends connect: HOST:PORT or unix:PATH.")] = None,
 ) -> None:
     """Run the service half only: pipeline, gRPC listener, and the link for frontends."""
+    _quiet_grpc()
     from gateway.app import service as role
 
     raise typer.Exit(role.main(link))
@@ -89,6 +95,11 @@ def simulate(
     from gateway.simulator.server import run
 
     run(host, port, key)
+
+
+def _quiet_grpc() -> None:
+    """Before grpc is imported: else it writes a line of its own for each handshake that fails."""
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
 def main() -> None:

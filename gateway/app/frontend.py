@@ -2,7 +2,8 @@
 
 Rules:
     - It reads no configuration: what it needs arrives over the link, also after each reload.
-    - It listens once the first settings arrived; until then it waits for a service.
+    - It listens once the first settings arrived; until then it waits for a service. When every service answers but
+      refuses it (secret, certificate, version) for `REFUSED_FOR_S`, it ends as wrongly configured.
     - Stop: stop accepting, finish what runs within the drain time, then end it with an explicit error.
 Not here:
     - What a request means (frontend); policy of any kind (service).
@@ -13,10 +14,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
 from gateway.app.heap import Heap, started
+from gateway.app.link_tls import FrontendTls, why_refused
 from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
 from gateway.app.observers import HttpMetrics, LinkMetrics
 from gateway.frontend.edge import Edge
@@ -34,6 +37,8 @@ LINK_OPTIONS_VARIABLE = "GATEWAY_INTERNAL_LINK_OPTIONS"
 SHARED_PORT_VARIABLE = "GATEWAY_INTERNAL_SHARED_PORT"
 DRAIN_DEFAULT_S = 30.0
 LOOP_LAG_WARN_DEFAULT_S = 0.25
+REFUSED_FOR_S = 10.0  # so long every service refuses in a row before that is a wrong configuration
+REFUSED_LOOK_S = 1.0
 
 
 class Settings:
@@ -81,15 +86,22 @@ async def metrics() -> bytes:
     return await asyncio.to_thread(exposition)
 
 
-async def _main(addresses: list[str], secret: str, host: str | None, port: int | None) -> int:
+async def _main(addresses: list[str], tls: FrontendTls | None, host: str | None, port: int | None) -> int:
     log = make_log(os.environ.get("GATEWAY_LOG_LEVEL", "info"), "auto", "frontend")
     adopt_logging(log)
     settings = Settings(log, host, port)
     told = json.loads(os.environ.get(LINK_OPTIONS_VARIABLE, "{}").encode())
-    options = LinkOptions(secret=secret, **told)
-    link = LinkClient(addresses, options, on_settings=settings.take, observer=LinkMetrics("frontend"))
+    options = LinkOptions(secret=os.environ.get("GATEWAY_LINK_SECRET", ""), **told)
+    credentials = tls.credentials() if tls is not None else None
+    link = LinkClient(
+        addresses, options, on_settings=settings.take, observer=LinkMetrics("frontend"), credentials=credentials
+    )
     async with link, signals() as stop:
-        if not await _first_settings(settings, stop):
+        reasons = await _first_settings(settings, stop, _refused(link, addresses, tls))
+        if reasons:
+            log.write("error", "every service refuses this frontend", services=reasons)
+            return EXIT_CONFIGURATION
+        if stop.is_set():
             return 0
         edge = Edge(
             link,
@@ -121,13 +133,32 @@ async def _main(addresses: list[str], secret: str, host: str | None, port: int |
     return 0
 
 
-async def _first_settings(settings: Settings, stop: asyncio.Event) -> bool:
-    """Wait for the service's settings; False when told to stop first."""
-    waits = [asyncio.create_task(settings.arrived.wait()), asyncio.create_task(stop.wait())]
+async def _first_settings(
+    settings: Settings, stop: asyncio.Event, refused: Coroutine[Any, Any, dict[str, str]]
+) -> dict[str, str]:
+    """Wait for the service's settings, or to be told to stop, or to be refused: then the reason by address."""
+    refusal = asyncio.create_task(refused)
+    waits = {asyncio.create_task(settings.arrived.wait()), asyncio.create_task(stop.wait()), refusal}
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
-    return settings.arrived.is_set()
+    return refusal.result() if refusal.done() and not settings.arrived.is_set() else {}
+
+
+async def _refused(link: LinkClient, addresses: list[str], tls: FrontendTls | None) -> dict[str, str]:
+    """Wait until every service has refused for REFUSED_FOR_S in a row; give the reason by address."""
+    clock = asyncio.get_running_loop().time
+    began_s: float | None = None
+    while True:
+        await asyncio.sleep(REFUSED_LOOK_S)
+        looked_s = clock()
+        reasons = {one: link.refusals.get(one) or await why_refused(one, tls) for one in addresses}
+        if not all(reasons.values()):
+            began_s = None
+            continue
+        began_s = looked_s if began_s is None else began_s
+        if clock() - began_s >= REFUSED_FOR_S:
+            return reasons
 
 
 async def _listen(edge: Edge, settings: Settings) -> Running:
@@ -135,13 +166,40 @@ async def _listen(edge: Edge, settings: Settings) -> Running:
     return await serve(edge, host=http.host, port=http.port, reuse_port=SHARED_PORT_VARIABLE in os.environ)
 
 
-def main(addresses: list[str] | None = None, host: str | None = None, port: int | None = None) -> int:
-    """Run a frontend until it is told to stop. `addresses` are services, `HOST:PORT` or `unix:PATH`."""
+def tls_of(ca_file: str | None, cert_file: str | None, key_file: str | None) -> FrontendTls | None:
+    """The TLS files of the command line, else of the environment; None without any. Raises ValueError."""
+    ca_file = ca_file or os.environ.get("GATEWAY_LINK_TLS_CA") or None
+    cert_file = cert_file or os.environ.get("GATEWAY_LINK_TLS_CERT") or None
+    key_file = key_file or os.environ.get("GATEWAY_LINK_TLS_KEY") or None
+    if ca_file is None and (cert_file or key_file):
+        raise ValueError("--tls-cert and --tls-key need --tls-ca: the authorities that sign services")
+    tls = FrontendTls(ca_file, cert_file, key_file) if ca_file else None
+    if tls is not None:
+        tls.context()
+    return tls
+
+
+def main(
+    addresses: list[str] | None = None,
+    host: str | None = None,
+    port: int | None = None,
+    *,
+    tls_files: tuple[str | None, str | None, str | None] = (None, None, None),
+) -> int:
+    """Run a frontend until it is told to stop. `addresses` are services, `HOST:PORT` or `unix:PATH`.
+
+    `tls_files`: authorities, own certificate, own key; what is None comes from GATEWAY_LINK_TLS_*.
+    """
     found = addresses or [a for a in os.environ.get(LINK_VARIABLE, "").split(",") if a]
     if not found:
         sys.stderr.write("no service to talk to: pass --service HOST:PORT\n")
         return EXIT_CONFIGURATION
-    return run(lambda: _main(found, os.environ.get("GATEWAY_LINK_SECRET", ""), host, port))
+    try:
+        tls = tls_of(*tls_files) if any(not address.startswith("unix:") for address in found) else None
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_CONFIGURATION
+    return run(lambda: _main(found, tls, host, port))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,6 @@ def plan_of(loaded: Loaded) -> dict[str, object]:
         "frontends": config.process.frontends or max(1, (os.cpu_count() or 2) - 1),
         "http": f"{config.http.host}:{config.http.port}",
         "grpc": f"{config.grpc.host}:{config.grpc.port}" if config.grpc.is_enabled else "",
-        "link_address": config.link.address or "",
         "link_options": {
             "credit_bytes": config.link.credit_bytes,
             "part_bytes": config.link.part_bytes,

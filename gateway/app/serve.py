@@ -60,8 +60,6 @@ def _run(plan: Plan, runtime_dir: Path, announce: Callable[[Plan], None]) -> int
         "GATEWAY_INTERNAL_LINK_OPTIONS": json.dumps(plan["link_options"]),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics_dir),
     }
-    if plan["link_address"]:
-        environment["GATEWAY_INTERNAL_LINK"] = plan["link_address"]
     if plan["has_simulator"]:
         plan["simulator_port"] = plan["simulator_port"] or free_port(plan["simulator_host"])
         environment["GATEWAY_SIMULATOR__PORT"] = str(plan["simulator_port"])

@@ -18,9 +18,11 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+import grpc
 import orjson
 
 from gateway.app.heap import Heap, started
+from gateway.app.link_tls import is_plain_abroad, service_credentials
 from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
 from gateway.app.observers import LinkMetrics
 from gateway.app.state import pepper_of
@@ -178,7 +180,7 @@ def link_options(config: Config) -> LinkOptions:
     )
 
 
-async def _main(current: Current, address: str) -> int:
+async def _main(current: Current, addresses: list[str]) -> int:
     config = current.get().config
     log = make_log(config.observe.log_level, config.observe.log_format, "service")
     adopt_logging(log)
@@ -190,12 +192,15 @@ async def _main(current: Current, address: str) -> int:
     link = LinkServer(half.dispatch, link_options(config), LinkMetrics("service"))
     grpc_server = GrpcServer(config, half.dispatch, half.stalled_for_s)
     try:
-        link_server, port = await serve(link, address)
+        links = await _serve(link, addresses, current)
         if config.grpc.is_enabled:
             await grpc_server.start()
     except (OSError, RuntimeError) as error:
-        log.write("error", "cannot listen", error=str(error), link=address)
+        log.write("error", "cannot listen", error=str(error), link=addresses)
         return EXIT_CONFIGURATION
+    plain = [address for address in addresses if is_plain_abroad(address, config.link.tls)]
+    if plain:
+        log.write("warning", "the link is plain text on the network", link=plain, hint="set link.tls")
     half.start(link.publish)
 
     def drain_s() -> float:
@@ -203,17 +208,33 @@ async def _main(current: Current, address: str) -> int:
 
     async with signals(half.ask_reload, lambda: grpc_server.begin_stop(drain_s())) as stop:
         started()
-        log.write("info", "service ready", grpc_port=grpc_server.port, link=address, link_port=port)
+        log.write(
+            "info", "service ready", grpc_port=grpc_server.port, link=addresses, link_ports=[port for _, port in links]
+        )
         await stop.wait()
         log.write("info", "draining", drain_s=drain_s(), in_flight=half.kit.in_flight)
         grpc_server.begin_stop(drain_s())
         half.dispatch.is_draining = True
         cut = await link.drain(drain_s())
         await grpc_server.stop(0)
-        await link_server.stop(0)
+        for link_server, _ in links:
+            await link_server.stop(0)
         await half.stop()
         log.write("info", "stopped", cut=cut)
     return 0
+
+
+async def _serve(link: LinkServer, addresses: list[str], current: Current) -> list[tuple[grpc.aio.Server, int]]:
+    """Listen for frontends, over TCP with TLS where it is set; server and port by address."""
+    credentials = service_credentials(current.get().config.link.tls, current.loaded.sources.config_dir)
+    return [await serve(link, one, None if one.startswith("unix:") else credentials) for one in addresses]
+
+
+def link_addresses(config: Config, given: str | None) -> list[str]:
+    """Where to take frontends: as given on the command line; else on the supervisor's socket and at `link.address`."""
+    if given:
+        return [given]
+    return list(dict.fromkeys(filter(None, (os.environ.get(LINK_VARIABLE), config.link.address))))
 
 
 def main(address: str | None = None) -> int:
@@ -224,15 +245,16 @@ def main(address: str | None = None) -> int:
         sys.stderr.write(f"{errors}\n")
         return EXIT_CONFIGURATION
     config = current.get().config
-    address = address or os.environ.get(LINK_VARIABLE) or config.link.address
-    if not address:
+    addresses = link_addresses(config, address)
+    if not addresses:
         sys.stderr.write("no address for the link: set link.address (HOST:PORT or unix:PATH) or pass --link\n")
         return EXIT_CONFIGURATION
-    if not address.startswith("unix:") and (config.link.secret is None or not config.link.secret.is_set):
-        sys.stderr.write("a link over TCP needs link.secret (or GATEWAY_LINK_SECRET) on both ends\n")
+    has_identity = (config.link.secret is not None and config.link.secret.is_set) or config.link.tls.ca_file
+    if not has_identity and any(not one.startswith("unix:") for one in addresses):
+        sys.stderr.write("a link over TCP needs link.secret (GATEWAY_LINK_SECRET on both ends) or link.tls.ca_file\n")
         return EXIT_CONFIGURATION
     with suppress(KeyboardInterrupt):
-        return run(lambda: _main(current, address), config.process.event_loop)
+        return run(lambda: _main(current, addresses), config.process.event_loop)
     return 0
 
 

@@ -28,6 +28,9 @@ NOT_SETTINGS = frozenset(
         "GATEWAY_API_KEY",  # the client's key: commands/chat
         "GATEWAY_GRPC_ADDRESS",  # the client's target: commands/chat
         "GATEWAY_BASE_URL",  # the client's target: load tests
+        "GATEWAY_LINK_TLS_CA",  # a frontend's end of the link: app/frontend
+        "GATEWAY_LINK_TLS_CERT",
+        "GATEWAY_LINK_TLS_KEY",
     }
 )
 NOT_SETTINGS_PREFIX = "GATEWAY_INTERNAL_"  # what a supervisor tells the processes it starts

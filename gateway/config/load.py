@@ -26,7 +26,7 @@ from typing import Any
 import yaml
 from pydantic_core import ErrorDetails
 
-from gateway.config import check, references, secrets, sources, standin, yaml_file
+from gateway.config import certificates, check, references, secrets, sources, standin, yaml_file
 from gateway.config import environ as environment_layer
 from gateway.config.merge import Layer, Merged, Origin, lay
 from gateway.config.problems import ConfigErrors, Path, Problem, did_you_mean, dotted
@@ -93,7 +93,7 @@ def _judge(where: Sources, merged: Merged, variables: Mapping[str, str], problem
     values, resolved = secrets.resolve(merged, variables, where.config_dir)
     written, errors = check.validate(values, resolved)
     problems += [*resolved.problems, *check.problems(errors, merged)]
-    problems += [_placed(complaint, merged) for complaint in _complaints(written, values, errors, resolved)]
+    problems += [_placed(complaint, merged) for complaint in _complaints(written, values, errors, resolved, where)]
     if problems or written is None:
         raise ConfigErrors(_one_per_place(problems))
     return Loaded(
@@ -108,7 +108,11 @@ def _judge(where: Sources, merged: Merged, variables: Mapping[str, str], problem
 
 
 def _complaints(
-    written: Config | None, values: dict[str, Any], errors: list[ErrorDetails], resolved: secrets.Resolved
+    written: Config | None,
+    values: dict[str, Any],
+    errors: list[ErrorDetails],
+    resolved: secrets.Resolved,
+    where: Sources,
 ) -> list[references.Complaint]:
     """Broken rules between sections; when the tree is refused, of what is left without the refused parts."""
     taken: set[Path] = set()
@@ -119,7 +123,7 @@ def _complaints(
         written, errors = check.validate(values, resolved)
     if written is None:
         return []
-    found = references.complaints(written)
+    found = [*references.complaints(written), *certificates.complaints(written.link.tls, where.config_dir)]
     return [
         item for item in found if not any(_touches(path, item.path) or _touches(path, item.refers) for path in taken)
     ]

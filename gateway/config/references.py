@@ -44,6 +44,7 @@ def complaints(config: Config) -> Iterator[Complaint]:
     yield from _production(config)
     yield from _profiles(config)
     yield from _link(config)
+    yield from _link_tls(config)
     yield from _embeddings(config)
 
 
@@ -160,10 +161,21 @@ def _link(config: Config) -> Iterator[Complaint]:
     host, separator, port = address.rpartition(":")
     if not separator or not host or not port.isdigit() or int(port) > 65_535:
         yield Complaint(("link", "address"), f'expected HOST:PORT or unix:PATH, found "{address}"')
-    elif host not in LOCAL_HOSTS and config.link.secret is None:
+    elif host not in LOCAL_HOSTS and config.link.secret is None and config.link.tls.ca_file is None:
         yield Complaint(
-            ("link", "secret"), f"is missing: {address} is not this machine", "write {env: GATEWAY_LINK_SECRET}"
+            ("link", "secret"),
+            f"is missing: {address} is not this machine",
+            "write {env: GATEWAY_LINK_SECRET}, or set link.tls.ca_file",
         )
+
+
+def _link_tls(config: Config) -> Iterator[Complaint]:
+    tls = config.link.tls
+    if tls.cert_file is None and (tls.key_file is not None or tls.ca_file is not None):
+        lonely = "key_file" if tls.key_file is not None else "ca_file"
+        yield Complaint(("link", "tls", "cert_file"), f"is missing beside {lonely}", "add the service's certificate")
+    if tls.key_file is None and tls.cert_file is not None:
+        yield Complaint(("link", "tls", "key_file"), "is missing beside cert_file", "add the certificate's private key")
 
 
 def _embeddings(config: Config) -> Iterator[Complaint]:

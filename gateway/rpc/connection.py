@@ -94,6 +94,10 @@ class ClientCall:
             self._owed_bytes = 0
 
 
+class ProtocolMismatch(GatewayError):
+    """The service greets in a version of the link this frontend does not speak, or in none."""
+
+
 class Connection:
     """A greeted stream. Made by `connect`; `run` carries it until it ends."""
 
@@ -120,7 +124,7 @@ class Connection:
         self._last_call = 0
 
     async def greet(self, instance: str) -> None:
-        """Exchange Hello. Raises grpc.aio.AioRpcError, TimeoutError, or GatewayError when it is no link."""
+        """Exchange Hello. Raises grpc.aio.AioRpcError, TimeoutError, or ProtocolMismatch when it is no link."""
         options = self.options
         said = frames.hello(options.protocol, instance, 0, options.credit_bytes, options.part_bytes, options.secret)
         async with asyncio.timeout(options.hello_wait_s):
@@ -128,11 +132,11 @@ class Connection:
             received = await self._stream.read()
         batch = [] if received is EOF else _frames(received)
         if not batch or batch[0].WhichOneof("kind") != "hello":
-            raise GatewayError(Kind.UNAVAILABLE, "the service did not greet as a link")
+            raise ProtocolMismatch(Kind.UNAVAILABLE, "the service did not greet as a link")
         hello = batch[0].hello
         if abs(hello.protocol - options.protocol) > 1:
             message = f"the service speaks link protocol {hello.protocol}, this frontend {options.protocol}"
-            raise GatewayError(Kind.UNAVAILABLE, message)
+            raise ProtocolMismatch(Kind.UNAVAILABLE, message)
         self._part_bytes = max(1024, min(options.part_bytes, hello.part_bytes or options.part_bytes))
         self.is_ready = self.is_greeted = True
         for frame in batch[1:]:

@@ -24,12 +24,15 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.rpc.connection import ClientCall, Connection, Received, open_stream
+from gateway.rpc.connection import ClientCall, Connection, ProtocolMismatch, Received, open_stream
 from gateway.rpc.contract import Batch, CallContext, Head, Item, Method, Raw, Tail
 from gateway.rpc.options import LinkObserver, LinkOptions, channel_arguments
 from gateway.rpc.outbox import OutboxClosed
+from gateway.rpc.sparse import Sparse
 
 PATIENCE = 8  # failed connects, some 2 s, before a missing service is worth a line in the log
+SAID_EVERY_S = 30.0  # a service that stays away, or refuses, is worth a line in so long
+REFUSED = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.UNIMPLEMENTED)
 
 State = Literal["connecting", "ready", "closed"]
 
@@ -44,7 +47,8 @@ class LinkClient:
     """A `Caller` over links to `addresses` (`unix:/path` or `host:port`).
 
     Use as an async context manager, or `start()` and `await aclose()`. `on_settings(generation, json)` runs
-    on the loop after every Hello and reload. `credentials` makes the links TLS (mTLS with a client certificate).
+    on the loop after every Hello and reload. `credentials` makes links over TCP TLS (mTLS with a client certificate).
+    `refusals` tells, by address, why a service that answers does not want this frontend (secret, version).
     """
 
     def __init__(
@@ -69,7 +73,9 @@ class LinkClient:
         self._waiting = 0
         self._turn = 0
         self._is_closed = False
+        self._news = Sparse(SAID_EVERY_S)
         self.last_error = ""
+        self.refusals: dict[str, str] = {}
 
     def start(self) -> None:
         """Begin connecting; returns at once."""
@@ -211,17 +217,19 @@ class LinkClient:
                     on_settings=self._take_settings,
                     on_drain=retire,
                 )
-                await self._run(connection)
+                await self._run(connection, address)
         except Exception as error:  # noqa: BLE001  # whatever ended it, the link must come back
             self._say(address, error, failures, was_up=connection is not None and connection.is_greeted)
         finally:
             retire()
 
-    async def _run(self, connection: Connection) -> None:
+    async def _run(self, connection: Connection, address: str) -> None:
         """Greet and carry calls, until the stream ends."""
         try:
             await connection.greet(self._instance)
             self.last_error = ""
+            self.refusals.pop(address, None)
+            self._news.forget(address)
             self._connections.append(connection)
             self._links_changed()
             await connection.run()
@@ -233,7 +241,7 @@ class LinkClient:
 
     def _channel(self, address: str) -> grpc.aio.Channel:
         arguments = channel_arguments()
-        if self._credentials is None:
+        if self._credentials is None or address.startswith("unix:"):
             return grpc.aio.insecure_channel(address, options=arguments)
         return grpc.aio.secure_channel(address, self._credentials, options=arguments)
 
@@ -251,13 +259,15 @@ class LinkClient:
             _log.exception("settings of generation %d were not taken", generation)
 
     def _say(self, address: str, error: Exception, failures: int, *, was_up: bool) -> None:
-        """Log what ended a link, once; a service that is still starting is no news for the first second or two."""
-        rpc_error = error if isinstance(error, grpc.aio.AioRpcError) else None
-        is_absent = rpc_error is not None and rpc_error.code() is grpc.StatusCode.UNAVAILABLE
-        text = (rpc_error.details() if rpc_error is not None else str(error)) or type(error).__name__
-        is_news = was_up or failures == PATIENCE or not (is_absent or text == self.last_error)
+        """Log what ended a link, seldom; a service that is still starting is no news for the first second or two."""
+        code = error.code() if isinstance(error, grpc.aio.AioRpcError) else None
+        text = (error.details() if isinstance(error, grpc.aio.AioRpcError) else str(error)) or type(error).__name__
         self.last_error = text
-        if is_news:
+        self.refusals.pop(address, None)
+        if not was_up and (code in REFUSED or isinstance(error, ProtocolMismatch)):
+            self.refusals[address] = text
+        is_news = was_up or failures >= PATIENCE or code is not grpc.StatusCode.UNAVAILABLE
+        if is_news and self._news.left_out(address) is not None:
             _log.warning("link to %s: %s", address, text)
 
 

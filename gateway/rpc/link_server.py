@@ -27,9 +27,11 @@ from gateway.rpc.contract import METHODS, Caller
 from gateway.rpc.options import MESSAGE_BYTES_MAX, PATH, SERVICE, LinkObserver, LinkOptions, channel_arguments
 from gateway.rpc.outbox import Outbox, OutboxClosed
 from gateway.rpc.server_call import ServerCall
+from gateway.rpc.sparse import Sparse
 from gateway.wire.pb import link_pb2
 
 LAST_FLUSH_S = 1.0  # for what is queued when a drain is over
+REFUSED_EVERY_S = 60.0  # a peer host that is refused gets one record in so long
 
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # missing in the stubs
 
@@ -62,6 +64,7 @@ class LinkServer:
         self.is_draining = False
         self.settings: bytes | None = None
         self._links: set[_ServerLink] = set()
+        self._refusals = Sparse(REFUSED_EVERY_S)
 
     def handler(self) -> Any:
         """The gRPC handler of gateway.v1.Link; bytes in, bytes out."""
@@ -120,7 +123,7 @@ class LinkServer:
         try:
             await link.greet()
         except LinkRefused as refused:
-            _log.warning("link refused: %s", refused, extra={"peer": context.peer()})
+            self._say_refused(refused, context.peer())
             await context.abort(refused.code, str(refused))
         self._links.add(link)
         self._links_changed()
@@ -129,6 +132,12 @@ class LinkServer:
         finally:
             self._links.discard(link)
             self._links_changed()
+
+    def _say_refused(self, refused: LinkRefused, peer: str) -> None:
+        left_out = self._refusals.left_out(peer.rpartition(":")[0])  # the host: a port is another each time
+        if left_out is not None:
+            more = f" ({left_out} more since the last record)" if left_out else ""
+            _log.warning("link refused: %s%s", refused, more, extra={"peer": peer})
 
     def _links_changed(self) -> None:
         if self.observer is not None:

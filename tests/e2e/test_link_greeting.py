@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import logging
 from pathlib import Path
 
 import grpc
@@ -23,6 +22,7 @@ from tests.e2e.link_toy import (
     take_all,
     until,
 )
+from tests.support.certificates import make_certificates, needs_openssl
 
 
 @pytest.mark.parametrize(
@@ -65,31 +65,15 @@ async def test_over_tcp_the_secret_decides(ours: str, theirs: str, is_trusted: b
     await grpc_server.stop(0)
 
 
-def certificates(folder: Path) -> dict[str, bytes]:
-    """A certificate authority and one certificate signed by it, for both ends; PEM by name."""
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    openssl("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
-    openssl("req", "-x509", *new_key, "-keyout", "end.key", "-out", "end.pem", "-subj", "/CN=localhost",
-            "-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "subjectAltName=DNS:localhost")  # fmt: skip
-    return {name: (folder / name).read_bytes() for name in ("ca.pem", "end.key", "end.pem")}
-
-
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
-
-
 @needs_openssl
 @pytest.mark.parametrize("has_certificate", [True, False])
 async def test_over_mtls_the_certificate_decides(tmp_path: Path, has_certificate: bool) -> None:
     """With mTLS no secret is needed; a frontend without a certificate gets no link."""
-    pem = certificates(tmp_path)
-    pair = (pem["end.key"], pem["end.pem"])
-    trusted = grpc.ssl_server_credentials([pair], pem["ca.pem"], require_client_auth=True)
+    made = make_certificates(tmp_path)
+    authority, pair = made.ca.read_bytes(), made.pair
+    trusted = grpc.ssl_server_credentials([pair], authority, require_client_auth=True)
     grpc_server, port = await serve(LinkServer(Toy()), "localhost:0", trusted)
-    mine = grpc.ssl_channel_credentials(pem["ca.pem"], *(pair if has_certificate else ()))
+    mine = grpc.ssl_channel_credentials(authority, *(pair if has_certificate else ()))
     async with LinkClient([f"localhost:{port}"], LinkOptions(connect_wait_s=0.2), credentials=mine) as client:
         if has_certificate:
             assert await client.ready(WAIT_S), client.last_error
@@ -103,12 +87,32 @@ async def test_over_mtls_the_certificate_decides(tmp_path: Path, has_certificate
 @needs_openssl
 async def test_tls_without_a_client_certificate_still_needs_the_secret(tmp_path: Path) -> None:
     """Encryption alone is no identity."""
-    pem = certificates(tmp_path)
-    credentials = grpc.ssl_server_credentials([(pem["end.key"], pem["end.pem"])])
+    made = make_certificates(tmp_path)
+    credentials = grpc.ssl_server_credentials([made.pair])
     grpc_server, port = await serve(LinkServer(Toy(), LinkOptions(secret="right")), "localhost:0", credentials)
-    mine = grpc.ssl_channel_credentials(pem["ca.pem"])
+    mine = grpc.ssl_channel_credentials(made.ca.read_bytes())
     async with LinkClient([f"localhost:{port}"], LinkOptions(secret="right"), credentials=mine) as client:
         assert await client.ready(WAIT_S), client.last_error
     async with LinkClient([f"localhost:{port}"], credentials=mine) as client:
         await until(lambda: "secret" in client.last_error)
+    await grpc_server.stop(0)
+
+
+async def test_a_refused_frontend_is_one_record_at_each_end(caplog: pytest.LogCaptureFixture) -> None:
+    """However often it tries, a refused frontend does not fill the logs; the reason is there, and by address."""
+    grpc_server, port = await serve(LinkServer(Toy(), LinkOptions(secret="right")), "127.0.0.1:0")
+    options = LinkOptions(secret="wrong", backoff_first_s=0.001, backoff_max_s=0.002)
+    tries: list[str] = []
+
+    class Noted(LinkClient):
+        def _say(self, address: str, error: Exception, failures: int, *, was_up: bool) -> None:
+            super()._say(address, error, failures, was_up=was_up)
+            tries.append(address)
+
+    with caplog.at_level(logging.WARNING, logger="gateway.rpc"):
+        async with Noted([f"127.0.0.1:{port}"], options) as client:
+            await until(lambda: len(tries) > 10)
+            assert "secret" in client.refusals[f"127.0.0.1:{port}"]
+    said = [record.name for record in caplog.records if "secret is wrong" in record.getMessage()]
+    assert sorted(said) == ["gateway.rpc.link_client", "gateway.rpc.link_server"]
     await grpc_server.stop(0)

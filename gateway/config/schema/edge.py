@@ -130,6 +130,26 @@ class Backoff(Section):
         return self
 
 
+class LinkTls(Section):
+    """Encryption of a link over TCP: PEM files. On as soon as `cert_file` is set; a unix socket needs none."""
+
+    cert_file: str | None = setting(
+        None,
+        "The service's certificate, then its intermediates; relative to the configuration directory.",
+        reloads=False,
+        min_length=1,
+    )
+    key_file: str | None = setting(
+        None, "The private key of `cert_file`, without a password.", reloads=False, min_length=1
+    )
+    ca_file: str | None = setting(
+        None,
+        "Authorities whose certificates frontends must show (mTLS); then they need no secret.",
+        reloads=False,
+        min_length=1,
+    )
+
+
 class Link(Section):
     """The stream between a frontend and the service."""
 
@@ -141,6 +161,7 @@ class Link(Section):
     secret: SecretValue | None = setting(
         None, "Shared secret both ends prove over TCP; a unix socket needs none.", reloads=False
     )
+    tls: LinkTls = setting(LinkTls, "Encryption over TCP.", reloads=False)
     credit_bytes: int = setting(
         65_536,
         "Bytes in flight per call before the sender waits for the receiver.",
