@@ -27,7 +27,7 @@ BUDGET_MIN: Final = 1024
 SERVICE_TIERS: Final = {"auto": "auto", "default": "standard_only"}
 
 # Members of a request that this format has no place for, each with the values that ask for nothing.
-_UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
+UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
     "n": (1,),
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
@@ -83,7 +83,7 @@ def _has_field(request: chat_pb2.ChatRequest, name: str) -> bool:
 def _unsupported(request: chat_pb2.ChatRequest) -> list[str]:
     names = [
         name.removesuffix("_json")
-        for name, nothing in _UNSUPPORTED.items()
+        for name, nothing in UNSUPPORTED.items()
         if request.HasField(name) and getattr(request, name) not in nothing
     ]
     return names + (["modalities"] if "audio" in request.modalities else [])
