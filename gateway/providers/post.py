@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Final
 
 import aiohttp
@@ -37,6 +38,15 @@ class _Sent:
 _SENT: Any = _Sent()
 
 
+class _Where(aiohttp.ClientRequest):
+    """Never sent: tells the connector where to connect, which is the same for every call."""
+
+    @cached_property
+    def connection_key(self) -> Any:
+        """The key of the pool, made once."""
+        return super().connection_key
+
+
 class Target:
     """A URL to post to: where to connect, and the beginning of every head. Belongs to the running loop.
 
@@ -48,8 +58,7 @@ class Target:
     def __init__(self, text: str) -> None:
         self.url = URL(text, encoded=True)
         self._loop = asyncio.get_running_loop()
-        # never sent: it tells the connector where to connect, which is the same for every call
-        self._request = aiohttp.ClientRequest("POST", self.url, loop=self._loop)
+        self._request = _Where("POST", self.url, loop=self._loop)
         self._info = self._request.request_info
         own = {name: self._request.headers[name] for name in _OWN_HEADERS if name in self._request.headers}
         self._start = f"POST {self.url.raw_path_qs} HTTP/1.1\r\n"
