@@ -11,6 +11,7 @@ Not here:
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from gateway.core.limits import Limits
 
 CREDENTIAL_MAX_CHARS = 512
 _NO_DIGEST = "0" * 64
+_BLOCK_BYTES = 64  # of SHA-256
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -59,6 +61,24 @@ def digest(pepper: bytes, key: str) -> str:
     return hmac.digest(pepper, key.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
+class Digester:
+    """`digest` under one pepper, its two padded blocks hashed once (RFC 2104): half the time of `hmac.digest`."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, pepper: bytes) -> None:
+        block = (hashlib.sha256(pepper).digest() if len(pepper) > _BLOCK_BYTES else pepper).ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, key: str) -> str:
+        """The same as `digest(pepper, key)`."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(key.encode("utf-8", "surrogatepass"))
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
 def id_of(key: str, prefix: str) -> str | None:
     """The public id within a key; None when it is not of the form `PREFIX id . secret`."""
     if not key.startswith(prefix):
@@ -72,7 +92,7 @@ class Keyring:
 
     def __init__(self, records: Mapping[str, _Record], pepper: bytes, prefix: str, *, is_required: bool) -> None:
         self._records = records
-        self._pepper = pepper
+        self._digester = Digester(pepper)
         self._prefix = prefix
         self._is_required = is_required
         self._anonymous = Identity("", "anonymous", (), Limits(None, None, None))
@@ -105,7 +125,7 @@ class Keyring:
             raise _refused("longer than any key")
         key_id = id_of(credential, self._prefix) or credential
         record = self._records.get(key_id)
-        presented = digest(self._pepper, credential)
+        presented = self._digester.digest(credential)
         if not hmac.compare_digest(presented, record.digest if record else _NO_DIGEST) or record is None:
             raise _refused("unknown id or wrong secret")
         if record.is_disabled:

@@ -76,6 +76,12 @@ def _check(request: Any, ranges: dict[str, Range], rest: Callable[[Any, dict[str
     for name, allowed in ranges.items():
         if has(name):
             _inside(name, getattr(request, name), allowed)
+    if extra:
+        _check_extra(request, ranges, extra)
+    rest(request, extra)
+
+
+def _check_extra(request: Any, ranges: dict[str, Range], extra: dict[str, Any]) -> None:
     members = request.DESCRIPTOR.fields_by_name
     for name, allowed in ranges.items():
         if isinstance(value := extra.get(name), int | float) and not isinstance(value, bool):
@@ -83,7 +89,6 @@ def _check(request: Any, ranges: dict[str, Range], rest: Callable[[Any, dict[str
     for name, value in extra.items():
         if name in _TYPES and name in members and not request.HasField(name) and not _is_type(_TYPES[name], value):
             raise _wrong(name, f"`{name}` must be {_TYPES[name]}.")
-    rest(request, extra)
 
 
 def _inside(name: str, value: float, allowed: Range) -> None:

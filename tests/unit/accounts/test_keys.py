@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounts.keys import CREDENTIAL_MAX_CHARS, Identity, Keyring, digest, id_of, make_key
+from gateway.accounts.keys import CREDENTIAL_MAX_CHARS, Digester, Identity, Keyring, digest, id_of, make_key
 from gateway.config.schema import Config
 from gateway.core.errors import GatewayError, Kind
 from gateway.core.limits import Limits
@@ -64,6 +64,13 @@ def test_the_digest_is_hmac_sha256_of_the_whole_key() -> None:
     """So that a record can be made by any other tool; another pepper gives another digest."""
     assert digest(PEPPER, KEY) == hmac.new(PEPPER, KEY.encode(), hashlib.sha256).hexdigest()
     assert digest(b"other", KEY) != digest(PEPPER, KEY)
+
+
+@given(st.binary(max_size=200), st.text(st.characters(), max_size=200))
+def test_a_digester_gives_the_same_digests(pepper: bytes, key: str) -> None:
+    """For peppers shorter and longer than a block, and any text, any number of times."""
+    made = Digester(pepper)
+    assert [made.digest(key), made.digest(key)] == [digest(pepper, key)] * 2
 
 
 def test_a_good_key_is_known() -> None:
