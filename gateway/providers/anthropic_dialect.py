@@ -45,9 +45,10 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
     if method not in (CHAT, STREAM_CHAT):
         text = f"The provider `{deployment.provider}` speaks a format that has chat only."
         raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param="model")
+    unsupported: list[str] = []
     try:
         asked = cast("chat_pb2.ChatRequest", request)
-        body = chat.encode_request(asked, max_tokens=deployment.output_max_tokens or MAX_TOKENS_DEFAULT)
+        body = chat.encode_request(asked, unsupported, max_tokens=deployment.output_max_tokens or MAX_TOKENS_DEFAULT)
     except json.JsonInvalid as error:
         text = f"A member `..._json` of the request does not hold JSON: {error}"
         raise GatewayError(Kind.INVALID_REQUEST, text) from error
@@ -62,6 +63,7 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
         headers=headers_of(deployment, is_stream=method.is_stream, anthropic_version=VERSION),
         body=json.dumps(configured(body, deployment)),
         is_stream=method.is_stream,
+        unsupported=tuple(unsupported),
     )
 
 

@@ -18,12 +18,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlencode
 
 from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
+from gateway.providers.outgoing import configured, headers_of, url_of
 from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s, sendable
 from gateway.rpc.contract import CHAT, COMPLETE, EMBED, STREAM_CHAT, STREAM_COMPLETE, Event, Method
 from gateway.wire import json
@@ -35,8 +35,6 @@ from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
 NAME: Final = "openai"
 _PATHS = {"Chat": "chat", "StreamChat": "chat", "Complete": "completions", "StreamComplete": "completions"}
 _ENCODE: dict[str, Callable[[Any], dict[str, Any]]] = {
-    CHAT.name: chat.encode_request,
-    STREAM_CHAT.name: chat.encode_request,
     COMPLETE.name: completions.encode_request,
     STREAM_COMPLETE.name: completions.encode_request,
     EMBED.name: embeddings.encode_request,
@@ -51,8 +49,9 @@ _REQUIRED = {CHAT.name: "choices", COMPLETE.name: "choices", EMBED.name: "data"}
 
 def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
     """The HTTP request for a call; `model` is the name the client sent."""
+    unsupported: list[str] = []
     try:
-        body = _ENCODE[method.name](request)
+        body = _body(method, request, unsupported)
     except json.JsonInvalid as error:
         text = f"A member `..._json` of the request does not hold JSON: {error}"
         raise GatewayError(Kind.INVALID_REQUEST, text) from error
@@ -65,22 +64,19 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
     elif body.get("stream"):
         body["stream"] = False
     return UpstreamRequest(
-        url=_url(deployment, _PATHS.get(method.name, "embeddings"), upstream_model),
-        headers=_headers(deployment, is_stream=method.is_stream),
+        url=url_of(deployment, deployment.paths[_PATHS.get(method.name, "embeddings")], upstream_model),
+        headers=headers_of(deployment, is_stream=method.is_stream),
         body=json.dumps(configured(body, deployment)),
         is_stream=method.is_stream,
+        unsupported=tuple(unsupported),
     )
 
 
-def configured(body: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
-    """The body with the configuration's drops, renames and forced parameters applied, in that order."""
-    for name in deployment.drop:
-        body.pop(name, None)
-    for old, new in deployment.rename.items():
-        if old in body:
-            body[new] = body.pop(old)
-    body.update(deployment.force)
-    return body
+def _body(method: Method, request: Any, unsupported: list[str]) -> dict[str, Any]:
+    """The body as the client wrote it; of a chat in another format, mapped."""
+    if method is CHAT or method is STREAM_CHAT:
+        return chat.encode_request(request, unsupported)
+    return _ENCODE[method.name](request)
 
 
 def decode_reply(method: Method, body: bytes) -> Message:
@@ -296,24 +292,6 @@ def _error_object(body: bytes) -> Mapping[str, Any]:
         return {}
     error = answer.get("error", answer) if isinstance(answer, dict) else {}
     return error if isinstance(error, dict) else {"message": error}
-
-
-def _url(deployment: Deployment, operation: str, model: str) -> str:
-    path = deployment.paths[operation]
-    if "{model}" in path:
-        path = path.replace("{model}", quote(model, safe=""))
-    query = "?" + urlencode(deployment.query) if deployment.query else ""
-    return deployment.base_url + path + query
-
-
-def _headers(deployment: Deployment, *, is_stream: bool) -> dict[str, str]:
-    return {
-        "content-type": "application/json",
-        "accept": "text/event-stream" if is_stream else "application/json",
-        "accept-encoding": "identity" if is_stream else "gzip, deflate",
-        "user-agent": "one-gateway",
-        **deployment.headers,
-    }
 
 
 def _invalid(why: str) -> GatewayError:

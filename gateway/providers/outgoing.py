@@ -29,7 +29,9 @@ def configured(body: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
 def url_of(deployment: Deployment, path: str, model: str) -> str:
     """The URL of a path; `{model}` in it is the upstream model, quoted."""
     query = "?" + urlencode(deployment.query) if deployment.query else ""
-    return deployment.base_url + path.replace("{model}", quote(model, safe="")) + query
+    if "{model}" in path:
+        path = path.replace("{model}", quote(model, safe=""))
+    return deployment.base_url + path + query
 
 
 def headers_of(deployment: Deployment, *, is_stream: bool, **more: str) -> dict[str, str]:

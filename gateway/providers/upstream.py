@@ -27,12 +27,16 @@ WAIT_MAX_S = 1e9  # a third of a century: beyond it a provider means nothing
 
 
 class UpstreamRequest(NamedTuple):
-    """One HTTP request to a provider. Headers are lower case, and a dictionary of this request alone."""
+    """One HTTP request to a provider. Headers are lower case, and a dictionary of this request alone.
+
+    `unsupported` are paths of what the client sent and the provider's format has no place for; the body lacks it.
+    """
 
     url: str
     headers: dict[str, str]
     body: bytes
     is_stream: bool
+    unsupported: tuple[str, ...] = ()
 
 
 class StreamDecoder(Protocol):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.core.errors import GatewayError, Kind
+from gateway.providers import openai_dialect
 from gateway.providers.anthropic_dialect import (
     VERSION,
     AnthropicStreamDecoder,
@@ -251,3 +252,13 @@ def test_a_whole_answer() -> None:
     assert reply.choices[0].message.blocks[0].text == "hi"
     assert reply.created > 0
     assert usage_of_reply(CHAT, body) == reply.usage
+
+
+def test_what_has_no_place_is_told_to_the_pipeline() -> None:
+    """Of either format in the other; of the same format nothing is."""
+    asked = openai_chat.decode_request({**HELLO, "seed": 1})
+    assert encode(CHAT, asked, deployment_of(dialect="anthropic"), "m").unsupported == ("seed",)
+    native = chat.decode_request({**HELLO, "top_k": 1, "container": "c"})
+    assert openai_dialect.encode(CHAT, native, deployment_of(), "m").unsupported == ("container", "top_k")
+    assert encode(CHAT, native, deployment_of(dialect="anthropic"), "m").unsupported == ()
+    assert openai_dialect.encode(CHAT, asked, deployment_of(), "m").unsupported == ()
