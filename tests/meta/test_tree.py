@@ -85,3 +85,10 @@ def test_every_shipped_default_is_packed() -> None:
     shipped = [name for name in shipped if not name.endswith(".example.yaml")]  # something to copy, not a layer
     missing = [name for name in shipped if not name.startswith(packed)]
     assert not missing, f"add to only-include in pyproject.toml: {', '.join(missing)}"
+
+
+def test_no_page_has_a_figure_to_be_filled_in() -> None:
+    """A placeholder of a measurement (`@@NAME@@`) is not committed."""
+    pages = [path for path in committed_files() if path.suffix == ".md"]
+    open_ones = [short(path) for path in pages if re.search(r"@@\w+@@", path.read_text())]
+    assert not open_ones, f"measure it and write it down: {open_ones}"
