@@ -30,6 +30,8 @@ from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.foreign import kept_signature, stripped
 from gateway.wire.gemini import chat, embeddings, errors
+from gateway.wire.gemini.chunks import Template, template_of, text_of
+from gateway.wire.gemini.outcome import usage_of
 from gateway.wire.openai.chunks import is_content
 from gateway.wire.pb import chat_pb2, types_pb2
 from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
@@ -161,7 +163,7 @@ class GeminiStreamDecoder:
 
     __slots__ = (
         "_codec", "_created", "_failure", "_finished", "_id", "_is_native", "_is_usage_wanted", "_model", "_seen",
-        "_sse", "chunks", "has_content", "is_done", "output_chars", "usage",
+        "_sse", "_template", "_usage_json", "chunks", "has_content", "is_done", "output_chars",
     )  # fmt: skip
 
     def __init__(self, max_bytes: int, *, is_native: bool, is_usage_wanted: bool, model: str) -> None:
@@ -177,7 +179,8 @@ class GeminiStreamDecoder:
         self._finished: set[int] = set()
         self.has_content = False
         self.is_done = False  # until the body ends
-        self.usage: types_pb2.Usage | None = None
+        self._template: Template | None = None
+        self._usage_json: Any = None
         self.output_chars = 0
         self.chunks = 0
 
@@ -201,8 +204,8 @@ class GeminiStreamDecoder:
         if self._sse.incomplete or not self._seen or not self._seen <= self._finished:
             raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
         self.is_done = True
-        if not self._is_native and self._is_usage_wanted and self.usage is not None:
-            events.append(self._headed(chat_pb2.ChatChunk(usage=self.usage)))
+        if not self._is_native and self._is_usage_wanted and (usage := self.usage) is not None:
+            events.append(self._headed(chat_pb2.ChatChunk(usage=usage)))
         return events
 
     def _decode(self, frames: list[SseEvent]) -> list[Event]:
@@ -223,28 +226,43 @@ class GeminiStreamDecoder:
 
     def _chunk(self, frame: SseEvent) -> Event | None:
         try:
-            chunk = self._codec.decode(frame.data, frame.event)
+            obj = json.loads(frame.data)
         except json.JsonInvalid as error:
             raise _invalid(f"a chunk of its stream is not JSON: {error}") from error
-        if chunk.extra and '"error"' in chunk.extra:
-            error_object = json.loads(chunk.extra.encode()).get("error")
-            if error_object:
-                raise in_band_error(error_object)
+        if type(obj) is not dict:
+            raise _invalid("a chunk of its stream is not a JSON object")
+        if obj.get("error"):
+            raise in_band_error(obj["error"])
         self.chunks += 1
-        self._observe(chunk)
-        return chunk if self._is_native else self._plain(chunk)
+        if self._template is not None and (text := text_of(obj, self._template)) is not None:
+            self._usage_json = obj.get("usageMetadata", self._usage_json)
+            self.output_chars += 0 if self._template.is_thought else len(text)
+            self.has_content = self.has_content or bool(text)
+            return text or None
+        return self._whole(obj)
 
-    def _observe(self, chunk: chat_pb2.ChatChunk) -> None:
+    def _whole(self, obj: dict[str, Any]) -> Event | None:
+        chunk = self._codec.read(obj)
         for choice in chunk.choices:
             self._seen.add(choice.index)
             if choice.finish_reason:
                 self._finished.add(choice.index)
             self.output_chars += sum(len(block.text) + len(block.tool.arguments) for block in choice.delta.blocks)
         self.has_content = self.has_content or is_content(chunk)
-        if chunk.HasField("usage"):
-            self.usage = stripped(chunk.usage)
+        self._usage_json = obj.get("usageMetadata", self._usage_json)
+        if self._is_native:
+            return chunk
+        plain = self._plain(chunk)
+        if plain is not None:
+            self._template = template_of(chunk)
+        return plain
 
-    def _plain(self, chunk: chat_pb2.ChatChunk) -> Event | None:
+    @property
+    def usage(self) -> types_pb2.Usage | None:
+        """What the last frame that reported usage said; None when none did."""
+        return usage_of(self._usage_json) if isinstance(self._usage_json, dict) else None
+
+    def _plain(self, chunk: chat_pb2.ChatChunk) -> chat_pb2.ChatChunk | None:
         """The chunk without Gemini's own members and without usage; None when nothing is left to say."""
         if chunk.id:
             self._id = chunk.id

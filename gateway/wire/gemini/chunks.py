@@ -5,12 +5,13 @@ Rules:
   `encode_chunk` of it gives the same JSON.
 - A decoder belongs to one stream: it numbers blocks and calls, gives ids to calls that have none, knows that STOP after
   a call is tool_calls, and gives the role once per choice (later ones stay in `extra`).
+- `template_of` and `text_of` find the frames that only add text: most of a stream, at a fraction of the price.
 - Parts are increments: neighbouring texts are one block, neighbouring thoughts are one; a call comes whole.
 
 Not here: streams of other dialects (render.py), framing and the end of a stream (providers.gemini_dialect).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.wire.gemini.groups import Group, Table, is_text, string
 from gateway.wire.gemini.outcome import FINISH_REASON, LOGPROBS, USAGE, block_reason, end_with_calls
@@ -21,6 +22,8 @@ from gateway.wire.json import JsonInvalid, dumps, loads, text
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, types_pb2
 
+_FRAME = frozenset(("candidates", "usageMetadata", "modelVersion", "responseId"))
+_CANDIDATE_OF_TEXT = frozenset(("content", "index"))
 _ROLE_KEPT = '{"role":"model"}'
 
 
@@ -221,6 +224,49 @@ def _number_call(tool: chat_pb2.ToolDelta, candidate: _Candidate, choice: int, a
         tool.id = made_up_id(answer_id, choice, candidate.calls, tool.name + tool.arguments)
         tool.nulls.append("id")
     candidate.calls += 1
+
+
+class Template(NamedTuple):
+    """What neighbouring frames with one text have in common: all but the text and the usage."""
+
+    choice: int
+    is_thought: bool
+    model: str
+    id: str
+
+
+def template_of(chunk: chat_pb2.ChatChunk) -> Template | None:
+    """The template a chunk of a `ChunkDecoder` is; None if it says more than one text, or tells the role."""
+    if len(chunk.choices) != 1 or chunk.extra:
+        return None
+    choice = chunk.choices[0]
+    delta = choice.delta
+    if len(delta.blocks) != 1 or delta.HasField("role") or choice.finish_reason or choice.HasField("logprobs_json"):
+        return None
+    kind = delta.blocks[0].WhichOneof("kind")
+    if kind not in ("text", "thinking"):
+        return None
+    return Template(choice.index, kind == "thinking", chunk.model, chunk.id)
+
+
+def text_of(obj: JsonObject, template: Template) -> str | None:
+    """The text of a frame that is the template with another text and usage; None if it is anything else."""
+    candidates = obj.get("candidates")
+    if not obj.keys() <= _FRAME or type(candidates) is not list or len(candidates) != 1:
+        return None
+    candidate = candidates[0]
+    if type(candidate) is not dict or not candidate.keys() <= _CANDIDATE_OF_TEXT:
+        return None
+    if (obj.get("modelVersion", ""), obj.get("responseId", "")) != (template.model, template.id):
+        return None
+    content = candidate.get("content")
+    parts = content.get("parts") if type(content) is dict else None
+    if candidate.get("index", 0) != template.choice or type(parts) is not list or len(parts) != 1:
+        return None
+    part = parts[0]
+    if type(part) is not dict or len(part) != 1 + template.is_thought or not is_text(words := part.get("text")):
+        return None
+    return words if not template.is_thought or part.get("thought") is True else None
 
 
 def encode_chunk(chunk: chat_pb2.ChatChunk) -> JsonObject:

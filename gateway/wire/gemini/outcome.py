@@ -16,6 +16,7 @@ from typing import Any
 from gateway.wire.gemini.groups import Group, Table, integer, is_text, whole
 from gateway.wire.json import text
 from gateway.wire.openai.mirror import JsonObject, kept_value
+from gateway.wire.pb import types_pb2
 
 FINISH = {
     "STOP": "stop",
@@ -122,6 +123,13 @@ def _read_usage(answer: Any, said: JsonObject) -> bool:
     answer.usage.SetInParent()
     _USAGE.decode(value, answer.usage)
     return True
+
+
+def usage_of(value: JsonObject) -> types_pb2.Usage:
+    """What a `usageMetadata` says, without what only this dialect can read."""
+    usage = types_pb2.Usage()
+    _USAGE.read(value, usage)
+    return usage
 
 
 def _write_usage(answer: Any, out: JsonObject) -> None:

@@ -1,8 +1,9 @@
 """JSON Schema to the subset of OpenAPI that Gemini takes, and back.
 
-Rules (JSON Schema -> Gemini):
-- Kept: type, format, title, description, nullable, enum, items, minItems, maxItems, properties, required,
-  propertyOrdering, minProperties, maxProperties, minLength, maxLength, pattern, minimum, maximum, anyOf, example.
+Rules:
+- Only what Gemini takes is written: type, format, title, description, nullable, enum, items, minItems, maxItems,
+  properties, required, propertyOrdering, minProperties, maxProperties, minLength, maxLength, pattern, minimum, maximum,
+  anyOf, example.
 - `type` in capitals; a list of types is one type with `nullable`, or `anyOf`; `const` is an `enum` of one.
 - `oneOf` is `anyOf`; the branches of `allOf` are merged; `$ref` into the schema itself is replaced by what it names, a
   reference inside itself by an object without properties.

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from gateway.core.errors import GatewayError
+from gateway.core.errors import GatewayError, Kind
 from gateway.providers.gemini_dialect import GeminiStreamDecoder, stream_decoder
 from gateway.rpc.contract import STREAM_CHAT
 from gateway.wire.gemini import chat
 from gateway.wire.openai import chat as openai_chat
 from gateway.wire.openai.chunks import ChunkRenderer
+from gateway.wire.pb.chat_pb2 import ChatChunk
 from gateway.wire.sse import SseParser
 from tests.unit.pipeline.kits import deployment_of
 
@@ -42,9 +43,9 @@ def events_of(pieces: list[bytes], *, is_native: bool = False) -> list[Any]:
             events += made.feed(piece)
         events += made.finish()
     except GatewayError as error:
-        events.append(error.kind.name)
+        events.append(error.kind)
     for event in events:
-        if not isinstance(event, str) and not is_native:
+        if isinstance(event, ChatChunk) and not is_native:
             event.created = 0
             event.id = "" if event.id.startswith("chatcmpl-") else event.id
     return events
@@ -53,7 +54,7 @@ def events_of(pieces: list[bytes], *, is_native: bool = False) -> list[Any]:
 def golden_of(data: bytes) -> str:
     """What an OpenAI client gets."""
     renderer = ChunkRenderer()
-    lines = [event if isinstance(event, str) else renderer.render(event).decode() for event in events_of([data])]
+    lines = [e.name if isinstance(e, Kind) else renderer.render(e).decode() for e in events_of([data])]
     return "".join(line + "\n" for line in lines)
 
 
@@ -79,7 +80,7 @@ def test_a_gemini_client_gets_every_frame(path: Path) -> None:
     """The frames before a failure, as they came."""
     parser, renderer = SseParser(1 << 20), chat.ChunkRenderer()
     frames = [json.loads(event.data) for event in parser.feed(path.read_bytes())]
-    events = [event for event in events_of([path.read_bytes()], is_native=True) if not isinstance(event, str)]
+    events = [event for event in events_of([path.read_bytes()], is_native=True) if isinstance(event, ChatChunk)]
     rendered = [json.loads(data) for event in events for _, data in renderer.render(event)]
     assert rendered == [frame for frame in frames if "error" not in frame][: len(rendered)]
     assert len(rendered) in (len(frames), 0) or "error" in frames[-1]

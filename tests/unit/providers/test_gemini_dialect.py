@@ -231,3 +231,39 @@ def test_whole_answers() -> None:
         assert caught.value.kind is Kind.PROVIDER_INVALID
     with pytest.raises(GatewayError):
         gemini_dialect.decode_reply(EMBED, b'{"embeddings":[{"values":["x"]}]}')
+
+
+def test_frames_that_only_add_text_travel_as_text() -> None:
+    """Neighbours of one kind are the shorthand; what differs in anything else is a whole chunk; counts stay right."""
+    thought = {"text": "hm", "thought": True}
+    contents: list[Any] = [
+        {"text": "a"},
+        {"text": "b"},
+        {"text": "c", "x": 1},
+        {"text": "d"},
+        thought,
+        thought,
+        thought,
+    ]
+    made = decoder()
+    events: list[Any] = []
+    for at, part in enumerate(contents):
+        usage = {"promptTokenCount": 1, "candidatesTokenCount": at}
+        candidate = {"content": {"role": "model", "parts": [part]}, "index": 0}
+        body = {"candidates": [candidate], "usageMetadata": usage, "responseId": "r"}
+        events += made.feed(b"data: " + json.dumps(body).encode() + b"\n\n")
+    assert [event if isinstance(event, str) else "chunk" for event in events] == [
+        "chunk", "chunk", "chunk", "d", "chunk", "hm", "hm"
+    ]  # fmt: skip
+    assert made.chunks == 7
+    assert made.output_chars == 4
+    assert made.usage is not None
+    assert made.usage.completion_tokens == 6
+
+
+def test_a_changed_head_is_told() -> None:
+    """Another id, model, candidate or an end is never the shorthand."""
+    made = decoder()
+    events: list[Any] = made.feed(frame("a") + frame("b") + frame("c", index=1) + frame("d", modelVersion="n"))
+    events += made.feed(frame("e", responseId="q", modelVersion="n") + frame("f", "STOP", responseId="q"))
+    assert not any(isinstance(event, str) for event in events)
