@@ -37,6 +37,7 @@ _DIALECTS = {  # paths that only clients of one format ask for
     "/v1/completions": "openai",
     "/v1/embeddings": "openai",
     "/v1/messages": "anthropic",
+    "/v1/messages/count_tokens": "anthropic",
 }
 
 
@@ -94,6 +95,7 @@ class Edge:
             "/v1/completions": {"POST": partial(inference.infer, caller, inference.COMPLETIONS)},
             "/v1/embeddings": {"POST": partial(inference.infer, caller, inference.EMBEDDINGS)},
             "/v1/messages": {"POST": partial(inference.infer, caller, inference.MESSAGES)},
+            "/v1/messages/count_tokens": {"POST": partial(inference.infer, caller, inference.MESSAGE_COUNT)},
         }
         if self._metrics is not None:
             routes["/metrics"] = get(self._show_metrics)

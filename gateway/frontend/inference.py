@@ -119,6 +119,7 @@ EMBEDDINGS = Family(contract.EMBED, embeddings.decode_request, embeddings.encode
 MESSAGES = Family(
     contract.CHAT, messages.decode_request, messages.encode_response, contract.STREAM_CHAT, NamedFrames, ANTHROPIC
 )
+MESSAGE_COUNT = Family(contract.COUNT_TOKENS, messages.decode_request, messages.encode_count, voice=ANTHROPIC)
 
 
 async def infer(caller: Caller, family: Family, reply: Reply) -> None:

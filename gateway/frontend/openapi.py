@@ -58,6 +58,10 @@ OPERATIONS = (
         "MessagesRequest", "MessagesEvent", needs_key=True, errors=_CALL_ERRORS, error="MessagesError",
     ),
     Operation(
+        "post", "/v1/messages/count_tokens", "countTokens", "Estimate how many tokens a prompt has",
+        "MessagesTokenCount", "MessagesCountRequest", needs_key=True, errors=_CALL_ERRORS, error="MessagesError",
+    ),
+    Operation(
         "get", "/v1/models", "listModels", "List the models this key may use", "ModelList", needs_key=True,
         errors=_KEY_ERRORS,
     ),

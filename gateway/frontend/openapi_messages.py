@@ -32,24 +32,27 @@ _USAGE = record(
 )
 _STOP = {"stop_reason": nullable(STRING), "stop_sequence": nullable(STRING)}
 
+_REQUEST: dict[str, Schema] = {
+    "model": STRING,
+    "max_tokens": {"type": "integer", "minimum": 1},
+    "messages": listed(record("role content", role=STRING, content=_CONTENT), minItems=1),
+    "system": _CONTENT,
+    "stream": BOOLEAN,
+    "temperature": ranged("number", 0, 2),
+    "top_p": ranged("number", 0, 1),
+    "top_k": INTEGER,
+    "stop_sequences": listed(STRING),
+    "tools": listed(record("name", name=STRING, description=STRING, input_schema=OBJECT), maxItems=128),
+    "tool_choice": record("type", type=one_of("auto", "any", "tool", "none"), disable_parallel_tool_use=BOOLEAN),
+    "thinking": record("type", type=STRING, budget_tokens=INTEGER),
+    "metadata": record(user_id=STRING),
+}
+
 MESSAGES_SCHEMAS: dict[str, Schema] = {
     "MessagesBlock": _BLOCK,
-    "MessagesRequest": record(
-        "model max_tokens messages",
-        model=STRING,
-        max_tokens={"type": "integer", "minimum": 1},
-        messages=listed(record("role content", role=STRING, content=_CONTENT), minItems=1),
-        system=_CONTENT,
-        stream=BOOLEAN,
-        temperature=ranged("number", 0, 2),
-        top_p=ranged("number", 0, 1),
-        top_k=INTEGER,
-        stop_sequences=listed(STRING),
-        tools=listed(record("name", name=STRING, description=STRING, input_schema=OBJECT), maxItems=128),
-        tool_choice=record("type", type=one_of("auto", "any", "tool", "none"), disable_parallel_tool_use=BOOLEAN),
-        thinking=record("type", type=STRING, budget_tokens=INTEGER),
-        metadata=record(user_id=STRING),
-    ),
+    "MessagesRequest": record("model max_tokens messages", **_REQUEST),
+    "MessagesCountRequest": record("model messages", **_REQUEST),
+    "MessagesTokenCount": record("input_tokens", input_tokens=INTEGER),
     "MessagesResponse": record(
         "id type role content model stop_reason stop_sequence usage",
         id=STRING,

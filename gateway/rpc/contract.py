@@ -80,11 +80,12 @@ STREAM_COMPLETE = Method(
     "StreamComplete", completions_pb2.CompletionRequest, completions_pb2.CompletionResponse, is_stream=True
 )
 EMBED = Method("Embed", embeddings_pb2.EmbeddingRequest, embeddings_pb2.EmbeddingResponse, is_stream=False)
+COUNT_TOKENS = Method("CountTokens", chat_pb2.ChatRequest, chat_pb2.TokenCount, is_stream=False)
 LIST_MODELS = Method("ListModels", models_pb2.ListModelsRequest, models_pb2.ListModelsResponse, is_stream=False)
 GET_MODEL = Method("GetModel", models_pb2.GetModelRequest, models_pb2.Model, is_stream=False)
 
 METHODS: dict[str, Method] = {
-    m.name: m for m in (CHAT, STREAM_CHAT, COMPLETE, STREAM_COMPLETE, EMBED, LIST_MODELS, GET_MODEL)
+    m.name: m for m in (CHAT, STREAM_CHAT, COMPLETE, STREAM_COMPLETE, EMBED, COUNT_TOKENS, LIST_MODELS, GET_MODEL)
 }
 
 

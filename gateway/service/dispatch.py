@@ -13,11 +13,12 @@ from collections.abc import AsyncGenerator, Callable
 from google.protobuf.message import Message
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.pipeline.admit import identify
+from gateway.pipeline.admit import admit, identify
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.run import run
-from gateway.rpc.contract import GET_MODEL, LIST_MODELS, CallContext, Head, Item, Method, Tail
+from gateway.rpc.contract import COUNT_TOKENS, GET_MODEL, LIST_MODELS, CallContext, Head, Item, Method, Tail
 from gateway.service.models import get_model, list_models
+from gateway.wire.pb import chat_pb2
 
 
 class Dispatch:
@@ -33,6 +34,8 @@ class Dispatch:
             return _refuse()
         if method is LIST_MODELS or method is GET_MODEL:
             return _given(lambda: self._models(method, request, context))
+        if method is COUNT_TOKENS:
+            return _given(lambda: self._count(request, context))
         return run(self._kit, method, request, context)
 
     def _models(self, method: Method, request: Message, context: CallContext) -> list[Item]:
@@ -45,6 +48,14 @@ class Dispatch:
         if method is LIST_MODELS:
             return [head, [list_models(runtime.catalogue, identity)], Tail({})]
         return [head, [get_model(runtime.catalogue, identity, request.id)], Tail({})]  # type: ignore[attr-defined]  # GetModelRequest
+
+    def _count(self, request: Message, context: CallContext) -> list[Item]:
+        """The estimate that a call would reserve for its prompt; who may not make the call may not ask."""
+        runtime = self._kit.runtime
+        identity = identify(runtime, context, self._kit.clock.wall_s())
+        _, shape = admit(runtime, identity, request)
+        count = chat_pb2.TokenCount(input_tokens=shape.prompt_tokens, is_estimate=True)
+        return [Head({"x-gateway-generation": str(runtime.generation)}), [count], Tail({})]
 
 
 async def _refuse() -> AsyncGenerator[Item, None]:

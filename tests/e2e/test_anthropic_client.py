@@ -167,6 +167,18 @@ async def test_a_stream_that_breaks(client: AsyncAnthropic, dialect: str, model:
             await stream.get_final_message()
 
 
+async def test_counting_tokens(client: AsyncAnthropic, dialect: str) -> None:
+    """An estimate: longer prompts have more; unknown models and callers have none."""
+    short = await client.messages.count_tokens(model=f"{dialect}/sim", messages=HI)
+    system = "a rather long text " * 20
+    long = await client.messages.count_tokens(model=f"{dialect}/sim", messages=HI, system=system, tools=[TOOL])
+    assert 0 < short.input_tokens < long.input_tokens
+    with pytest.raises(anthropic.NotFoundError):
+        await client.messages.count_tokens(model="nobody/knows", messages=HI)
+    with pytest.raises(anthropic.AuthenticationError):
+        await client.with_options(api_key="gw-no.key").messages.count_tokens(model=f"{dialect}/sim", messages=HI)
+
+
 async def test_models(client: AsyncAnthropic) -> None:
     """The list has Anthropic's shape for Anthropic's clients."""
     listed = [model.id async for model in client.models.list()]

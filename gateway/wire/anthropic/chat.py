@@ -149,6 +149,11 @@ def _write_message(message: types_pb2.Message) -> JsonObject:
     return out
 
 
+def encode_count(count: chat_pb2.TokenCount) -> JsonObject:
+    """Return the answer of `count_tokens`."""
+    return {"input_tokens": count.input_tokens}
+
+
 def _read_role(response: Any, value: Any) -> bool:
     return string("role").read(response.choices[0].message, value)
 

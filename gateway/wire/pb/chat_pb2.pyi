@@ -275,3 +275,11 @@ class ToolDelta(_message.Message):
     extra: str
     nulls: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, index: _Optional[int] = ..., id: _Optional[str] = ..., type: _Optional[str] = ..., name: _Optional[str] = ..., arguments: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class TokenCount(_message.Message):
+    __slots__ = ("input_tokens", "is_estimate")
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    IS_ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    input_tokens: int
+    is_estimate: bool
+    def __init__(self, input_tokens: _Optional[int] = ..., is_estimate: _Optional[bool] = ...) -> None: ...

@@ -62,6 +62,11 @@ class InferenceStub:
                 request_serializer=gateway_dot_v1_dot_embeddings__pb2.EmbeddingRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_embeddings__pb2.EmbeddingResponse.FromString,
                 _registered_method=True)
+        self.CountTokens = channel.unary_unary(
+                '/gateway.v1.Inference/CountTokens',
+                request_serializer=gateway_dot_v1_dot_chat__pb2.ChatRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_chat__pb2.TokenCount.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/gateway.v1.Inference/ListModels',
                 request_serializer=gateway_dot_v1_dot_models__pb2.ListModelsRequest.SerializeToString,
@@ -112,6 +117,13 @@ class InferenceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountTokens(self, request, context):
+        """POST /v1/messages/count_tokens: how long a prompt is. No provider is asked, and nothing is charged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """GET /v1/models.
         """
@@ -153,6 +165,11 @@ def add_InferenceServicer_to_server(servicer, server):
                     servicer.Embed,
                     request_deserializer=gateway_dot_v1_dot_embeddings__pb2.EmbeddingRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_embeddings__pb2.EmbeddingResponse.SerializeToString,
+            ),
+            'CountTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountTokens,
+                    request_deserializer=gateway_dot_v1_dot_chat__pb2.ChatRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_chat__pb2.TokenCount.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -300,6 +317,33 @@ class Inference:
             '/gateway.v1.Inference/Embed',
             gateway_dot_v1_dot_embeddings__pb2.EmbeddingRequest.SerializeToString,
             gateway_dot_v1_dot_embeddings__pb2.EmbeddingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.Inference/CountTokens',
+            gateway_dot_v1_dot_chat__pb2.ChatRequest.SerializeToString,
+            gateway_dot_v1_dot_chat__pb2.TokenCount.FromString,
             options,
             channel_credentials,
             insecure,

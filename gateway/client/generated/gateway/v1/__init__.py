@@ -54,6 +54,7 @@ __all__ = (
     "TextInput",
     "ThinkingBlock",
     "ThinkingConfig",
+    "TokenCount",
     "TokenSequence",
     "Tool",
     "ToolChoice",
@@ -1877,6 +1878,23 @@ class ThinkingConfig(betterproto2.Message):
 
 
 default_message_pool.register_message("gateway.v1", "ThinkingConfig", ThinkingConfig)
+
+
+@dataclass(eq=False, repr=False)
+class TokenCount(betterproto2.Message):
+    """
+    How long a prompt is.
+    """
+
+    input_tokens: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
+
+    is_estimate: "bool" = betterproto2.field(2, betterproto2.TYPE_BOOL)
+    """
+    counted by the gateway's rule of thumb, not by the model's own tokenizer
+    """
+
+
+default_message_pool.register_message("gateway.v1", "TokenCount", TokenCount)
 
 
 @dataclass(eq=False, repr=False)
