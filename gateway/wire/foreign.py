@@ -78,8 +78,7 @@ def extra_names(extra: str) -> list[str]:
 def openai_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> chat_pb2.ChatRequest:
     """A request of another dialect as the OpenAI encoder takes it."""
     plain = stripped(request)
-    if request.dialect in _UNREPORTED:
-        unsupported += _unknown(request, _UNREPORTED[request.dialect])
+    unsupported += unknown_members(request)
     del plain.messages[:]
     first = -1 if request.messages and is_lifted(request.messages[0]) else 0
     for at, message in enumerate(request.messages, first):
@@ -101,7 +100,10 @@ def is_lifted(message: types_pb2.Message) -> bool:
     return message.role == "system" and not message.extra
 
 
-def _unknown(request: chat_pb2.ChatRequest, unreported: frozenset[str]) -> list[str]:
+def unknown_members(request: chat_pb2.ChatRequest) -> list[str]:
+    """The members of a request of another dialect than OpenAI's that no typed field holds and that are no hints."""
+    if (unreported := _UNREPORTED.get(request.dialect)) is None:
+        return []
     known = {field.name for field, _ in request.ListFields()}
     named = [name for name in extra_names(request.extra) if name not in known and name not in unreported]
     return named + (_unknown_settings(request.extra) if request.dialect == "gemini" else [])

@@ -16,7 +16,7 @@ Not here: writing the result (request.py).
 from collections.abc import Iterable
 from typing import Any, Final
 
-from gateway.wire.foreign import EFFORT_BUDGETS, extra_names, stripped
+from gateway.wire.foreign import EFFORT_BUDGETS, extra_names, is_foreign, stripped, unknown_members
 from gateway.wire.gemini.groups import is_text
 from gateway.wire.gemini.parts import DIALECT
 from gateway.wire.gemini.tools import tools_of_functions
@@ -47,7 +47,9 @@ def native_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> cha
     if plain.HasField("response_format"):
         native.response_format.CopyFrom(plain.response_format)
     unsupported += [name.removesuffix("_json") for name in _REFUSED if plain.HasField(name)]
-    unsupported += [name for name in extra_names(request.extra) if name not in KNOWN]
+    unsupported += unknown_members(request)
+    if not is_foreign(request.dialect):
+        unsupported += [name for name in extra_names(request.extra) if name not in KNOWN]
     if plain.HasField("parallel_tool_calls") and not plain.parallel_tool_calls and native.tools:
         unsupported.append("parallel_tool_calls")
     native.messages.extend(_Turns(unsupported).of(request.messages))
