@@ -27,7 +27,7 @@ from gateway.frontend.server import Running, serve
 from gateway.frontend.settings import FrontendSettings
 from gateway.observe.lag import watch_lag
 from gateway.observe.log import LEVELS, Log, make_log
-from gateway.observe.metrics import CONNECTIONS, exposition
+from gateway.observe.metrics import BODIES, CONNECTIONS, exposition
 from gateway.rpc.link_client import LinkClient
 from gateway.rpc.options import LinkOptions
 from gateway.wire import json
@@ -120,6 +120,7 @@ async def _main(addresses: list[str], tls: FrontendTls | None, host: str | None,
 
         def sample() -> None:
             CONNECTIONS.set(running.connection_count)
+            BODIES.set(edge.bodies.held_bytes)
             heap.look(running.connection_count)
 
         lag = asyncio.create_task(watch_lag(log, "frontend", lambda: settings.loop_lag_warn_s, sample))

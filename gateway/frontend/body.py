@@ -3,6 +3,7 @@
 Rules:
     - Nothing is read past `body_max_bytes`; a declared length above it is refused before the first byte.
     - A compressed body may not grow past `body_max_bytes`, nor past `RATIO_MAX` times its size once it is over 1 MiB.
+    - Every byte read or gained by decompression is told to the request's `Hold`, which may refuse it.
     - Only gzip and deflate, once; only JSON in UTF-8.
 
 Not here: what the members mean (gateway.wire.openai).
@@ -17,6 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.core.errors import GatewayError, Kind
+from gateway.frontend.bodies import Hold
 from gateway.frontend.settings import Http
 from gateway.wire import json
 
@@ -25,12 +27,15 @@ RATIO_FREE_BYTES = 1024 * 1024
 _CODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
-async def read_json(request: web.BaseRequest, http: Http) -> tuple[dict[str, Any], int]:
+async def read_json(request: web.BaseRequest, http: Http, hold: Hold) -> tuple[dict[str, Any], int]:
     """The body as a JSON object, and its size in bytes as received; GatewayError for anything else."""
     check_type(request.headers.get("content-type"))
-    raw = await read(request, http)
+    raw = await read(request, http, hold)
     coding = request.headers.get("content-encoding", "identity").strip().lower()
-    data = raw if coding in {"identity", ""} else decompress(raw, coding, http.body_max_bytes)
+    if coding in {"identity", ""}:
+        return parse(raw, http), len(raw)
+    data = decompress(raw, coding, http.body_max_bytes)
+    hold.take(max(0, len(data) - len(raw)))
     return parse(data, http), len(raw)
 
 
@@ -52,20 +57,23 @@ def check_type(content_type: str | None) -> None:
         )
 
 
-async def read(request: web.BaseRequest, http: Http) -> bytes:
-    """The body as sent; REQUEST_TOO_LARGE, REQUEST_TIMEOUT or INVALID_REQUEST (broken framing) otherwise."""
+async def read(request: web.BaseRequest, http: Http, hold: Hold) -> bytes:
+    """The body as sent; REQUEST_TOO_LARGE, OVERLOADED, REQUEST_TIMEOUT or INVALID_REQUEST (framing) otherwise."""
     headers = request.headers
-    if int(headers.get("content-length") or 0) > http.body_max_bytes:
+    announced_bytes = int(headers.get("content-length") or 0)
+    if announced_bytes > http.body_max_bytes:
         raise _too_large(http.body_max_bytes)
+    hold.announce(announced_bytes)
     content = request.content
     try:
         if content.is_eof():
             data = content.read_nowait(-1)
+            hold.take(len(data))
         else:
             if headers.get("expect", "").lower() == "100-continue" and request.transport is not None:
                 request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             async with asyncio.timeout(http.body_timeout_s):
-                data = await _read_pieces(request, http.body_max_bytes)
+                data = await _read_pieces(request, http.body_max_bytes, hold)
     except TimeoutError:
         raise GatewayError(
             Kind.REQUEST_TIMEOUT, f"The request body did not arrive within {http.body_timeout_s:g} s."
@@ -77,7 +85,7 @@ async def read(request: web.BaseRequest, http: Http) -> bytes:
     return data
 
 
-async def _read_pieces(request: web.BaseRequest, size_max_bytes: int) -> bytes:
+async def _read_pieces(request: web.BaseRequest, size_max_bytes: int, hold: Hold) -> bytes:
     pieces: list[bytes] = []
     size = 0
     while piece := await request.content.readany():
@@ -85,6 +93,7 @@ async def _read_pieces(request: web.BaseRequest, size_max_bytes: int) -> bytes:
         size += len(piece)
         if size > size_max_bytes:
             raise _too_large(size_max_bytes)
+        hold.take(len(piece))
     return b"".join(pieces)
 
 

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.frontend import answer, context, inference, pages
+from gateway.frontend.bodies import Bodies
 from gateway.frontend.observer import Observer, unobserved
 from gateway.frontend.openapi import document_bytes
 from gateway.frontend.reply import Reply
@@ -73,6 +74,7 @@ class Edge:
         self.observer = observer
         self.is_draining = False
         self.replies: set[Reply] = set()
+        self.bodies = Bodies()
         self._caller = caller
         self._is_ready = is_ready
         self._metrics = metrics
@@ -107,7 +109,8 @@ class Edge:
         http = settings.http
         request_id = context.request_id(request.headers, is_trusted=http.is_request_id_trusted)
         keep_alive = request.keep_alive and not self.is_draining and not is_surplus(request)
-        reply = Reply(request, request_id, http, settings.profile(PROFILE), self._watch, keep_alive=keep_alive)
+        profile = settings.profile(PROFILE)
+        reply = Reply(request, request_id, http, profile, self._watch, self.bodies, keep_alive=keep_alive)
         self.replies.add(reply)
         try:
             await self._answer(reply)
@@ -120,6 +123,7 @@ class Edge:
         finally:
             self.replies.discard(reply)
             self._watch.discard(reply)
+            reply.hold.release()
             self._observe(reply)
         return Written(keep_alive=reply.keep_alive)
 

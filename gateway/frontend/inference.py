@@ -135,7 +135,7 @@ async def infer(caller: Caller, family: Family, reply: Reply) -> None:
 async def _open(caller: Caller, family: Family, reply: Reply) -> tuple[AsyncGenerator[Item, None], Frames | None]:
     """The call of a request, and its frames if it is a stream; the body is not kept past this."""
     context = context_of(reply)
-    body, reply.received_bytes = await read_json(reply.request, reply.http)
+    body, reply.received_bytes = await read_json(reply.request, reply.http, reply.hold)
     request = family.decode(body)
     reply.accepted_s = time.perf_counter()
     if family.stream is not None and family.frames is not None and request.stream:

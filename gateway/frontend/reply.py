@@ -20,6 +20,7 @@ from aiohttp import HttpVersion11, web
 
 from gateway.core.errors import GatewayError
 from gateway.frontend import answer, voice
+from gateway.frontend.bodies import Bodies, Hold
 from gateway.frontend.observer import Observation
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Reply:
         "error",
         "has_begun",
         "headers",
+        "hold",
         "http",
         "is_stream",
         "keep_alive",
@@ -66,7 +68,15 @@ class Reply:
     )
 
     def __init__(
-        self, request: web.BaseRequest, request_id: str, http: Http, profile: Profile, watch: Watch, *, keep_alive: bool
+        self,
+        request: web.BaseRequest,
+        request_id: str,
+        http: Http,
+        profile: Profile,
+        watch: Watch,
+        bodies: Bodies,
+        *,
+        keep_alive: bool,
     ) -> None:
         self.started_s = self.accepted_s = time.perf_counter()
         self.request = request
@@ -85,6 +95,7 @@ class Reply:
         self.chunks = self.received_bytes = self.sent_bytes = 0
         self.last_write_s = self.stalled_since_s = 0.0
         self.task = asyncio.current_task()
+        self.hold = Hold(bodies, http.bodies_max_bytes)
         self._watch = watch
         self._is_chunked = False
         self._buffered_bytes = 0
@@ -204,6 +215,7 @@ class Reply:
 
     def _begin(self, status: int) -> None:
         self.has_begun = True
+        self.hold.release()
         self.status = status
         if not self.request.content.is_eof():
             self.keep_alive = False  # the rest of the body is not worth reading

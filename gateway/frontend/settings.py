@@ -52,6 +52,7 @@ class Http:
     host: str = "127.0.0.1"
     port: int = 8080
     body_max_bytes: int = 20 * MIB
+    bodies_max_bytes: int = 512 * MIB
     json_max_depth: int = 64
     headers_max_bytes: int = 32_768
     headers_timeout_s: float = 15.0

@@ -6,7 +6,7 @@ Rules:
       more than `PENDING_MAX` lines wait, further ones are dropped and counted in the next record.
     - A `Secret` prints as `***`; objects JSON does not know print as their `str`.
 Not here:
-    - What is worth a record (whoever calls `write`); bodies, which are never logged but for what pipeline.said shows at level debug.
+    - What is worth a record (whoever calls `write`); bodies, of which only pipeline.said shows some, at level debug.
 """
 
 from __future__ import annotations

@@ -48,6 +48,9 @@ IN_FLIGHT = Gauge("gateway_calls_in_flight", "Calls that run now.", multiprocess
 RESERVATIONS = Gauge("gateway_reservations_open", "Reservations not yet settled.", multiprocess_mode="livesum")
 REPLIES = Gauge("gateway_upstream_replies_open", "Provider responses not yet closed.", multiprocess_mode="livesum")
 CONNECTIONS = Gauge("gateway_http_connections_open", "Open connections of HTTP clients.", multiprocess_mode="livesum")
+BODIES = Gauge(
+    "gateway_http_bodies_held_bytes", "Request bodies held until their answer begins.", multiprocess_mode="livesum"
+)
 TASKS = Gauge("gateway_asyncio_tasks", "Tasks of the event loop.", ("role",), multiprocess_mode="livesum")
 LINK_BATCHES = Counter("gateway_link_batches_total", "Batches written to the link.", ("side",))
 LINK_FRAMES = Counter("gateway_link_frames_total", "Frames written to the link.", ("side",))

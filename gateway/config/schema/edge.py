@@ -53,6 +53,12 @@ class Http(Section):
         8080, "Port to listen on; 0 lets the system choose.", unit="TCP port", reloads=False, ge=0, le=65_535
     )
     body_max_bytes: int = setting(20 * MIB, "Largest request body, after decompression.", unit="bytes", ge=1024)
+    bodies_max_bytes: int = setting(
+        512 * MIB,
+        "Request bodies one frontend holds at a time; past it, bodies over 64 KB are answered 503.",
+        unit="bytes",
+        ge=MIB,
+    )
     json_max_depth: int = setting(64, "Deepest nesting of a JSON body.", unit="levels", ge=4, le=512)
     headers_max_bytes: int = setting(32_768, "Largest request head.", unit="bytes", reloads=False, ge=4096, le=MIB)
     headers_timeout_s: float = setting(
@@ -85,6 +91,15 @@ class Http(Section):
     )
     has_server_timing: bool = setting(True, "Whether responses carry `server-timing` with the stages of the call.")
     cors: Cors = setting(Cors, "Cross-origin answers.")
+
+    @model_validator(mode="after")
+    def _largest_fits(self) -> "Http":
+        if self.bodies_max_bytes < self.body_max_bytes:
+            raise ValueError(
+                f"bodies_max_bytes ({self.bodies_max_bytes}) is below body_max_bytes ({self.body_max_bytes}), "
+                "so that the largest bodies would never be taken - raise bodies_max_bytes"
+            )
+        return self
 
 
 class Grpc(Section):
