@@ -126,7 +126,7 @@ def revoke_key(state_dir: Path, key_id: str) -> bool:
 def _alone(state_dir: Path) -> Iterator[None]:
     """Hold off other commands between reading and writing the records."""
     _make_dir(state_dir)
-    with (state_dir / "keys.lock").open("w") as lock:
+    with os.fdopen(os.open(state_dir / "keys.lock", os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
