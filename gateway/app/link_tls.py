@@ -84,8 +84,8 @@ async def why_refused(address: str, tls: FrontendTls | None) -> str:
     if address.startswith("unix:"):
         return ""
     host, _, port = address.rpartition(":")
-    context = tls.context() if tls is not None else _any_certificate()
     try:
+        context = tls.context() if tls is not None else _any_certificate()
         async with asyncio.timeout(HANDSHAKE_S):
             is_welcome = await _handshake(host.strip("[]"), int(port), context)
     except ssl.SSLCertVerificationError as error:

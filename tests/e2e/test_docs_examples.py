@@ -17,6 +17,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.e2e.test_readme import Block, blocks_of
+from tests.support.certificates import make_certificates
 from tests.support.place import clean_environ
 from tests.support.served import Served
 
@@ -74,6 +75,11 @@ def test_layers_are_accepted(tmp_path: Path, block: Block) -> None:
     folder = tmp_path / "config"
     folder.mkdir()
     (folder / "vllm.key").write_text("a-key-for-tests\n")
+    if "cert_file" in block.text:
+        made = make_certificates(folder)
+        made.cert.rename(folder / "service.pem")
+        made.key.rename(folder / "service.key")
+        made.ca.rename(folder / "frontends.pem")
     (folder / "local.yaml").write_text(block.text)
     done = run("gateway config check", tmp_path, {**clean_environ(), "GATEWAY_STATE_DIR": str(tmp_path / "state")})
     assert done.returncode == 0, f"{block.where}\n{done.stdout}\n{done.stderr}"
