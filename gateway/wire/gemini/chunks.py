@@ -97,7 +97,9 @@ def block_of(addition: chat_pb2.BlockDelta) -> types_pb2.Block:
     return block
 
 
-_DELTA = Table([Group(("role",), _read_role, _write_role), Group(("parts",), _read_parts, _write_parts)])
+_DELTA = Table(
+    [Group(("role",), _read_role, _write_role, has_default=True), Group(("parts",), _read_parts, _write_parts)]
+)
 
 
 def _read_content(choice: Any, said: JsonObject) -> bool:

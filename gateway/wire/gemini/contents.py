@@ -48,7 +48,7 @@ def _write_parts(message: Any, out: JsonObject) -> None:
 
 
 def _table(default: str) -> Table:
-    role = Group(("role",), _reading_role(default), _write_role)
+    role = Group(("role",), _reading_role(default), _write_role, has_default=True)
     return Table([role, Group(("parts",), _read_parts, _write_parts)])
 
 

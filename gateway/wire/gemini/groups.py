@@ -28,12 +28,14 @@ class Group(NamedTuple):
     """Members that are read and written together.
 
     `read(message, said)` gets those that are there, by their camelCase names (none: an empty object), and returns True
-    when writing is known to give exactly them back. `write(message, out)` adds members to `out`.
+    when writing is known to give exactly them back. `write(message, out)` adds members to `out`. `has_default` says
+    that typed fields are filled, or written, when the JSON has none of the members.
     """
 
     names: tuple[str, ...]
     read: Callable[[Any, JsonObject], bool | None]
     write: Callable[[Any, JsonObject], None]
+    has_default: bool = False
 
 
 class Table:
@@ -69,6 +71,8 @@ class Table:
                 given.setdefault(at, {})[name] = value
         for at, group in enumerate(self._groups):
             said = given.get(at)
+            if said is None and not group.has_default:
+                continue
             is_exact = group.read(message, self._named(said) if said else {})
             if is_exact and said and group.names[0] in said and len(said) == 1:
                 continue
@@ -97,6 +101,8 @@ class Table:
     def _named(self, said: JsonObject) -> JsonObject:
         """The members by their camelCase names; the camelCase spelling counts when both are there."""
         camel = self._camel
+        if all(camel[name] == name for name in said):
+            return said
         return {camel[name]: value for name, value in said.items()} | {n: v for n, v in said.items() if camel[n] == n}
 
 

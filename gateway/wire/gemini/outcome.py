@@ -109,10 +109,10 @@ def _read_total(usage: Any, said: JsonObject) -> None:
 _TOTAL = integer("totalTokenCount", "total_tokens")
 _USAGE = Table(
     [
-        Group(("promptTokenCount", "toolUsePromptTokenCount"), _read_prompt, _write_prompt),
-        Group(("candidatesTokenCount", "thoughtsTokenCount"), _read_completion, _write_completion),
+        Group(("promptTokenCount", "toolUsePromptTokenCount"), _read_prompt, _write_prompt, has_default=True),
+        Group(("candidatesTokenCount", "thoughtsTokenCount"), _read_completion, _write_completion, has_default=True),
         Group(("cachedContentTokenCount",), _read_cached, _write_cached),
-        Group(("totalTokenCount",), _read_total, _TOTAL.write),
+        Group(("totalTokenCount",), _read_total, _TOTAL.write, has_default=True),
     ]
 )
 

@@ -62,12 +62,12 @@ def _write_audio_type(audio: Any, out: JsonObject) -> None:
     out["mimeType"] = audio_media_type(audio.format)
 
 
-_BYTES = Group(("data",), _read_data, _write_data)
+_BYTES = Group(("data",), _read_data, _write_data, has_default=True)
 _MEDIA_TYPE = string("mimeType", "media_type")
 _URI = string("fileUri", "url")
 _INLINE = {
     "image": Table([_MEDIA_TYPE, _BYTES]),
-    "audio": Table([Group(("mimeType",), _read_audio_type, _write_audio_type), _BYTES]),
+    "audio": Table([Group(("mimeType",), _read_audio_type, _write_audio_type, has_default=True), _BYTES]),
     "file": Table([_MEDIA_TYPE, _BYTES, string("displayName", "filename")]),
 }
 _LINKED = {
@@ -178,7 +178,7 @@ def arguments_object(arguments: str) -> JsonObject:
     return value if type(value) is dict else {"arguments": value}
 
 
-CALL = Table([string("id", "id"), string("name", "name"), Group(("args",), _read_args, _write_args)])
+CALL = Table([string("id", "id"), string("name", "name"), Group(("args",), _read_args, _write_args, has_default=True)])
 
 
 def _read_call(block: Any, said: JsonObject) -> bool:
@@ -225,7 +225,7 @@ def _is_readable(block: types_pb2.Block) -> bool:
     return block.HasField("text") or (block.HasField("document") and block.document.HasField("text"))
 
 
-RESULT = Table([string("id", "tool_use_id"), Group(("response",), _read_response, _write_response)])
+RESULT = Table([string("id", "tool_use_id"), Group(("response",), _read_response, _write_response, has_default=True)])
 """A functionResponse; its `name` has no typed field and stands in `extra`."""
 
 

@@ -37,7 +37,9 @@ def _write_content(choice: Any, out: JsonObject) -> None:
 
 
 INDEX = integer("index", "index")
-CANDIDATE = Table([Group(("content",), _read_content, _write_content), FINISH_REASON, LOGPROBS, INDEX])
+CANDIDATE = Table(
+    [Group(("content",), _read_content, _write_content, has_default=True), FINISH_REASON, LOGPROBS, INDEX]
+)
 
 
 def _read_candidates(response: Any, said: JsonObject) -> bool:
