@@ -145,25 +145,35 @@ class AnthropicStreamDecoder:
 
     def _decode(self, frames: list[SseEvent]) -> list[Event]:
         events: list[Event] = []
+        canonical = self._canonical
         for frame in frames:
             if self.is_done:
                 break
-            if frame.data.strip():
-                events += self._event(frame.data)
+            data = frame.data
+            if data[:1] != b"{" and not data.strip():
+                continue
+            event = self._event(data)
+            if canonical is None:
+                events.append(event)
+            elif type(event) is str:  # the hot path of every stream
+                if canonical.passes:
+                    events.append(event)
+            else:
+                events += canonical.chunks(event)
         return events
 
-    def _event(self, data: bytes) -> list[Event]:
+    def _event(self, data: bytes) -> chat_pb2.ChatChunk | str:
         try:
             event = self._codec.decode(data)
         except json.JsonInvalid as error:
             raise _invalid(f"an event of its stream is not JSON: {error}") from error
         self.chunks += 1
-        if isinstance(event, str):
+        if type(event) is str:
             self.output_chars += len(event)
             self.has_content = self.has_content or bool(event)
         else:
-            self._look(event)
-        return [event] if self._canonical is None else list(self._canonical.chunks(event))
+            self._look(event)  # type: ignore[arg-type]  # a str was handled above
+        return event
 
     def _look(self, chunk: chat_pb2.ChatChunk) -> None:
         if chunk.extra:

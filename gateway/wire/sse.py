@@ -156,9 +156,19 @@ def _parse_frames(frames: list[bytes]) -> list[SseEvent]:
     for frame in frames:
         if frame[:6] == b"data: " and b"\n" not in frame:
             add(_event((None, frame[6:], None, None)))
+        elif frame[:7] == b"event: " and (named := _named(frame)) is not None:
+            add(named)
         elif (event := _parse_lines(frame.split(b"\n"))) is not None:
             add(event)
     return events
+
+
+def _named(frame: bytes) -> SseEvent | None:
+    """The event of a frame that is a name and one line of data, as vendors with named events send them."""
+    end = frame.find(b"\n")
+    if frame[end + 1 : end + 7] != b"data: " or frame.find(b"\n", end + 1) >= 0:
+        return None
+    return _event((frame[7:end].decode("utf-8", "replace") or None, frame[end + 7 :], None, None))
 
 
 def _parse_lines(lines: list[bytes]) -> SseEvent | None:

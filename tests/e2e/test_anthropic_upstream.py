@@ -193,3 +193,16 @@ async def test_grpc_clients_see_the_same(gateway: InProcess) -> None:
     assert "".join(block.text for block in added) == "You said: hi there"
     assert "".join(block.thinking.signature for block in added) == blocks[0].thinking.signature
     assert chunks[-1].choices[0].finish_reason == "stop" or chunks[-1].usage.total_tokens
+
+
+async def test_grpc_clients_count_tokens(gateway: InProcess) -> None:
+    """The gateway's estimate, marked as one; whoever may not make the call may not ask."""
+    turns = [types_pb2.Message(role="user", blocks=[types_pb2.Block(text="hi there")])]
+    request = chat_pb2.ChatRequest(model=named(), messages=turns)
+    async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
+        stub = inference_pb2_grpc.InferenceStub(channel)
+        count = await stub.CountTokens(request, metadata=(("authorization", f"Bearer {gateway.key}"),))
+        assert (count.input_tokens, count.is_estimate) == (6, True)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.CountTokens(request)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED

@@ -78,6 +78,7 @@ def test_every_method_is_described(reflected: Reflected) -> None:
         "Complete": False,
         "StreamComplete": True,
         "Embed": False,
+        "CountTokens": False,
         "ListModels": False,
         "GetModel": False,
     }

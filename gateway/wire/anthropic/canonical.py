@@ -37,9 +37,9 @@ class UsageSum:
 
 
 class Canonical:
-    """One stream. `created_unix_s` is the time its chunks tell."""
+    """One stream. `created_unix_s` is the time its chunks tell; `passes`: a `str` event may pass as it is."""
 
-    __slots__ = ("_blocks", "_has_call", "_head", "_is_usage_wanted", "_passes", "_usage")
+    __slots__ = ("_blocks", "_has_call", "_head", "_is_usage_wanted", "_usage", "passes")
 
     def __init__(self, created_unix_s: int, *, is_usage_wanted: bool) -> None:
         self._head = chat_pb2.ChatChunk(object=OBJECT, created=created_unix_s)
@@ -47,12 +47,12 @@ class Canonical:
         self._usage = UsageSum()
         self._blocks: dict[int, str] = {}
         self._has_call = False
-        self._passes = False
+        self.passes = False
 
     def chunks(self, event: chat_pb2.ChatChunk | str) -> list[chat_pb2.ChatChunk | str]:
         """What an event of this dialect is for other clients."""
         if isinstance(event, str):
-            return [event] if self._passes else []
+            return [event] if self.passes else []
         if event.HasField("usage"):
             self._usage.add(event.usage)
         if event.HasField("id") or event.HasField("model"):
@@ -67,7 +67,7 @@ class Canonical:
                 made += [
                     self._made(chat_pb2.Delta(blocks=[b])) for block in choice.delta.blocks for b in self._of(block)
                 ]
-        self._passes = bool(made)
+        self.passes = bool(made)
         return made
 
     def _made(self, delta: chat_pb2.Delta, finish_reason: str | None = None) -> chat_pb2.ChatChunk:
