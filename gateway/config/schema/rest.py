@@ -18,9 +18,7 @@ class Profile(Section):
         ("bearer",), "Where a key may stand: `authorization: Bearer`, `x-api-key`, `api-key`.", min_length=1
     )
     is_model_list_public: bool = setting(False, "Whether `GET /v1/models` answers without a key.")
-    rate_limit_headers: Literal["openai", "x-ratelimit", "none"] = setting(
-        "openai", "Family of rate-limit headers on responses."
-    )
+    rate_limit_headers: Literal["openai", "none"] = setting("openai", "Family of rate-limit headers on responses.")
     model_extras: tuple[Literal["capabilities", "context_window", "pricing"], ...] = setting(
         ("capabilities", "context_window", "pricing"), "Members of a model object beyond OpenAI's four."
     )
