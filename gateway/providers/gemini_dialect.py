@@ -120,6 +120,9 @@ def decode_reply(method: Method, body: bytes) -> Message:
             raise _invalid(str(error)) from error
     reply = chat.decode_response(answer)
     reply.created = int(time.time())
+    if not reply.HasField("id"):
+        reply.id = f"chatcmpl-{time.time_ns():x}"
+        reply.nulls.append("responseId")  # ours, not to be written as theirs
     return reply
 
 

@@ -139,6 +139,8 @@ class _Turns:
 
     def _blocks(self, block: types_pb2.Block, path: str, at: int, message: types_pb2.Message) -> list[types_pb2.Block]:
         kind = block.WhichOneof("kind")
+        if _is_empty(block, kind) and (message.role == "assistant" or len(message.blocks) > 1):
+            return []  # Gemini refuses empty texts; OpenAI's clients send them beside calls
         native = _COPIES.get(kind or "", _unknown)(block)
         if kind == "tool_use":
             self._call(block.tool_use)
@@ -175,6 +177,10 @@ class _Turns:
     def _answer(self, said: str, name: str) -> types_pb2.Block:
         result = types_pb2.ToolResultBlock(blocks=[types_pb2.Block(text=said)], extra=text({"name": name}))
         return types_pb2.Block(tool_result=result)
+
+
+def _is_empty(block: types_pb2.Block, kind: str | None) -> bool:
+    return kind in ("text", "refusal") and not (block.text or block.refusal)
 
 
 def _is_text(block: types_pb2.Block) -> bool:

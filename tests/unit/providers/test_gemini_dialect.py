@@ -220,6 +220,7 @@ def test_whole_answers() -> None:
     reply: Any = gemini_dialect.decode_reply(CHAT, json.dumps(answer).encode())
     assert reply.created > 1_700_000_000
     assert chat.encode_response(reply) == answer
+    assert openai_chat.encode_response(reply)["id"].startswith("chatcmpl-")
     usage = gemini_dialect.usage_of_reply(CHAT, json.dumps(answer).encode())
     assert usage is not None
     assert usage.total_tokens == 3

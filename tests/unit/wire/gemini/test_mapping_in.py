@@ -43,6 +43,25 @@ def test_roles_and_instructions() -> None:
     assert unsupported == []
 
 
+def test_empty_texts_beside_calls_are_left_out() -> None:
+    """Gemini refuses them; an empty question stays, because it is the client's."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    body, unsupported = mapped(
+        messages=[
+            {"role": "user", "content": ""},
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": ""},
+            {"role": "assistant", "content": ""},
+        ]
+    )
+    assert body["contents"] == [
+        {"role": "user", "parts": [{"text": ""}]},
+        {"role": "model", "parts": [{"functionCall": {"id": "c", "name": "f", "args": {}}}]},
+        {"role": "user", "parts": [{"functionResponse": {"id": "c", "name": "f", "response": {"output": ""}}}]},
+    ]
+    assert unsupported == []
+
+
 def test_a_tool_round_trip_names_the_function() -> None:
     """A result carries the name of its call, found by id, also when calls are parallel and out of order."""
     calls = [
