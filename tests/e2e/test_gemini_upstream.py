@@ -12,6 +12,7 @@ import openai
 import pytest
 
 from gateway.simulator.server import Running, serve
+from gateway.wire.gemini import chat as gemini_chat
 from gateway.wire.openai import chat as openai_chat
 from gateway.wire.pb import embeddings_pb2, inference_pb2_grpc, types_pb2
 from tests.support.raw import ask
@@ -171,6 +172,8 @@ async def test_embeddings(sdk: Sdk, pair: Pair) -> None:
         sdk.client.embeddings.create, model=f"g/{model}", input=["a", "b"], dimensions=4, encoding_format="float"
     )
     assert [(e.index, len(e.embedding)) for e in found.data] == [(0, 4), (1, 4)]
+    plain = await sdk(sdk.client.embeddings.create, model=f"g/{unique()}", input="a")
+    assert len(plain.data[0].embedding) == 768, "the SDK asks for base64 by itself and takes floats too"
     seen = await pair.sent(model)
     assert seen["path"].endswith(":batchEmbedContents")
     assert seen["body"]["requests"][0] == {
@@ -242,3 +245,27 @@ async def test_the_same_over_grpc(pair: Pair) -> None:
         texts = types_pb2.TextInput(form=types_pb2.INPUT_FORM_STRINGS, texts=["a", "b"])
         found = await stub.Embed(embeddings_pb2.EmbeddingRequest(model="g/sim", input=texts), metadata=metadata)
         assert [len(e.values) for e in found.data] == [768, 768]
+
+
+async def test_gemini_in_and_gemini_out_is_an_identity(pair: Pair) -> None:
+    """A message of this dialect: the upstream gets the client's body, the client every frame as it was sent."""
+    body = {
+        "contents": [{"role": "user", "parts": [{"text": "hi", "newMember": None}]}],
+        "generationConfig": {"temperature": 1, "speechConfig": {"x": [1, None]}},
+        "anotherMember": {"deep": [{}]},
+    }
+    model = unique("sim-chunks-3-extra")
+    metadata = (("authorization", f"Bearer {pair.gateway.key}"),)
+    request = gemini_chat.decode_request(body)
+    request.model = f"g/{model}"
+    async with grpc.aio.insecure_channel(pair.gateway.grpc_address) as channel:
+        stub = inference_pb2_grpc.InferenceStub(channel)
+        whole = gemini_chat.encode_response(await stub.Chat(request, metadata=metadata))
+        assert (await pair.sent(model))["body"] == body
+        renderer = gemini_chat.ChunkRenderer()
+        chunks = [chunk async for chunk in stub.StreamChat(request, metadata=metadata)]
+    frames = [json.loads(data) for chunk in chunks for _, data in renderer.render(chunk)]
+    assert whole["candidates"][0]["x_big"] == 2**70
+    assert [frame["candidates"][0]["content"]["parts"][0]["x_null"] for frame in frames[:3]] == [None] * 3
+    assert frames[-1]["candidates"][0]["finishReason"] == "STOP"
+    assert [frame["usageMetadata"]["candidatesTokenCount"] for frame in frames] == [1, 2, 3, 3]
