@@ -18,7 +18,8 @@ from gateway.app.loop import EXIT_CONFIGURATION
 from gateway.app.state import ensure_dev_key
 from gateway.config.load import Loaded, load
 from gateway.config.problems import ConfigErrors
-from gateway.config.standin import is_needed, is_on
+from gateway.config.schema import Config
+from gateway.config.standin import PROVIDER, is_needed, is_on
 
 
 def plan_of(loaded: Loaded) -> dict[str, object]:
@@ -48,8 +49,21 @@ def plan_of(loaded: Loaded) -> dict[str, object]:
         "has_keys": any(not key.is_disabled for key in config.keys.values()),
         "is_key_required": config.auth.is_required,
         "has_dev_key": config.auth.dev_key is not None and config.auth.dev_key.is_set,
+        "keyless_models": keyless_models(config),
         "warnings": list(loaded.warnings),
     }
+
+
+def keyless_models(config: Config) -> int:
+    """How many models nobody can serve because no key of their providers is set; 0 while no real one serves any."""
+    served = keyless = 0
+    for model in config.models.values():
+        providers = {candidate.provider: config.providers[candidate.provider] for candidate in model.candidates}
+        if any(provider.is_available for provider in providers.values()):
+            served += any(p.is_available for slug, p in providers.items() if slug != PROVIDER)
+        elif any(provider.enabled != "off" for provider in providers.values()):
+            keyless += 1
+    return keyless if served else 0
 
 
 def main() -> int:

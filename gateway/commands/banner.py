@@ -42,5 +42,7 @@ def lines(plan: dict[str, Any]) -> list[str]:
         text.append("  key     none needed (auth.is_required: false)")
     if plan["is_simulated"]:
         text.append("  models  no provider key is set: the well-known names are answered by the built-in SIMULATOR")
+    if keyless := plan.get("keyless_models"):
+        text.append(f"  note    {keyless} models cannot be served: no key of their providers is set")
     text += [f"  note    {warning}" for warning in plan["warnings"]]
     return text

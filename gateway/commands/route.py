@@ -76,7 +76,9 @@ def _show(answer: dict[str, Any], entry: Entry) -> None:
     console.print(
         f"model {answer['model']} -> entry {entry.slug} ({', '.join(entry.capability_list)})", highlight=False
     )
-    table = Table("order", "deployment", "upstream model", "base URL", "priority", "weight", "attempts")
+    table = Table()
+    for title in ("order", "deployment", "upstream model", "base URL", "priority", "weight", "attempts"):
+        table.add_column(title, overflow="fold")  # a name that is cut cannot be looked up
     for order, row in enumerate(answer["candidates"], 1):
         weight = "" if row["weight"] is None else str(row["weight"])
         table.add_row(

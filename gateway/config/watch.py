@@ -1,4 +1,4 @@
-"""Noticing that a layer changed: file times and sizes, looked at once a second.
+"""Noticing that a layer changed: file times and sizes, looked at twice a second.
 
 Rules:
     - Files that appear or vanish count as changes; so do new profiles, and files that hold a secret.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway.config.snapshot import Current, Reloaded
 
-INTERVAL_S = 1.0
+INTERVAL_S = 0.5
 Stamp = dict[Path, tuple[int, int, int]]
 
 

@@ -225,3 +225,16 @@ async def test_the_key_of_the_first_start_works_at_once(tmp_path: Path) -> None:
     finally:
         process.terminate()
         await process.wait()
+
+
+def test_long_names_are_shown_whole(run: Any, tmp_path: Path) -> None:
+    """On the narrowest terminal a name is folded, not cut."""
+    block = {"dialect": "openai", "base_url": "http://127.0.0.1:9/v1", "auth": "none", "is_local": True}
+    name = "a-vendor/with-a-very-long-name-of-its-model-2026-01-01-preview-of-the-second-edition"
+    candidates = [{"provider": "one", "upstream_model": name}]
+    config(tmp_path, providers={"one": block}, models={"mine": {"names": ["mine"], "candidates": candidates}})
+    shown = run("route", "explain", "mine").output
+    assert "…" not in shown
+    rows = [line.split("│")[1:-1] for line in shown.splitlines() if "│" in line]
+    assert "".join(row[1].strip() for row in rows) == f"one/{name}"
+    assert "".join(row[2].strip() for row in rows) == name
