@@ -33,6 +33,7 @@ NOT_ON_JSON = {  # message -> fields the OpenAI format has no member for
     "ToolResultBlock": {"is_error"},
     "DocumentBlock": {"context", "citations_config_json", "content_json"},
     "BlockDelta": {"citation_json", "stop"},
+    "TokenCount": {"input_tokens", "is_estimate"},  # Anthropic and Gemini have words for it
 }
 
 
