@@ -22,6 +22,7 @@ from aiohttp import web
 
 from gateway.simulator.anthropic import Anthropic
 from gateway.simulator.behaviour import Behaviour, UnknownOption, parse
+from gateway.simulator.cohere import Cohere
 from gateway.simulator.gemini import Gemini
 from gateway.simulator.observed import Call, Observed
 from gateway.simulator.openai import OpenAi
@@ -34,7 +35,7 @@ DRAIN_S = 0.25
 LAST_REQUESTS = 100
 _log = logging.getLogger(__name__)
 _ANTHROPIC: WireFormat = Anthropic()
-FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini(), _ANTHROPIC)
+FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini(), _ANTHROPIC, Cohere())
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,77 @@ def gemini_row() -> Row:
     )
 
 
-ROWS = {"gemini": gemini_row(), "openai": openai_row()}
+def anthropic_row() -> Row:
+    """Anthropic's."""
+    head = {"id": "x", "type": "message", "role": "assistant", "model": "up", "stop_sequence": None}
+    usage = {"input_tokens": 3, "output_tokens": 2}
+
+    def frame(type_: str, **members: Any) -> bytes:
+        return f"event: {type_}\ndata: {json.dumps({'type': type_, **members})}\n\n".encode()
+
+    def said(text: str) -> bytes:
+        return frame("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
+
+    def refusal(type_: str) -> bytes:
+        return json.dumps({"type": "error", "error": {"type": type_, "message": "words"}}).encode()
+
+    content = [{"type": "text", "text": "hello"}]
+    end = frame("message_stop")
+    return Row(
+        reply=json.dumps({**head, "content": content, "stop_reason": "end_turn", "usage": usage}).encode(),
+        stream=frame("message_start", message={**head, "content": [], "stop_reason": None, "usage": usage})
+        + frame("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        + said("hel")
+        + said("lo")
+        + frame("content_block_stop", index=0)
+        + frame("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 2})
+        + end,
+        stream_end=end,
+        errors={
+            Kind.INVALID_REQUEST: (400, refusal("invalid_request_error")),
+            Kind.PROVIDER_AUTH: (401, refusal("authentication_error")),
+            Kind.MODEL_NOT_FOUND: (404, refusal("not_found_error")),
+            Kind.PROVIDER_RATE_LIMITED: (429, refusal("rate_limit_error")),
+            Kind.PROVIDER_ERROR: (529, refusal("overloaded_error")),
+            Kind.PROVIDER_TIMEOUT: (504, refusal("timeout_error")),
+        },
+    )
+
+
+def cohere_row() -> Row:
+    """Cohere's."""
+    usage = {"billed_units": {"input_tokens": 1, "output_tokens": 1}, "tokens": {"input_tokens": 3, "output_tokens": 2}}
+    refusal = json.dumps({"id": "x", "message": "words"}).encode()
+
+    def frame(type_: str, **members: Any) -> bytes:
+        return f"event: {type_}\ndata: {json.dumps({'type': type_, **members})}\n\n".encode()
+
+    def said(text: str) -> dict[str, Any]:
+        return {"index": 0, "delta": {"message": {"content": {"text": text}}}}
+
+    end = frame("message-end", delta={"finish_reason": "COMPLETE", "usage": usage})
+    message = {"role": "assistant", "content": [{"type": "text", "text": "hello"}]}
+    return Row(
+        reply=json.dumps({"id": "x", "finish_reason": "COMPLETE", "message": message, "usage": usage}).encode(),
+        stream=frame("message-start", id="x", delta={"message": {"role": "assistant", "content": []}})
+        + frame("content-start", index=0, delta={"message": {"content": {"type": "text", "text": ""}}})
+        + frame("content-delta", **said("hel"))
+        + frame("content-delta", **said("lo"))
+        + frame("content-end", index=0)
+        + end,
+        stream_end=end,
+        errors={
+            Kind.INVALID_REQUEST: (400, refusal),
+            Kind.PROVIDER_AUTH: (498, refusal),
+            Kind.MODEL_NOT_FOUND: (404, refusal),
+            Kind.PROVIDER_RATE_LIMITED: (429, refusal),
+            Kind.PROVIDER_ERROR: (500, refusal),
+            Kind.PROVIDER_TIMEOUT: (504, refusal),
+        },
+    )
+
+
+ROWS = {"anthropic": anthropic_row(), "cohere": cohere_row(), "gemini": gemini_row(), "openai": openai_row()}
 CASES = [pytest.param(DIALECTS[name], row, id=name) for name, row in ROWS.items() if name in DIALECTS]
 ASKED = {"model": "client-name", "messages": [{"role": "user", "content": "say hello"}]}
 

@@ -57,7 +57,7 @@ class Paths(Section):
 class Provider(Section):
     """One account at one vendor."""
 
-    dialect: Literal["openai", "anthropic", "gemini"] = setting(..., "Wire format the vendor speaks.")
+    dialect: Literal["openai", "anthropic", "gemini", "cohere"] = setting(..., "Wire format the vendor speaks.")
     base_url: str = setting(
         ..., "URL the paths are appended to, version included.", pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$"
     )

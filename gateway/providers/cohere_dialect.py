@@ -1,0 +1,220 @@
+"""The Cohere v2 format as providers speak it: chat, whole and streamed, and embeddings.
+
+Rules:
+    - Requests of every client format are mapped (wire.cohere); clients get chunks, and usage only if they asked.
+    - A stream is complete only when it said `message-end`; one whose end says that it failed is a failure.
+    - An answer is classified by its status, never by its message.
+Source: Cohere API v2.
+Not here:
+    - JSON to messages (wire.cohere); what is tried after an error (pipeline.attempt).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from gateway.config.catalogue import Deployment
+from gateway.core.errors import GatewayError, Kind
+from gateway.providers.outgoing import configured, headers_of, url_of
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s, sendable
+from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
+from gateway.wire import json
+from gateway.wire.cohere import DIALECT, answers, embeddings
+from gateway.wire.cohere import request as chat_request
+from gateway.wire.cohere.errors import message_of, read_error
+from gateway.wire.cohere.events import END, EventDecoder
+from gateway.wire.openai.chunks import is_content
+from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+
+NAME: Final = DIALECT
+# What a path is when the configuration says nothing -> Cohere's.
+PATHS: Final = {"/chat/completions": "/chat", "/embeddings": "/embed"}
+
+
+def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
+    """The HTTP request for a call; `model` is the name the client sent.
+
+    Raises GatewayError INVALID_REQUEST, and UNSUPPORTED_PARAMETER for what is neither chat nor embeddings.
+    """
+    unsupported: list[str] = []
+    try:
+        body = _body(method, request, deployment, unsupported)
+    except json.JsonInvalid as error:
+        text = f"A member `..._json` of the request does not hold JSON: {error}"
+        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+    body["model"] = upstream_model = deployment.upstream_model or model
+    path = deployment.paths["embeddings" if method is EMBED else "chat"]
+    return UpstreamRequest(
+        url=url_of(deployment, PATHS.get(path, path), upstream_model),
+        headers=headers_of(deployment, is_stream=method.is_stream),
+        body=json.dumps(configured(body, deployment)),
+        is_stream=method.is_stream,
+        unsupported=tuple(unsupported),
+    )
+
+
+def _body(method: Method, request: Any, deployment: Deployment, unsupported: list[str]) -> dict[str, Any]:
+    if method is EMBED:
+        return embeddings.encode_request(request, unsupported)
+    if method in (CHAT, STREAM_CHAT):
+        return {**chat_request.encode_request(request, unsupported), "stream": method.is_stream}
+    text = f"The provider `{deployment.provider}` speaks a format that has chat and embeddings only."
+    raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param="model")
+
+
+def decode_reply(method: Method, body: bytes) -> Message:
+    """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
+    answer = _answer(body)
+    if method is EMBED:
+        try:
+            return embeddings.decode_response(answer)
+        except (ValueError, OverflowError) as error:
+            raise _invalid(str(error)) from error
+    if answer.get("finish_reason") in ("ERROR", "TIMEOUT"):
+        raise classify(answers.FAILURES[answer["finish_reason"]], {}, body)
+    if not isinstance(answer.get("message"), dict):
+        raise _invalid("its answer has no object `message`")
+    response = answers.decode_response(answer)
+    response.object, response.created = "chat.completion", int(time.time())
+    return response
+
+
+def usage_of_reply(method: Method, body: bytes) -> types_pb2.Usage | None:
+    """The usage in a whole answer that its reader gets as it is. Raises as `decode_reply` does."""
+    reply: Any = decode_reply(method, body)
+    return reply.usage if reply.HasField("usage") else None
+
+
+def _answer(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except json.JsonInvalid as error:
+        raise _invalid(f"its answer is not JSON: {error}") from error
+    if not isinstance(answer, dict):
+        raise _invalid("its answer is not a JSON object")
+    return answer
+
+
+def stream_decoder(method: Method, request: Message, deployment: Deployment) -> CohereStreamDecoder:  # noqa: ARG001  # an argument of every dialect
+    """A decoder for one stream."""
+    asked: Any = request
+    events = EventDecoder(
+        int(time.time()), id_=f"chatcmpl-{time.time_ns():x}", model=deployment.upstream_model or asked.model
+    )
+    return CohereStreamDecoder(deployment.chunk_max_bytes, events, is_usage_wanted=asked.stream_options.include_usage)
+
+
+class CohereStreamDecoder:
+    """One stream; see `StreamDecoder`."""
+
+    __slots__ = (
+        "_codec", "_is_usage_wanted", "_sse", "chunks", "has_content", "is_done", "output_chars", "usage",
+    )  # fmt: skip
+
+    def __init__(self, max_bytes: int, codec: EventDecoder, *, is_usage_wanted: bool) -> None:
+        self._codec = codec
+        self._sse = SseParser(max_bytes)
+        self._is_usage_wanted = is_usage_wanted
+        self.has_content = False
+        self.is_done = False
+        self.usage: types_pb2.Usage | None = None
+        self.output_chars = 0
+        self.chunks = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes; return the events they complete."""
+        try:
+            return self._decode(self._sse.feed(data))
+        except SseTooLarge as error:
+            raise _invalid(f"{error} (chunk_max_bytes)") from error
+
+    def finish(self) -> list[Event]:
+        """The stream ended: complete, or STREAM_CUT."""
+        last = self._sse.finish() if not self.is_done else []
+        events = self._decode([] if self._sse.incomplete else last)
+        if not self.is_done:
+            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
+        return events
+
+    def _decode(self, frames: list[SseEvent]) -> list[Event]:
+        events: list[Event] = []
+        for frame in frames:
+            if self.is_done:
+                break
+            if not frame.data.strip():
+                continue
+            try:
+                events += self._event(frame.data)
+            except GatewayError as failure:
+                failure.before = events
+                raise
+        return events
+
+    def _event(self, data: bytes) -> list[Event]:
+        try:
+            event = self._codec.decode(data)
+        except json.JsonInvalid as error:
+            raise _invalid(f"an event of its stream is not JSON: {error}") from error
+        self.chunks += 1
+        if isinstance(event, str):
+            self.output_chars += len(event)
+            return [event]
+        if event is None:
+            if not self._codec.type and message_of(json.loads(data)):
+                raise classify(500, {}, data)
+            return []
+        return self._seen(event, data)
+
+    def _seen(self, chunk: chat_pb2.ChatChunk, data: bytes) -> list[Event]:
+        self.output_chars += sum(
+            len(block.text) + len(block.tool.arguments) for choice in chunk.choices for block in choice.delta.blocks
+        )
+        self.has_content = self.has_content or is_content(chunk)
+        if self._codec.type != END:
+            return [chunk]
+        if (status := answers.FAILURES.get(self._codec.reason)) is not None:
+            raise classify(status, {}, data)
+        self.is_done = True
+        if not chunk.HasField("usage"):
+            return [chunk]
+        self.usage = types_pb2.Usage()
+        self.usage.CopyFrom(chunk.usage)
+        chunk.ClearField("usage")
+        return [chunk, self._codec.usage_chunk(self.usage)] if self._is_usage_wanted else [chunk]
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """What an answer that is not a success means."""
+    cause = f"HTTP {status}"
+    if status in (401, 402, 403, 498):  # 498: the token is not valid
+        text = "The provider refused the gateway's own credentials or account."
+        return GatewayError(Kind.PROVIDER_AUTH, text, cause=cause)
+    if status in (400, 413, 415, 422):
+        kind = Kind.REQUEST_TOO_LARGE if status == 413 else Kind.INVALID_REQUEST  # an HTTP status
+        words = sendable(read_error(body) or "no reason given", TEXT_MAX_CHARS)
+        return GatewayError(kind, f"The provider refused the request: {words}", cause=cause)
+    if status == 404:  # an HTTP status
+        text = "The provider does not know this model. Check `upstream_model` of its candidate."
+        return GatewayError(Kind.MODEL_NOT_FOUND, text, param="model", cause=cause)
+    if status in (408, 504):
+        return GatewayError(Kind.PROVIDER_TIMEOUT, f"The provider answered {status}: it timed out.", cause=cause)
+    wait_s = retry_after_s(headers, time.time())
+    if status == 429:  # an HTTP status
+        text = "The provider's rate limit is reached."
+        return GatewayError(Kind.PROVIDER_RATE_LIMITED, text, retry_after_s=wait_s, cause=cause)
+    return GatewayError(
+        Kind.PROVIDER_ERROR,
+        f"The provider answered HTTP {status}.",
+        retry_after_s=wait_s,
+        http_status=status if status in (500, 502, 503) else None,
+        cause=cause,
+    )
+
+
+def _invalid(why: str) -> GatewayError:
+    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])
