@@ -59,11 +59,27 @@ def estimated_usage(progress: Progress) -> types_pb2.Usage:
 
 
 def _usage(progress: Progress) -> types_pb2.Usage:
-    if progress.usage is not None:
-        return progress.usage
-    if progress.is_committed:
-        return estimated_usage(progress)
-    return types_pb2.Usage()
+    if progress.usage is None:
+        return estimated_usage(progress) if progress.is_committed else types_pb2.Usage()
+    if progress.end is not End.COMPLETE:
+        return _partial(progress, progress.usage)
+    return progress.usage
+
+
+def _partial(progress: Progress, reported: types_pb2.Usage) -> types_pb2.Usage:
+    """Usage of a stream that ended early: the last report, or what was delivered when that is more.
+
+    Some providers report the prompt at the start and the answer only at the end.
+    """
+    usage = types_pb2.Usage()
+    usage.CopyFrom(reported)
+    usage.is_partial = True
+    delivered = tokens_of_text(progress.output_chars)
+    if delivered > usage.completion_tokens:
+        usage.completion_tokens = delivered
+        usage.total_tokens = usage.prompt_tokens + delivered
+        usage.is_estimate = True
+    return usage
 
 
 def _cost_usd_micros(entry: Entry | None, usage: types_pb2.Usage) -> int | None:
