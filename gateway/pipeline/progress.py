@@ -70,6 +70,7 @@ class Progress:
     shape: Shape = NO_SHAPE
     usage: types_pb2.Usage | None = None
     end: End = End.ERROR
+    is_whole: bool = False  # the answer was read to its end although the caller had left
     error: GatewayError | None = None
 
     @property

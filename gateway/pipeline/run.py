@@ -77,7 +77,7 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
         kit.in_flight -= 1
         end = _end(kit, method, context, progress, reservation, stages, attempts)
         if attempts is not None and _is_read_on(progress):
-            kit.spawn(_read_on(attempts, end))
+            kit.spawn(_read_on(attempts, progress, end))
         else:
             await end
     stages.mark("settle")
@@ -128,11 +128,12 @@ def _is_read_on(progress: Progress) -> bool:
     return is_left and progress.entry is not None and progress.entry.on_client_gone == "drain"
 
 
-async def _read_on(attempts: Attempts, end: Coroutine[Any, Any, None]) -> None:
+async def _read_on(attempts: Attempts, progress: Progress, end: Coroutine[Any, Any, None]) -> None:
     """Read what the caller no longer wants, bounded by the attempt's clocks, then end the call."""
     try:
         while await attempts.next() is not None:
             pass
+        progress.is_whole = True
     except GatewayError:
         return  # its usage so far is what is settled
     finally:

@@ -61,7 +61,7 @@ def estimated_usage(progress: Progress) -> types_pb2.Usage:
 def _usage(progress: Progress) -> types_pb2.Usage:
     if progress.usage is None:
         return estimated_usage(progress) if progress.is_committed else types_pb2.Usage()
-    if progress.end is not End.COMPLETE:
+    if progress.end is not End.COMPLETE and not progress.is_whole:
         return _partial(progress, progress.usage)
     return progress.usage
 
