@@ -25,6 +25,7 @@ from gateway.frontend.bodies import Bodies
 from gateway.frontend.observer import Observer, unobserved
 from gateway.frontend.openapi import document_bytes
 from gateway.frontend.reply import Reply
+from gateway.frontend.responses import RESPONSES_FAMILY
 from gateway.frontend.settings import FrontendSettings
 from gateway.frontend.watch import Watch
 from gateway.rpc.contract import Caller
@@ -37,6 +38,7 @@ _DIALECTS = {  # paths that only clients of one format ask for
     "/v1/chat/completions": "openai",
     "/v1/completions": "openai",
     "/v1/embeddings": "openai",
+    "/v1/responses": "responses",
     "/v1/messages": "anthropic",
     "/v1/messages/count_tokens": "anthropic",
 }
@@ -96,6 +98,7 @@ class Edge:
             "/v1/chat/completions": {"POST": partial(inference.infer, caller, inference.CHAT)},
             "/v1/completions": {"POST": partial(inference.infer, caller, inference.COMPLETIONS)},
             "/v1/embeddings": {"POST": partial(inference.infer, caller, inference.EMBEDDINGS)},
+            "/v1/responses": {"POST": partial(inference.infer, caller, RESPONSES_FAMILY)},
             "/v1/messages": {"POST": partial(inference.infer, caller, inference.MESSAGES)},
             "/v1/messages/count_tokens": {"POST": partial(inference.infer, caller, inference.MESSAGE_COUNT)},
         }

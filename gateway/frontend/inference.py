@@ -32,6 +32,8 @@ from gateway.wire.anthropic.rendering import EventRenderer
 from gateway.wire.openai import chat, chunks, completions, embeddings
 from gateway.wire.sse import encode_event
 
+_OPENAI_VOICES = ("openai", "responses")
+
 
 class Renderer(Protocol):
     """Events of one stream to the JSON of its chunks."""
@@ -91,7 +93,10 @@ class NamedFrames:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One endpoint: its methods, and the pure pair that translates its bodies."""
+    """One endpoint: its methods, and the pure pair that translates its bodies.
+
+    `of_request` (body, request id) gives the family of one request, for a format whose answers repeat their request.
+    """
 
     whole: Method
     decode: Callable[[dict[str, Any]], Any]
@@ -99,6 +104,7 @@ class Family:
     stream: Method | None = None
     frames: Callable[[], Frames] | None = None
     voice: Voice = OPENAI
+    of_request: Callable[[dict[str, Any], str], Family] | None = None
 
 
 CHAT = Family(
@@ -125,22 +131,27 @@ MESSAGE_COUNT = Family(contract.COUNT_TOKENS, messages.decode_request, messages.
 async def infer(caller: Caller, family: Family, reply: Reply) -> None:
     """Read the request of `reply`, run its call, write its answer."""
     reply.speak(family.voice)
-    items, frames = await _open(caller, family, reply)
+    items, frames, encode = await _open(caller, family, reply)
     if frames is None:
-        await answer_whole(items, family.encode, reply)
+        await answer_whole(items, encode, reply)
     else:
         await _stream(items, frames, reply)
 
 
-async def _open(caller: Caller, family: Family, reply: Reply) -> tuple[AsyncGenerator[Item, None], Frames | None]:
-    """The call of a request, and its frames if it is a stream; the body is not kept past this."""
+async def _open(
+    caller: Caller, family: Family, reply: Reply
+) -> tuple[AsyncGenerator[Item, None], Frames | None, Callable[[Any], Any]]:
+    """The call of a request, its frames if it is a stream, its encoder; the body is not kept past this."""
     context = context_of(reply)
     body, reply.received_bytes = await read_json(reply.request, reply.http, reply.hold)
     request = family.decode(body)
+    if family.of_request is not None:
+        family = family.of_request(body, reply.request_id)
+        reply.voice = family.voice
     reply.accepted_s = time.perf_counter()
     if family.stream is not None and family.frames is not None and request.stream:
-        return caller(family.stream, request, context), family.frames()
-    return caller(family.whole, request, context), None
+        return caller(family.stream, request, context), family.frames(), family.encode
+    return caller(family.whole, request, context), None, family.encode
 
 
 def context_of(reply: Reply, *, has_credential: bool = True) -> CallContext:
@@ -185,7 +196,7 @@ async def answer_whole(items: AsyncGenerator[Item, None], encode: Callable[[Any]
         accept_ms = (reply.accepted_s - reply.started_s) * 1000
         stages = trailers.get("server-timing", "")
         lines += answer.timing_line(f"accept;dur={accept_ms:.2f}", stages, f"render;dur={render_ms:.2f}")
-    if reply.voice is OPENAI:
+    if reply.voice.dialect in _OPENAI_VOICES:
         lines += f"openai-processing-ms: {reply.elapsed_ms():.0f}\r\n"
     await reply.send(200, answer.JSON, body, lines)
 

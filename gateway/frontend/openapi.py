@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from gateway.frontend.openapi_messages import MESSAGES_SCHEMAS
+from gateway.frontend.openapi_responses import RESPONSES_SCHEMAS
 from gateway.frontend.openapi_schemas import INTEGER, SCHEMAS, STRING, ref
 from gateway.wire import json
 
@@ -52,6 +53,10 @@ OPERATIONS = (
     Operation(
         "post", "/v1/embeddings", "createEmbedding", "Turn texts into vectors", "EmbeddingResponse",
         "EmbeddingRequest", needs_key=True, errors=_CALL_ERRORS,
+    ),
+    Operation(
+        "post", "/v1/responses", "createResponse", "Continue a conversation, in OpenAI's Responses format",
+        "ResponsesResponse", "ResponsesRequest", "ResponsesEvent", needs_key=True, errors=_CALL_ERRORS,
     ),
     Operation(
         "post", "/v1/messages", "createMessage", "Continue a conversation, in Anthropic's format", "MessagesResponse",
@@ -139,7 +144,7 @@ def document() -> Node:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS | MESSAGES_SCHEMAS,
+            "schemas": SCHEMAS | MESSAGES_SCHEMAS | RESPONSES_SCHEMAS,
             "parameters": _PARAMETERS,
             "headers": _HEADERS,
             "responses": {str(status): _error(why) for status, why in _WHY.items()},
@@ -200,7 +205,7 @@ def _reply(operation: Operation) -> Node:
                 "type": "string",
                 "description": (
                     f"With `stream: true`: events `data: <{operation.chunk} as JSON>`, then {_end_of(operation)}. A "
-                    f"stream that fails ends with an event that is {operation.error}, without that end, and its "
+                    f"stream that fails ends with {_failed_end_of(operation)}, without that end, and its "
                     "connection is cut."
                 ),
             }
@@ -209,7 +214,14 @@ def _reply(operation: Operation) -> Node:
     return {"description": operation.summary, "headers": _headers(names), "content": content}
 
 
+def _failed_end_of(operation: Operation) -> str:
+    is_numbered = operation.chunk == "ResponsesEvent"
+    return "the events `error` and `response.failed`" if is_numbered else f"an event that is {operation.error}"
+
+
 def _end_of(operation: Operation) -> str:
+    if operation.chunk == "ResponsesEvent":
+        return "`response.completed` or `response.incomplete`; each event has its type as its name"
     return "`data: [DONE]`" if operation.error == "Error" else "`message_stop`; each event has its type as its name"
 
 

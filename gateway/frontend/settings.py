@@ -79,7 +79,7 @@ class Profile:
     model_extras: tuple[str, ...] = ("capabilities", "context_window", "pricing")
     upstream_error_status: str = "mapped"
     has_gateway_headers: bool = True
-    dialects: tuple[str, ...] = ("openai", "anthropic")
+    dialects: tuple[str, ...] = ("openai", "responses", "anthropic")
 
 
 DEFAULT_PROFILE = Profile()

@@ -83,6 +83,7 @@ def _reset_at(duration: str) -> str:
 
 
 OPENAI = Voice("openai", _openai_failure, _openai_event, _as_they_are)
+RESPONSES = Voice("responses", _openai_failure, _openai_event, _as_they_are)  # a stream's events: responses.py
 ANTHROPIC = Voice(
     "anthropic", _anthropic_failure, _anthropic_event, _anthropic_headers, "request-id", ("x-api-key", "bearer")
 )

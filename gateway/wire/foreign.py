@@ -33,7 +33,12 @@ _UNREPORTED: Final = {
         ("contents", "systemInstruction", "system_instruction", "tools", "toolConfig", "tool_config", "safetySettings",
          "safety_settings", "cachedContent", "generationConfig", "generation_config", "labels", "model"),
     ),
+    "responses": frozenset(
+        ("input", "instructions", "tools", "reasoning", "text", "include", "stream_options", "max_tool_calls")
+    ),
 }  # fmt: skip
+_NEUTRAL: Final = {"responses": {"background": False, "truncation": "disabled"}}
+"""Members that say what is so anyway."""
 _SETTINGS: Final = frozenset(
     ("temperature", "topP", "topK", "candidateCount", "maxOutputTokens", "stopSequences", "responseMimeType",
      "responseSchema", "responseJsonSchema", "presencePenalty", "frequencyPenalty", "seed", "responseLogprobs",
@@ -88,6 +93,9 @@ def openai_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> cha
         if not plain.HasField("reasoning_effort"):
             _effort(plain)
         plain.ClearField("thinking")
+    if request.dialect == "responses":  # there, labels need no stored answer; in a chat they do
+        plain.ClearField("metadata")
+        plain.ClearField("store")
     for name in ("top_k", "cached_content", "safety_settings_json"):
         if plain.HasField(name):
             unsupported.append(name.removesuffix("_json"))
@@ -106,6 +114,9 @@ def unknown_members(request: chat_pb2.ChatRequest) -> list[str]:
         return []
     known = {field.name for field, _ in request.ListFields()}
     named = [name for name in extra_names(request.extra) if name not in known and name not in unreported]
+    if named and (neutral := _NEUTRAL.get(request.dialect)):
+        kept = loads(request.extra.encode(), depth_max=1000)
+        named = [name for name in named if name not in neutral or kept[name] != neutral[name]]
     return named + (_unknown_settings(request.extra) if request.dialect == "gemini" else [])
 
 

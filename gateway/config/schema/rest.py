@@ -28,8 +28,8 @@ class Profile(Section):
     has_gateway_headers: bool = setting(
         True, "Whether responses carry `x-gateway-provider` and `x-gateway-generation`."
     )
-    dialects: tuple[Literal["openai", "anthropic"], ...] = setting(
-        ("openai", "anthropic"),
+    dialects: tuple[Literal["openai", "responses", "anthropic"], ...] = setting(
+        ("openai", "responses", "anthropic"),
         "Client formats that have routes; of others every path is 404. Models, health and metrics always have theirs.",
     )
 

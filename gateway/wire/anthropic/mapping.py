@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gateway.wire.anthropic.blocks import UNSPECIFIED, write_content
 from gateway.wire.anthropic.turns import Turns
-from gateway.wire.foreign import EFFORT_BUDGETS, OPENAI, extra_names, stripped
+from gateway.wire.foreign import EFFORT_BUDGETS, OPENAI, extra_names, stripped, unknown_members
 from gateway.wire.openai.fields import plain_number
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -51,6 +51,8 @@ def mapped_request(request: chat_pb2.ChatRequest, unsupported: list[str], max_to
     """The body for a request of another dialect; see `chat.encode_request`."""
     if request.dialect in OPENAI:
         unsupported += [name for name in extra_names(request.extra) if not _has_field(request, name)]
+    elif request.dialect == "responses":
+        unsupported += unknown_members(request)
     request = stripped(request)
     unsupported += _unsupported(request)
     system, turns = Turns(unsupported).of(request)

@@ -1,0 +1,126 @@
+"""The endpoint of OpenAI's Responses format: what is refused before a call, and answers that repeat their request.
+
+Rules:
+    - No answer is kept between calls: what needs one (`previous_response_id`, `conversation`, `prompt`, `background`,
+      items by reference) is refused with `unsupported_parameter`, never left out.
+    - A stream that fails after its head ends with `error` and `response.failed`, numbered like every event.
+
+Not here: members of the format (gateway.wire.responses), the call (inference.py).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.frontend.inference import Family
+from gateway.frontend.voice import RESPONSES
+from gateway.rpc import contract
+from gateway.rpc.contract import Batch
+from gateway.wire.pb import chat_pb2
+from gateway.wire.responses import answers
+from gateway.wire.responses.events import EventRenderer, NamedEvent
+from gateway.wire.responses.request import decode_request
+from gateway.wire.sse import encode_event
+
+_KEPT: Final = ("previous_response_id", "conversation", "prompt")
+_FORMATS: Final = ("text", "json_object", "json_schema")
+
+
+class ResponseFrames:
+    """The frames of one stream: named events, any number of them for each event of the call."""
+
+    __slots__ = ("_renderer",)
+
+    def __init__(self, told: answers.About) -> None:
+        self._renderer = EventRenderer(told)
+
+    def frames(self, batch: Batch) -> bytes:
+        """The frames of some events."""
+        render = self._renderer.render
+        return b"".join([_bytes(render(event)) for event in batch])  # type: ignore[arg-type]  # of a chat
+
+    def end(self) -> bytes:
+        """The ends of open items and the last event; this format has no `[DONE]`."""
+        return _bytes(self._renderer.finish())
+
+    def error(self, error: GatewayError, _request_id: str) -> bytes:
+        """What ends a stream that failed."""
+        code = error.code or error.row.openai_code or "server_error"
+        return _bytes(self._renderer.failed(code, error.message, error.param))
+
+
+def _bytes(events: list[NamedEvent]) -> bytes:
+    return b"".join([encode_event(data, name) for name, data in events])
+
+
+def family(body: dict[str, Any], request_id: str) -> Family:
+    """The family of one request: its answers repeat members of `body`, their ids are made of the request's."""
+    told = answers.about(body, request_id.removeprefix("req_"), int(time.time()))
+    frames = ResponseFrames(told)
+    return replace(
+        RESPONSES_FAMILY,
+        encode=partial(answers.encode_response, told=told),
+        frames=lambda: frames,
+        voice=replace(RESPONSES, error_event=frames.error),
+    )
+
+
+def decode(body: dict[str, Any]) -> chat_pb2.ChatRequest:
+    """The request in a body. Raises GatewayError for what is missing, malformed, or needs a kept answer."""
+    for name in _KEPT:
+        if body.get(name) is not None:
+            raise _unsupported(name, f"`{name}` is not supported: this gateway keeps no answers; send the whole input.")
+    if body.get("background"):
+        raise _unsupported("background", "`background` is not supported: the answer comes with the request.")
+    _check_input(body.get("input"))
+    if not isinstance(body.get("instructions", ""), str | None):
+        raise _invalid("instructions", "`instructions` must be a string.")
+    form = body["text"].get("format") if isinstance(body.get("text"), dict) else None
+    if isinstance(form, dict) and form.get("type") not in _FORMATS:
+        raise _invalid("text.format.type", f"`text.format.type` must be one of {', '.join(_FORMATS)}.")
+    return decode_request(body)
+
+
+def _check_input(given: Any) -> None:
+    if given is None:
+        text = "`input` is missing; send a string or a list of items."
+        raise GatewayError(Kind.INVALID_REQUEST, text, param="input", code="missing_required_parameter")
+    if not isinstance(given, str | list) or not given:
+        raise _invalid("input", "`input` must be a string or a list of items, and not empty.")
+    for at, item in enumerate(given if isinstance(given, list) else ()):
+        _check_item(f"input[{at}]", item)
+
+
+def _check_item(path: str, item: Any) -> None:
+    if not isinstance(item, dict):
+        raise _invalid(path, f"`{path}` must be an object.")
+    kind = item.get("type", "message")
+    if kind == "item_reference":
+        raise _unsupported(path, f"`{path}` refers to an earlier item: this gateway keeps none; send the item itself.")
+    if kind == "message" and not isinstance(item.get("content"), str | list):
+        raise _invalid(f"{path}.content", f"`{path}.content` must be a string or a list of parts.")
+    is_call = kind in ("function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output")
+    if is_call and not isinstance(item.get("call_id"), str):
+        raise _invalid(f"{path}.call_id", f"`{path}.call_id` must be the id of a call.")
+
+
+def _unsupported(param: str, message: str) -> GatewayError:
+    return GatewayError(Kind.UNSUPPORTED_PARAMETER, message, param=param)
+
+
+def _invalid(param: str, message: str) -> GatewayError:
+    return GatewayError(Kind.INVALID_REQUEST, message, param=param)
+
+
+RESPONSES_FAMILY = Family(
+    contract.CHAT,
+    decode,
+    partial(answers.encode_response, told=answers.about({}, "", 0)),
+    contract.STREAM_CHAT,
+    voice=RESPONSES,
+    of_request=family,
+)

@@ -1,0 +1,87 @@
+"""Tools and which of them must be called, where their members stand flat beside `type`.
+
+Rules:
+- Function and custom tools have typed fields; a tool that the vendor runs keeps its type and, in `extra`, the rest.
+
+Not here: calls and their outputs (items.py).
+"""
+
+from typing import Any, Final
+
+from gateway.wire.json import text
+from gateway.wire.openai.fields import boolean, is_text, json_text, string
+from gateway.wire.openai.mirror import JsonObject, Mirror
+from gateway.wire.pb import types_pb2
+
+_MODES: Final = ("none", "auto", "required")
+_FUNCTION = Mirror(
+    types_pb2.FunctionTool, [string("name"), string("description"), json_text("parameters"), boolean("strict")]
+)
+_OTHER = Mirror(types_pb2.Tool, [string("type")])
+
+
+def read_tools(request: Any, value: Any) -> bool:
+    """Read the member `tools` of a request."""
+    if type(value) is not list or not all(type(item) is dict for item in value):
+        return False
+    for item in value:
+        _read_tool(item, request.tools.add())
+    return bool(value)
+
+
+def _read_tool(obj: JsonObject, tool: types_pb2.Tool) -> None:
+    kind = obj.get("type")
+    rest = {name: value for name, value in obj.items() if name != "type"}
+    if kind == "function":
+        tool.type = kind
+        tool.function.SetInParent()
+        _FUNCTION.decode(rest, tool.function)
+    elif kind == "custom":
+        tool.type = kind
+        tool.custom_json = text(_chat_custom(rest))
+    else:
+        _OTHER.decode(obj, tool)
+
+
+def _chat_custom(tool: JsonObject) -> JsonObject:
+    """A custom tool as chats spell it: the grammar in an object of its own."""
+    form = tool.get("format")
+    if type(form) is dict and form.get("type") == "grammar":
+        grammar = {name: value for name, value in form.items() if name != "type"}
+        return {**tool, "format": {"type": "grammar", "grammar": grammar}}
+    return tool
+
+
+def read_choice(request: Any, value: Any) -> bool:
+    """Read the member `tool_choice` of a request."""
+    choice = request.tool_choice if _is_choice(value) else None
+    if choice is None:
+        return False
+    if type(value) is str:
+        choice.mode = value
+    elif value["type"] == "allowed_tools":
+        choice.mode = "allowed_tools"
+        tools = [_chat_name(tool) for tool in value["tools"]]
+        choice.allowed_tools_json = text({"mode": value.get("mode", "auto"), "tools": tools})
+    else:
+        choice.mode, choice.type, choice.name = "tool", value["type"], value["name"]
+    return True
+
+
+def _is_choice(value: Any) -> bool:
+    if type(value) is str:
+        return value in _MODES
+    if type(value) is not dict:
+        return False
+    if value.get("type") == "allowed_tools":
+        tools = value.get("tools")
+        return type(tools) is list and all(map(_is_named, tools))
+    return _is_named(value)
+
+
+def _is_named(tool: Any) -> bool:
+    return type(tool) is dict and tool.get("type") in ("function", "custom") and is_text(tool.get("name"))
+
+
+def _chat_name(tool: JsonObject) -> JsonObject:
+    return {"type": tool["type"], tool["type"]: {"name": tool["name"]}}
