@@ -20,7 +20,7 @@ from functools import partial
 from aiohttp import web
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.frontend import answer, context, inference, pages
+from gateway.frontend import answer, context, inference, kept, pages
 from gateway.frontend.bodies import Bodies
 from gateway.frontend.observer import Observer, unobserved
 from gateway.frontend.openapi import document_bytes
@@ -34,11 +34,12 @@ log = logging.getLogger("gateway.frontend")
 
 Endpoint = Callable[[Reply], Awaitable[None]]
 PROFILE = "default"
-_DIALECTS = {  # paths that only clients of one format ask for
+_DIALECTS = {  # routes that only clients of one format ask for
     "/v1/chat/completions": "openai",
     "/v1/completions": "openai",
     "/v1/embeddings": "openai",
     "/v1/responses": "responses",
+    **dict.fromkeys((kept.ONE, kept.ITEMS, kept.CANCEL), "responses"),
     "/v1/messages": "anthropic",
     "/v1/messages/count_tokens": "anthropic",
 }
@@ -157,7 +158,7 @@ class Edge:
             )
         path = path_of(request)
         route, methods = self._find(path)
-        if methods is None or not _is_spoken(path, reply):
+        if methods is None or not _is_spoken(route, reply):
             raise GatewayError(Kind.NOT_FOUND, f"Invalid URL ({request.method} {path[:200]})")
         reply.route = route
         endpoint = methods.get(request.method)
@@ -173,6 +174,8 @@ class Edge:
         if methods is None and path.startswith(pages.MODEL_PREFIX) and len(path) > len(pages.MODEL_PREFIX):
             endpoint = partial(pages.get_model, self._caller, path=path)
             return "/v1/models/{id}", {"GET": endpoint, "HEAD": endpoint}
+        if methods is None and (found := kept.find(self._caller, path)) is not None:
+            return found
         return path, methods
 
     async def _preflight(self, reply: Reply, methods: dict[str, Endpoint]) -> None:
@@ -210,9 +213,9 @@ class Edge:
                 reply.task.cancel()
 
 
-def _is_spoken(path: str, reply: Reply) -> bool:
-    """Whether the profile has the client format a path belongs to."""
-    dialect = _DIALECTS.get(path)
+def _is_spoken(route: str, reply: Reply) -> bool:
+    """Whether the profile has the client format a route belongs to."""
+    dialect = _DIALECTS.get(route)
     return dialect is None or dialect in reply.profile.dialects
 
 

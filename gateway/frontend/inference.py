@@ -11,7 +11,7 @@ Not here: members of the formats (gateway.wire.openai), the call itself (the ser
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -95,7 +95,8 @@ class NamedFrames:
 class Family:
     """One endpoint: its methods, and the pure pair that translates its bodies.
 
-    `of_request` (body, request id) gives the family of one request, for a format whose answers repeat their request.
+    For a format whose answers repeat their request and may be continued: `prepare` completes a body from what is kept,
+    `of_request` (body, request id) gives the family of one request, whose `keep` passes its items and keeps the answer.
     """
 
     whole: Method
@@ -104,7 +105,9 @@ class Family:
     stream: Method | None = None
     frames: Callable[[], Frames] | None = None
     voice: Voice = OPENAI
+    prepare: Callable[[Caller, CallContext, dict[str, Any]], Awaitable[dict[str, Any]]] | None = None
     of_request: Callable[[dict[str, Any], str], Family] | None = None
+    keep: Callable[[Caller, CallContext, AsyncGenerator[Item, None]], AsyncGenerator[Item, None]] | None = None
 
 
 CHAT = Family(
@@ -144,14 +147,19 @@ async def _open(
     """The call of a request, its frames if it is a stream, its encoder; the body is not kept past this."""
     context = context_of(reply)
     body, reply.received_bytes = await read_json(reply.request, reply.http, reply.hold)
+    if family.prepare is not None:
+        body = await family.prepare(caller, context, body)
     request = family.decode(body)
     if family.of_request is not None:
         family = family.of_request(body, reply.request_id)
         reply.voice = family.voice
     reply.accepted_s = time.perf_counter()
-    if family.stream is not None and family.frames is not None and request.stream:
-        return caller(family.stream, request, context), family.frames(), family.encode
-    return caller(family.whole, request, context), None, family.encode
+    is_stream = family.stream is not None and family.frames is not None and request.stream
+    frames = family.frames() if is_stream and family.frames is not None else None
+    items = caller(family.stream if is_stream and family.stream is not None else family.whole, request, context)
+    if family.keep is not None:
+        items = family.keep(caller, context, items)
+    return items, frames, family.encode
 
 
 def context_of(reply: Reply, *, has_credential: bool = True) -> CallContext:

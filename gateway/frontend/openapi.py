@@ -59,6 +59,22 @@ OPERATIONS = (
         "ResponsesResponse", "ResponsesRequest", "ResponsesEvent", needs_key=True, errors=_CALL_ERRORS,
     ),
     Operation(
+        "get", "/v1/responses/{id}", "getResponse", "Read a kept answer", "ResponsesResponse", needs_key=True,
+        errors=(*_KEY_ERRORS, 400, 404),
+    ),
+    Operation(
+        "delete", "/v1/responses/{id}", "deleteResponse", "Forget a kept answer", "ResponsesDeleted", needs_key=True,
+        errors=(*_KEY_ERRORS, 404),
+    ),
+    Operation(
+        "get", "/v1/responses/{id}/input_items", "listInputItems", "What a kept answer answered", "ResponsesItems",
+        needs_key=True, errors=(*_KEY_ERRORS, 400, 404),
+    ),
+    Operation(
+        "post", "/v1/responses/{id}/cancel", "cancelResponse", "Always refused: no answer runs in the background",
+        "ResponsesResponse", needs_key=True, errors=(*_KEY_ERRORS, 400, 404),
+    ),
+    Operation(
         "post", "/v1/messages", "createMessage", "Continue a conversation, in Anthropic's format", "MessagesResponse",
         "MessagesRequest", "MessagesEvent", needs_key=True, errors=_CALL_ERRORS, error="MessagesError",
     ),

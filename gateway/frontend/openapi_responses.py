@@ -60,6 +60,7 @@ RESPONSES_SCHEMAS: dict[str, Schema] = {
         text=record(format=_FORMAT, verbosity=nullable(STRING)),
         metadata=nullable(OBJECT),
         store=nullable(BOOLEAN),
+        previous_response_id=nullable(STRING),
         include=nullable(listed(STRING)),
     ),
     "ResponsesResponse": record(
@@ -73,6 +74,15 @@ RESPONSES_SCHEMAS: dict[str, Schema] = {
         model=STRING,
         output=listed(ref("ResponsesItem")),
         usage=nullable(_USAGE),
+    ),
+    "ResponsesDeleted": record("id object deleted", id=STRING, object=always("response"), deleted=BOOLEAN),
+    "ResponsesItems": record(
+        "object data has_more",
+        object=always("list"),
+        data=listed(ref("ResponsesItem")),
+        first_id=nullable(STRING),
+        last_id=nullable(STRING),
+        has_more=BOOLEAN,
     ),
     "ResponsesEvent": record(
         "type sequence_number", type=STRING, sequence_number=INTEGER, response=OBJECT, item=OBJECT

@@ -1,42 +1,47 @@
 """The endpoint of OpenAI's Responses format: what is refused before a call, and answers that repeat their request.
 
 Rules:
-    - No answer is kept between calls: what needs one (`previous_response_id`, `conversation`, `prompt`, `background`,
-      items by reference) is refused with `unsupported_parameter`, never left out.
+    - What needs more than a kept answer (`conversation`, `prompt`, `background`, items by reference) is refused with
+      `unsupported_parameter`, never left out.
+    - An answer is kept unless `store` is false, or its input is too large to be.
     - A stream that fails after its head ends with `error` and `response.failed`, numbered like every event.
 
-Not here: members of the format (gateway.wire.responses), the call (inference.py).
+Not here: members of the format (gateway.wire.responses), the call (inference.py), kept answers (kept.py).
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from gateway.core.errors import GatewayError, Kind
+from gateway.frontend import kept
 from gateway.frontend.inference import Family
 from gateway.frontend.voice import RESPONSES
 from gateway.rpc import contract
-from gateway.rpc.contract import Batch
+from gateway.rpc.contract import Batch, CallContext, Caller, Item
+from gateway.wire import json
 from gateway.wire.pb import chat_pb2
 from gateway.wire.responses import answers
 from gateway.wire.responses.events import EventRenderer, NamedEvent
 from gateway.wire.responses.request import decode_request
 from gateway.wire.sse import encode_event
 
-_KEPT: Final = ("previous_response_id", "conversation", "prompt")
+_ELSEWHERE: Final = ("conversation", "prompt")
 _FORMATS: Final = ("text", "json_object", "json_schema")
 
 
 class ResponseFrames:
     """The frames of one stream: named events, any number of them for each event of the call."""
 
-    __slots__ = ("_renderer",)
+    __slots__ = ("_end", "_renderer")
 
     def __init__(self, told: answers.About) -> None:
         self._renderer = EventRenderer(told)
+        self._end: bytes | None = None
 
     def frames(self, batch: Batch) -> bytes:
         """The frames of some events."""
@@ -45,7 +50,14 @@ class ResponseFrames:
 
     def end(self) -> bytes:
         """The ends of open items and the last event; this format has no `[DONE]`."""
-        return _bytes(self._renderer.finish())
+        if self._end is None:
+            self._end = _bytes(self._renderer.finish())
+        return self._end
+
+    def finished(self) -> dict[str, Any]:
+        """The whole answer, once its stream is complete."""
+        self.end()
+        return self._renderer.response
 
     def error(self, error: GatewayError, _request_id: str) -> bytes:
         """What ends a stream that failed."""
@@ -60,20 +72,35 @@ def _bytes(events: list[NamedEvent]) -> bytes:
 def family(body: dict[str, Any], request_id: str) -> Family:
     """The family of one request: its answers repeat members of `body`, their ids are made of the request's."""
     told = answers.about(body, request_id.removeprefix("req_"), int(time.time()))
+    items_json = json.dumps(kept.items_of(body["input"], told.suffix)) if told.is_kept else b""
+    if len(items_json) > kept.ITEMS_MAX_BYTES:
+        told, items_json = replace(told, is_kept=False), b""
     frames = ResponseFrames(told)
+    encode = partial(answers.encode_response, told=told)
+    is_stream = body.get("stream") is True
+
+    def finished(last: Any) -> dict[str, Any]:
+        return frames.finished() if is_stream else encode(last)
+
+    def keep(caller: Caller, context: CallContext, items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+        return kept.passing(items, caller, context, items_json, finished)
+
     return replace(
         RESPONSES_FAMILY,
-        encode=partial(answers.encode_response, told=told),
+        encode=encode,
         frames=lambda: frames,
         voice=replace(RESPONSES, error_event=frames.error),
+        keep=keep if told.is_kept else None,
     )
 
 
 def decode(body: dict[str, Any]) -> chat_pb2.ChatRequest:
     """The request in a body. Raises GatewayError for what is missing, malformed, or needs a kept answer."""
-    for name in _KEPT:
+    for name in _ELSEWHERE:
         if body.get(name) is not None:
-            raise _unsupported(name, f"`{name}` is not supported: this gateway keeps no answers; send the whole input.")
+            raise _unsupported(name, f"`{name}` is not supported: it is kept at OpenAI; send the whole input.")
+    if not isinstance(body.get("previous_response_id", ""), str | None):
+        raise _invalid("previous_response_id", "`previous_response_id` must be a string.")
     if body.get("background"):
         raise _unsupported("background", "`background` is not supported: the answer comes with the request.")
     _check_input(body.get("input"))
@@ -82,7 +109,7 @@ def decode(body: dict[str, Any]) -> chat_pb2.ChatRequest:
     form = body["text"].get("format") if isinstance(body.get("text"), dict) else None
     if isinstance(form, dict) and form.get("type") not in _FORMATS:
         raise _invalid("text.format.type", f"`text.format.type` must be one of {', '.join(_FORMATS)}.")
-    return decode_request(body)
+    return decode_request({name: value for name, value in body.items() if name != "previous_response_id"})
 
 
 def _check_input(given: Any) -> None:
@@ -100,7 +127,7 @@ def _check_item(path: str, item: Any) -> None:
         raise _invalid(path, f"`{path}` must be an object.")
     kind = item.get("type", "message")
     if kind == "item_reference":
-        raise _unsupported(path, f"`{path}` refers to an earlier item: this gateway keeps none; send the item itself.")
+        raise _unsupported(path, f"`{path}` refers to an earlier item, which is not kept; send the item itself.")
     if kind == "message" and not isinstance(item.get("content"), str | list):
         raise _invalid(f"{path}.content", f"`{path}.content` must be a string or a list of parts.")
     is_call = kind in ("function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output")
@@ -122,5 +149,6 @@ RESPONSES_FAMILY = Family(
     partial(answers.encode_response, told=answers.about({}, "", 0)),
     contract.STREAM_CHAT,
     voice=RESPONSES,
+    prepare=kept.complete,
     of_request=family,
 )

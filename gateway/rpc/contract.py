@@ -22,7 +22,7 @@ from typing import Protocol, TypeAlias
 from google.protobuf.message import Message
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2, link_pb2, models_pb2
+from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2, link_pb2, models_pb2, responses_pb2
 
 CallContext: TypeAlias = link_pb2.CallContext
 
@@ -81,12 +81,23 @@ STREAM_COMPLETE = Method(
 )
 EMBED = Method("Embed", embeddings_pb2.EmbeddingRequest, embeddings_pb2.EmbeddingResponse, is_stream=False)
 COUNT_TOKENS = Method("CountTokens", chat_pb2.ChatRequest, chat_pb2.TokenCount, is_stream=False)
+STORE_RESPONSE = Method(
+    "StoreResponse", responses_pb2.StoredResponse, responses_pb2.StoreResponseReply, is_stream=False
+)
+GET_RESPONSE = Method("GetResponse", responses_pb2.GetResponseRequest, responses_pb2.StoredResponse, is_stream=False)
+DELETE_RESPONSE = Method(
+    "DeleteResponse", responses_pb2.DeleteResponseRequest, responses_pb2.DeleteResponseReply, is_stream=False
+)
 LIST_MODELS = Method("ListModels", models_pb2.ListModelsRequest, models_pb2.ListModelsResponse, is_stream=False)
 GET_MODEL = Method("GetModel", models_pb2.GetModelRequest, models_pb2.Model, is_stream=False)
 
 METHODS: dict[str, Method] = {
-    m.name: m for m in (CHAT, STREAM_CHAT, COMPLETE, STREAM_COMPLETE, EMBED, COUNT_TOKENS, LIST_MODELS, GET_MODEL)
-}
+    m.name: m
+    for m in (
+        CHAT, STREAM_CHAT, COMPLETE, STREAM_COMPLETE, EMBED, COUNT_TOKENS,
+        STORE_RESPONSE, GET_RESPONSE, DELETE_RESPONSE, LIST_MODELS, GET_MODEL,
+    )
+}  # fmt: skip
 
 
 def with_text(template: Message | None, text: str) -> Message:

@@ -9,6 +9,7 @@ Not here:
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -16,9 +17,24 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.pipeline.admit import admit, identify
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.run import run
-from gateway.rpc.contract import COUNT_TOKENS, GET_MODEL, LIST_MODELS, CallContext, Head, Item, Method, Tail
+from gateway.rpc.contract import (
+    COUNT_TOKENS,
+    DELETE_RESPONSE,
+    GET_MODEL,
+    GET_RESPONSE,
+    LIST_MODELS,
+    STORE_RESPONSE,
+    CallContext,
+    Head,
+    Item,
+    Method,
+    Tail,
+)
 from gateway.service.models import get_model, list_models
-from gateway.wire.pb import chat_pb2
+from gateway.service.responses import ResponseStore
+from gateway.wire.pb import chat_pb2, responses_pb2
+
+_KEPT = (STORE_RESPONSE, GET_RESPONSE, DELETE_RESPONSE)
 
 
 class Dispatch:
@@ -26,6 +42,7 @@ class Dispatch:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self._responses = ResponseStore(kit.clock.monotonic)
         self.is_draining = False
 
     def __call__(self, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
@@ -36,6 +53,8 @@ class Dispatch:
             return _given(lambda: self._models(method, request, context))
         if method is COUNT_TOKENS:
             return _given(lambda: self._count(request, context))
+        if method in _KEPT:
+            return _given(lambda: self._kept(method, request, context))
         return run(self._kit, method, request, context)
 
     def _models(self, method: Method, request: Message, context: CallContext) -> list[Item]:
@@ -48,6 +67,20 @@ class Dispatch:
         if method is LIST_MODELS:
             return [head, [list_models(runtime.catalogue, identity)], Tail({})]
         return [head, [get_model(runtime.catalogue, identity, request.id)], Tail({})]  # type: ignore[attr-defined]  # GetModelRequest
+
+    def _kept(self, method: Method, request: Any, context: CallContext) -> list[Item]:
+        """Store, give or forget an answer of the caller's key."""
+        runtime = self._kit.runtime
+        key_id = identify(runtime, context, self._kit.clock.wall_s()).key_id
+        reply: Message
+        if method is STORE_RESPONSE:
+            reply = responses_pb2.StoreResponseReply(is_stored=self._responses.put(key_id, request))
+        elif method is GET_RESPONSE:
+            reply = self._responses.get(key_id, request.id)
+        else:
+            self._responses.delete(key_id, request.id)
+            reply = responses_pb2.DeleteResponseReply(id=request.id)
+        return [Head({"x-gateway-generation": str(runtime.generation)}), [reply], Tail({})]
 
     def _count(self, request: Message, context: CallContext) -> list[Item]:
         """The estimate that a call would reserve for its prompt; who may not make the call may not ask."""

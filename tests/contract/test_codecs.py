@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.client.generated.gateway import v1
 
-MODULES = ("chat", "completions", "embeddings", "errors", "inference", "link", "models", "types")
+MODULES = ("chat", "completions", "embeddings", "errors", "inference", "link", "models", "responses", "types")
 DEPTH_MAX = 4  # Block and ToolResultBlock contain each other
 
 INTEGER_RANGE = {

@@ -79,6 +79,9 @@ def test_every_method_is_described(reflected: Reflected) -> None:
         "StreamComplete": True,
         "Embed": False,
         "CountTokens": False,
+        "StoreResponse": False,
+        "GetResponse": False,
+        "DeleteResponse": False,
         "ListModels": False,
         "GetModel": False,
     }

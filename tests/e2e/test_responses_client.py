@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import openai
 import pytest
 import pytest_asyncio
@@ -17,6 +18,7 @@ from openai import AsyncOpenAI
 from pydantic import BaseModel
 
 from gateway.simulator.server import Running, serve
+from gateway.wire.pb import inference_pb2_grpc, responses_pb2
 from tests.support.raw import ask
 from tests.support.simulated import Simulated, unique
 from tests.support.single import InProcess, single
@@ -82,7 +84,7 @@ async def test_a_whole_answer(client: AsyncOpenAI, dialect: str) -> None:
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (5, 5)
     assert answer.usage.total_tokens == 10
     assert answer.id.removeprefix("resp_") == str(answer._request_id).removeprefix("req_")
-    assert answer.store is False
+    assert answer.store is True
 
 
 async def test_a_stream(client: AsyncOpenAI, dialect: str) -> None:
@@ -171,6 +173,83 @@ async def test_what_reaches_an_openai_provider(client: AsyncOpenAI, upstream: Ru
     assert not {"metadata", "store", "include", "instructions", "input"} & body.keys()
 
 
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_continuing_an_answer(client: AsyncOpenAI, upstream: Running, is_stream: bool) -> None:
+    """By its id, twice: the provider gets the whole conversation; instructions are each call's own."""
+    name = f"openai/{unique()}"
+    previous: str | None = None
+    answer: Any = None
+    for words in ("one", "two", "three"):
+        given: Any = {"model": name, "input": words, "instructions": f"be {words}", "previous_response_id": previous}
+        if is_stream:
+            async with client.responses.stream(**given) as stream:
+                answer = await stream.get_final_response()
+        else:
+            answer = await client.responses.create(**given)
+        assert answer.previous_response_id == previous
+        previous = answer.id
+    body: Any = (await Simulated(upstream.url).last(name))["body"]
+    said = [turn["content"] if isinstance(turn["content"], str) else turn["content"][0]["text"]
+            for turn in body["messages"]]  # fmt: skip
+    assert said == ["be three", "one", "You said: one", "two", "You said: two", "three"]
+    items = [item.model_dump() async for item in client.responses.input_items.list(answer.id, order="asc", limit=2)]
+    assert [item["content"][0]["text"] for item in items] == ["one", "You said: one", "two", "You said: two", "three"]
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_a_kept_answer(client: AsyncOpenAI, dialect: str, is_stream: bool) -> None:
+    """Can be read until it is deleted; cancelling it is refused."""
+    given: Any = {"model": f"{dialect}/{unique()}", "input": "hi"}
+    if is_stream:
+        async with client.responses.stream(**given) as stream:
+            answer: Any = await stream.get_final_response()
+    else:
+        answer = await client.responses.create(**given)
+    read = await client.responses.retrieve(answer.id)
+    assert (read.id, read.output_text, read.usage) == (answer.id, answer.output_text, answer.usage)
+    with pytest.raises(openai.BadRequestError):
+        await client.responses.cancel(answer.id)
+    with pytest.raises(openai.BadRequestError):
+        await client.responses.retrieve(answer.id, stream=True)
+    await client.responses.delete(answer.id)
+    for again in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
+        with pytest.raises(openai.NotFoundError):
+            await again(answer.id)
+    with pytest.raises(openai.BadRequestError) as caught:
+        await client.responses.create(**given, previous_response_id=answer.id)
+    assert caught.value.code == "previous_response_not_found"
+
+
+async def test_kept_answers_over_grpc(client: AsyncOpenAI, gateway: InProcess) -> None:
+    """The same ones: read, stored, deleted."""
+    answer = await client.responses.create(model=f"openai/{unique()}", input="hi")
+    metadata = (("authorization", f"Bearer {gateway.key}"),)
+    async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
+        stub: Any = inference_pb2_grpc.InferenceStub(channel)
+        kept = await stub.GetResponse(responses_pb2.GetResponseRequest(id=answer.id), metadata=metadata)
+        assert json.loads(kept.response_json)["output"][0]["content"][0]["text"] == answer.output_text
+        assert json.loads(kept.items_json)[0]["content"] == [{"type": "input_text", "text": "hi"}]
+        kept.id = "resp_other"
+        assert (await stub.StoreResponse(kept, metadata=metadata)).is_stored
+        await stub.DeleteResponse(responses_pb2.DeleteResponseRequest(id="resp_other"), metadata=metadata)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetResponse(responses_pb2.GetResponseRequest(id="resp_other"), metadata=metadata)
+        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetResponse(responses_pb2.GetResponseRequest(id=answer.id))
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_what_is_not_to_be_kept(client: AsyncOpenAI, dialect: str) -> None:
+    """`store: false` is respected."""
+    answer: Any = await client.responses.create(model=f"{dialect}/{unique()}", input="hi", store=False)
+    assert answer.store is False
+    with pytest.raises(openai.NotFoundError):
+        await client.responses.retrieve(answer.id)
+    with pytest.raises(openai.AuthenticationError):
+        await client.with_options(api_key="gw-no.key").responses.retrieve(answer.id)
+
+
 class City(BaseModel):
     """What the model must fill in."""
 
@@ -200,7 +279,6 @@ async def test_a_stream_that_fails(client: AsyncOpenAI, gateway: InProcess, dial
 @pytest.mark.parametrize(
     ("members", "param"),
     [
-        ({"previous_response_id": "resp_1"}, "previous_response_id"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"background": True}, "background"),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]"),

@@ -26,15 +26,16 @@ from gateway.wire.pb import chat_pb2 as gateway_dot_v1_dot_chat__pb2
 from gateway.wire.pb import completions_pb2 as gateway_dot_v1_dot_completions__pb2
 from gateway.wire.pb import embeddings_pb2 as gateway_dot_v1_dot_embeddings__pb2
 from gateway.wire.pb import models_pb2 as gateway_dot_v1_dot_models__pb2
+from gateway.wire.pb import responses_pb2 as gateway_dot_v1_dot_responses__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1agateway/v1/inference.proto\x12\ngateway.v1\x1a\x15gateway/v1/chat.proto\x1a\x1cgateway/v1/completions.proto\x1a\x1bgateway/v1/embeddings.proto\x1a\x17gateway/v1/models.proto2\xb3\x04\n\tInference\x12\x39\n\x04\x43hat\x12\x17.gateway.v1.ChatRequest\x1a\x18.gateway.v1.ChatResponse\x12>\n\nStreamChat\x12\x17.gateway.v1.ChatRequest\x1a\x15.gateway.v1.ChatChunk0\x01\x12I\n\x08\x43omplete\x12\x1d.gateway.v1.CompletionRequest\x1a\x1e.gateway.v1.CompletionResponse\x12Q\n\x0eStreamComplete\x12\x1d.gateway.v1.CompletionRequest\x1a\x1e.gateway.v1.CompletionResponse0\x01\x12\x44\n\x05\x45mbed\x12\x1c.gateway.v1.EmbeddingRequest\x1a\x1d.gateway.v1.EmbeddingResponse\x12>\n\x0b\x43ountTokens\x12\x17.gateway.v1.ChatRequest\x1a\x16.gateway.v1.TokenCount\x12K\n\nListModels\x12\x1d.gateway.v1.ListModelsRequest\x1a\x1e.gateway.v1.ListModelsResponse\x12:\n\x08GetModel\x12\x1b.gateway.v1.GetModelRequest\x1a\x11.gateway.v1.Modelb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1agateway/v1/inference.proto\x12\ngateway.v1\x1a\x15gateway/v1/chat.proto\x1a\x1cgateway/v1/completions.proto\x1a\x1bgateway/v1/embeddings.proto\x1a\x17gateway/v1/models.proto\x1a\x1agateway/v1/responses.proto2\xa1\x06\n\tInference\x12\x39\n\x04\x43hat\x12\x17.gateway.v1.ChatRequest\x1a\x18.gateway.v1.ChatResponse\x12>\n\nStreamChat\x12\x17.gateway.v1.ChatRequest\x1a\x15.gateway.v1.ChatChunk0\x01\x12I\n\x08\x43omplete\x12\x1d.gateway.v1.CompletionRequest\x1a\x1e.gateway.v1.CompletionResponse\x12Q\n\x0eStreamComplete\x12\x1d.gateway.v1.CompletionRequest\x1a\x1e.gateway.v1.CompletionResponse0\x01\x12\x44\n\x05\x45mbed\x12\x1c.gateway.v1.EmbeddingRequest\x1a\x1d.gateway.v1.EmbeddingResponse\x12>\n\x0b\x43ountTokens\x12\x17.gateway.v1.ChatRequest\x1a\x16.gateway.v1.TokenCount\x12K\n\rStoreResponse\x12\x1a.gateway.v1.StoredResponse\x1a\x1e.gateway.v1.StoreResponseReply\x12I\n\x0bGetResponse\x12\x1e.gateway.v1.GetResponseRequest\x1a\x1a.gateway.v1.StoredResponse\x12T\n\x0e\x44\x65leteResponse\x12!.gateway.v1.DeleteResponseRequest\x1a\x1f.gateway.v1.DeleteResponseReply\x12K\n\nListModels\x12\x1d.gateway.v1.ListModelsRequest\x1a\x1e.gateway.v1.ListModelsResponse\x12:\n\x08GetModel\x12\x1b.gateway.v1.GetModelRequest\x1a\x11.gateway.v1.Modelb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.wire.pb.inference_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INFERENCE']._serialized_start=150
-  _globals['_INFERENCE']._serialized_end=713
+  _globals['_INFERENCE']._serialized_start=178
+  _globals['_INFERENCE']._serialized_end=979
 # @@protoc_insertion_point(module_scope)

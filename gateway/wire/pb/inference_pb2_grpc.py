@@ -7,6 +7,7 @@ from gateway.wire.pb import chat_pb2 as gateway_dot_v1_dot_chat__pb2
 from gateway.wire.pb import completions_pb2 as gateway_dot_v1_dot_completions__pb2
 from gateway.wire.pb import embeddings_pb2 as gateway_dot_v1_dot_embeddings__pb2
 from gateway.wire.pb import models_pb2 as gateway_dot_v1_dot_models__pb2
+from gateway.wire.pb import responses_pb2 as gateway_dot_v1_dot_responses__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -67,6 +68,21 @@ class InferenceStub:
                 request_serializer=gateway_dot_v1_dot_chat__pb2.ChatRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_chat__pb2.TokenCount.FromString,
                 _registered_method=True)
+        self.StoreResponse = channel.unary_unary(
+                '/gateway.v1.Inference/StoreResponse',
+                request_serializer=gateway_dot_v1_dot_responses__pb2.StoredResponse.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_responses__pb2.StoreResponseReply.FromString,
+                _registered_method=True)
+        self.GetResponse = channel.unary_unary(
+                '/gateway.v1.Inference/GetResponse',
+                request_serializer=gateway_dot_v1_dot_responses__pb2.GetResponseRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_responses__pb2.StoredResponse.FromString,
+                _registered_method=True)
+        self.DeleteResponse = channel.unary_unary(
+                '/gateway.v1.Inference/DeleteResponse',
+                request_serializer=gateway_dot_v1_dot_responses__pb2.DeleteResponseRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_responses__pb2.DeleteResponseReply.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/gateway.v1.Inference/ListModels',
                 request_serializer=gateway_dot_v1_dot_models__pb2.ListModelsRequest.SerializeToString,
@@ -124,6 +140,27 @@ class InferenceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StoreResponse(self, request, context):
+        """Keep an answer of POST /v1/responses for a while: bounded in time and size, lost when the service stops.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetResponse(self, request, context):
+        """GET /v1/responses/{id} and its input_items. NOT_FOUND for what is unknown, no longer kept, or another key's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteResponse(self, request, context):
+        """DELETE /v1/responses/{id}.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """GET /v1/models.
         """
@@ -170,6 +207,21 @@ def add_InferenceServicer_to_server(servicer, server):
                     servicer.CountTokens,
                     request_deserializer=gateway_dot_v1_dot_chat__pb2.ChatRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_chat__pb2.TokenCount.SerializeToString,
+            ),
+            'StoreResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.StoreResponse,
+                    request_deserializer=gateway_dot_v1_dot_responses__pb2.StoredResponse.FromString,
+                    response_serializer=gateway_dot_v1_dot_responses__pb2.StoreResponseReply.SerializeToString,
+            ),
+            'GetResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetResponse,
+                    request_deserializer=gateway_dot_v1_dot_responses__pb2.GetResponseRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_responses__pb2.StoredResponse.SerializeToString,
+            ),
+            'DeleteResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteResponse,
+                    request_deserializer=gateway_dot_v1_dot_responses__pb2.DeleteResponseRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_responses__pb2.DeleteResponseReply.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -344,6 +396,87 @@ class Inference:
             '/gateway.v1.Inference/CountTokens',
             gateway_dot_v1_dot_chat__pb2.ChatRequest.SerializeToString,
             gateway_dot_v1_dot_chat__pb2.TokenCount.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StoreResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.Inference/StoreResponse',
+            gateway_dot_v1_dot_responses__pb2.StoredResponse.SerializeToString,
+            gateway_dot_v1_dot_responses__pb2.StoreResponseReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.Inference/GetResponse',
+            gateway_dot_v1_dot_responses__pb2.GetResponseRequest.SerializeToString,
+            gateway_dot_v1_dot_responses__pb2.StoredResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.Inference/DeleteResponse',
+            gateway_dot_v1_dot_responses__pb2.DeleteResponseRequest.SerializeToString,
+            gateway_dot_v1_dot_responses__pb2.DeleteResponseReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -3,7 +3,7 @@
 Rules:
 - Only the first choice is shown: reasoning, text and calls become output items in the order of its blocks.
 - An answer cut by its length or by a filter has status `incomplete`, and so does the item it was cut in.
-- `store` is always false: the gateway keeps no answers.
+- What the request says of itself is repeated: settings, tools, instructions.
 
 Not here: streams (events.py).
 """
@@ -48,6 +48,7 @@ class About:
     suffix: str
     created_unix_s: int
     members: JsonObject
+    is_kept: bool = True
 
     @property
     def response_id(self) -> str:
@@ -61,7 +62,7 @@ def about(body: JsonObject, suffix: str, created_unix_s: int) -> About:
     for name in ("reasoning", "text"):
         if isinstance(members[name], dict):
             members[name] = {**_DEFAULTS[name], **members[name]}
-    return About(suffix, created_unix_s, members)
+    return About(suffix, created_unix_s, members, is_kept=body.get("store") is not False)
 
 
 def response_object(told: About, head: chat_pb2.ChatResponse | chat_pb2.ChatChunk, **said: Any) -> JsonObject:
@@ -79,7 +80,7 @@ def response_object(told: About, head: chat_pb2.ChatResponse | chat_pb2.ChatChun
         "model": head.model,
         "output": [],
         **members,
-        "store": False,
+        "store": told.is_kept,
         "usage": None,
         **said,
     }

@@ -29,7 +29,7 @@ class EventRenderer:
 
     __slots__ = (
         "_about", "_calls", "_count", "_finish_reason", "_head", "_items", "_last", "_open", "_repeated", "_usage",
-        "_wrap",
+        "_wrap", "response",
     )  # fmt: skip
 
     def __init__(self, told: About) -> None:
@@ -44,6 +44,7 @@ class EventRenderer:
         self._wrap: tuple[str, list[bytes]] | None = None  # such an event's name, and the bytes around number and text
         self._finish_reason = ""
         self._usage: JsonObject | None = None
+        self.response: JsonObject = {}  # the whole answer, once it is finished
 
     def render(self, event: chat_pb2.ChatChunk | str) -> list[NamedEvent]:
         """The events of a chunk: any number. Raises JsonInvalid, and ValueError for a text without its chunk."""
@@ -56,8 +57,8 @@ class EventRenderer:
         last = self._items[-1] if self._items else None
         for item in self._items:
             out += self._all(item.end(end["status"] if item is last else "completed"))
-        response = self._response(output=[item.whole() for item in self._items], **end)
-        return [*out, self._event(f"response.{end['status']}", response=response)]
+        self.response = self._response(output=[item.whole() for item in self._items], **end)
+        return [*out, self._event(f"response.{end['status']}", response=self.response)]
 
     def failed(self, code: str, message: str, param: str | None) -> list[NamedEvent]:
         """What ends a stream that failed: the error, and the answer as far as it came."""
