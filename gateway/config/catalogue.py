@@ -24,6 +24,16 @@ GLOB_CACHE_MAX = 4096
 NAME_MAX_CHARS = 200  # of a wire name, as in the schema
 
 
+@dataclass(frozen=True, slots=True)
+class AwsKeys:
+    """What signs requests to Amazon. Never shown."""
+
+    region: str
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Deployment:
     """Provider + upstream model + credentials: the thing that can fail."""
@@ -49,6 +59,7 @@ class Deployment:
     priority: int
     weight: int | None  # None on a whole priority = the order of the list
     unavailable_reason: str | None
+    aws: AwsKeys | None = None  # None = the credential is among the headers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +165,16 @@ def _deployment(candidate: Candidate, model: Model, provider: Provider) -> Deplo
         priority=candidate.priority,
         weight=candidate.weight,
         unavailable_reason=provider.unavailable_reason,
+        aws=_aws_keys(provider),
     )
+
+
+def _aws_keys(provider: Provider) -> AwsKeys | None:
+    aws = provider.aws
+    if aws is None or aws.absence is not None:
+        return None
+    token = None if aws.session_token is None else aws.session_token.reveal()
+    return AwsKeys(aws.region, aws.access_key_id.reveal(), aws.secret_access_key.reveal(), token)
 
 
 def _headers(provider: Provider) -> dict[str, str]:

@@ -27,7 +27,7 @@ from gateway.pipeline.progress import Progress, Try
 from gateway.pipeline.said import note
 from gateway.providers.registry import DIALECTS
 from gateway.providers.transport import Reply
-from gateway.providers.upstream import Dialect, StreamDecoder
+from gateway.providers.upstream import STREAM_MEDIA_TYPES, Dialect, StreamDecoder
 from gateway.rpc.contract import Batch, Event, Method, Raw
 
 OK_STATUS = 200
@@ -132,7 +132,7 @@ class Attempts:
             except GatewayError:
                 self._note(reply, body)
                 raise
-        if reply.media_type != "text/event-stream":
+        if reply.media_type not in STREAM_MEDIA_TYPES:
             self._note(reply, b"")
             raise _not_a_stream(reply)
         self._decoder = decoder = dialect.stream_decoder(order.method, order.request, deployment)

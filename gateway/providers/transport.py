@@ -25,7 +25,7 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.providers.clocks import Clocks, Watchman
 from gateway.providers.post import READ_BUFFER_BYTES, SMALL_BODY_BYTES, Target
 from gateway.providers.protocol import Connector
-from gateway.providers.upstream import ERROR_BODY_MAX_BYTES, UpstreamRequest
+from gateway.providers.upstream import ERROR_BODY_MAX_BYTES, STREAM_MEDIA_TYPES, UpstreamRequest
 
 TARGETS_MAX = 10_000
 RELEASE_WAIT_S = 0.05
@@ -201,7 +201,7 @@ class Reply:
         self.media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         clocks.headers_s = math.inf
         clocks.on_expiry = self._abort
-        if self.media_type == "text/event-stream":
+        if self.media_type in STREAM_MEDIA_TYPES:
             clocks.first_token_s = first_token_s
         transport.open_replies += 1
 

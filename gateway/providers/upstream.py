@@ -21,6 +21,7 @@ from gateway.core.errors import GatewayError
 from gateway.rpc.contract import Event, Method
 from gateway.wire.pb import types_pb2
 
+STREAM_MEDIA_TYPES = frozenset(("text/event-stream", "application/vnd.amazon.eventstream"))
 ERROR_BODY_MAX_BYTES = 65_536
 TEXT_MAX_CHARS = 500
 WAIT_MAX_S = 1e9  # a third of a century: beyond it a provider means nothing

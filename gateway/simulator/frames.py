@@ -14,6 +14,7 @@ import orjson
 
 from gateway.simulator.behaviour import Behaviour
 from gateway.simulator.reply import Frame, Json
+from gateway.wire.bedrock.eventstream import encode_message
 from gateway.wire.sse import encode_event
 
 EXTRA = {"x_null": None, "x_big": 2**70, "x_nested": {"list": [1, None, {"deep": True}], "text": "é😀"}}
@@ -57,6 +58,18 @@ def encode(frame: Frame, behaviour: Behaviour, *, huge_mb: int = 0, is_malformed
     if behaviour.has_comments:
         event = b": keep-alive\n\n" + event
     return with_line_ends(event, behaviour)
+
+
+def amazon(frame: Frame, behaviour: Behaviour, *, huge_mb: int = 0, is_malformed: bool = False) -> bytes:
+    """Return one message of Amazon's event stream; an event whose name says so is an exception."""
+    name = frame.event or ""
+    kind = "exception" if name.endswith("Exception") else "event"
+    payload = frame.payload
+    data = (
+        payload if isinstance(payload, bytes) else dump(payload, behaviour, huge_mb=huge_mb, is_malformed=is_malformed)
+    )
+    headers = {f":{kind}-type": name, ":content-type": "application/json", ":message-type": kind}
+    return encode_message(headers, data)
 
 
 def with_line_ends(event: bytes, behaviour: Behaviour) -> bytes:

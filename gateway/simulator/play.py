@@ -18,9 +18,10 @@ from aiohttp import web
 
 from gateway.simulator.behaviour import Behaviour
 from gateway.simulator.bench import CHUNKS
-from gateway.simulator.frames import dump, encode, with_line_ends
+from gateway.simulator.frames import amazon, dump, encode, with_line_ends
 from gateway.simulator.observed import Call
 from gateway.simulator.reply import Ask, Canned, Frame, Json, Refused, StreamReply, WireFormat
+from gateway.wire.bedrock.eventstream import MEDIA_TYPE
 
 SILENCE_S = 600.0
 COMMENT_EVERY_S = 0.1
@@ -84,7 +85,7 @@ class _Connection:
 
     def __init__(self, request: web.Request, call: Call, behaviour: Behaviour) -> None:
         self.request, self.call, self.behaviour = request, call, behaviour
-        self.is_array = False
+        self.is_array = self.is_amazon = False
         self._elements = 0
         self._response = web.StreamResponse()
         self._gzip = zlib.compressobj(wbits=31) if behaviour.is_gzip else None
@@ -117,7 +118,9 @@ class _Connection:
 
     async def write_frame(self, frame: Frame, *, huge_mb: int = 0, is_malformed: bool = False) -> None:
         """Write one event of a stream, or one element of its array."""
-        if not self.is_array:
+        if self.is_amazon:
+            await self.write(amazon(frame, self.behaviour, huge_mb=huge_mb, is_malformed=is_malformed))
+        elif not self.is_array:
             await self.write(encode(frame, self.behaviour, huge_mb=huge_mb, is_malformed=is_malformed))
         elif isinstance(frame.payload, dict):
             data = dump(frame.payload, self.behaviour, huge_mb=huge_mb, is_malformed=is_malformed)
@@ -136,7 +139,7 @@ class _Connection:
 
     async def wait(self, ms: int) -> None:
         """Wait in a stream; with comments, the line is kept alive meanwhile."""
-        if not self.behaviour.has_comments or self.is_array:
+        if not self.behaviour.has_comments or self.is_array or self.is_amazon:
             await asyncio.sleep(ms / 1000)
             return
         deadline = asyncio.get_running_loop().time() + ms / 1000
@@ -207,9 +210,10 @@ async def _play_body(connection: _Connection, body: Json) -> web.StreamResponse:
 
 async def _play_stream(connection: _Connection, reply: StreamReply, wire_format: WireFormat) -> web.StreamResponse:
     behaviour, fault = connection.behaviour, connection.behaviour.fault
-    connection.is_array = reply.is_array
-    await connection.start("application/json" if reply.is_array else "text/event-stream; charset=utf-8")
-    if behaviour.has_bom:
+    connection.is_array, connection.is_amazon = reply.is_array, reply.is_amazon
+    plain = "application/json" if reply.is_array else "text/event-stream; charset=utf-8"
+    await connection.start(MEDIA_TYPE if reply.is_amazon else plain)
+    if behaviour.has_bom and not reply.is_amazon:
         await connection.write(b"\xef\xbb\xbf")
     await connection.wait(fault.first_ms)
     for frame in reply.opening:

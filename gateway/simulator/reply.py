@@ -31,6 +31,8 @@ class StreamReply:
     content: Iterable[Frame]
     closing: tuple[Frame, ...]
     end: tuple[Frame, ...]
+    is_amazon: bool = False
+    """Messages of Amazon's event stream instead of server-sent events."""
     is_array: bool = False
     """One JSON array instead of server-sent events; event names and oddities of event lines have no place in it."""
 

@@ -21,6 +21,8 @@ import orjson
 from aiohttp import web
 
 from gateway.simulator.anthropic import Anthropic
+from gateway.simulator.aws import is_signed
+from gateway.simulator.bedrock import Bedrock
 from gateway.simulator.behaviour import Behaviour, UnknownOption, parse
 from gateway.simulator.cohere import Cohere
 from gateway.simulator.gemini import Gemini
@@ -35,7 +37,7 @@ DRAIN_S = 0.25
 LAST_REQUESTS = 100
 _log = logging.getLogger(__name__)
 _ANTHROPIC: WireFormat = Anthropic()
-FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini(), _ANTHROPIC, Cohere())
+FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini(), _ANTHROPIC, Cohere(), Bedrock())
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class _Server:
     ) -> web.StreamResponse:
         body = await request.read()
         self.observed.read(call, body)
-        if self._key is not None and not wire_format.is_authorized(request.headers, self._key):
+        if self._key is not None and not _is_allowed(request, wire_format, body, self._key):
             raise Refused(401, "invalid_api_key", "Incorrect API key provided.")
         ask = wire_format.ask(operation, {**request.query, **request.match_info}, body)
         if not ask.is_attempt:
@@ -178,6 +180,13 @@ class _Server:
     async def _redirected(self, _: web.Request) -> web.Response:
         self.observed.redirects_followed += 1
         return _json({"status": "a redirect was followed"})
+
+
+def _is_allowed(request: web.Request, wire_format: WireFormat, body: bytes, key: str) -> bool:
+    """Whether the request carries the key; where the format signs, the signature is over all of it."""
+    if wire_format.is_authorized(request.headers, key):
+        return True
+    return isinstance(wire_format, Bedrock) and is_signed(request.raw_path, request.headers, body, key)
 
 
 def _behaviour(ask: Ask) -> Behaviour:

@@ -19,6 +19,7 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.providers.registry import DIALECTS
 from gateway.providers.upstream import Dialect
 from gateway.rpc.contract import CHAT, STREAM_CHAT, with_text
+from gateway.wire.bedrock.eventstream import encode_message
 from gateway.wire.openai import chat
 from gateway.wire.openai.chunks import is_content
 from tests.unit.pipeline.kits import deployment_of
@@ -135,6 +136,35 @@ def anthropic_row() -> Row:
     )
 
 
+def bedrock_row() -> Row:
+    """Amazon's."""
+    usage = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}
+    refusal = json.dumps({"message": "words"}).encode()
+
+    def frame(type_: str, **members: Any) -> bytes:
+        return encode_message({":message-type": "event", ":event-type": type_}, json.dumps(members).encode())
+
+    message = {"role": "assistant", "content": [{"text": "hello"}]}
+    end = frame("messageStop", stopReason="end_turn") + frame("metadata", usage=usage)
+    return Row(
+        reply=json.dumps({"output": {"message": message}, "stopReason": "end_turn", "usage": usage}).encode(),
+        stream=frame("messageStart", role="assistant")
+        + frame("contentBlockDelta", contentBlockIndex=0, delta={"text": "hel"})
+        + frame("contentBlockDelta", contentBlockIndex=0, delta={"text": "lo"})
+        + frame("contentBlockStop", contentBlockIndex=0)
+        + end,
+        stream_end=end,
+        errors={
+            Kind.INVALID_REQUEST: (400, refusal),
+            Kind.PROVIDER_AUTH: (403, refusal),
+            Kind.MODEL_NOT_FOUND: (404, refusal),
+            Kind.PROVIDER_TIMEOUT: (408, refusal),
+            Kind.PROVIDER_RATE_LIMITED: (429, refusal),
+            Kind.PROVIDER_ERROR: (424, refusal),
+        },
+    )
+
+
 def cohere_row() -> Row:
     """Cohere's."""
     usage = {"billed_units": {"input_tokens": 1, "output_tokens": 1}, "tokens": {"input_tokens": 3, "output_tokens": 2}}
@@ -168,7 +198,13 @@ def cohere_row() -> Row:
     )
 
 
-ROWS = {"anthropic": anthropic_row(), "cohere": cohere_row(), "gemini": gemini_row(), "openai": openai_row()}
+ROWS = {
+    "anthropic": anthropic_row(),
+    "bedrock": bedrock_row(),
+    "cohere": cohere_row(),
+    "gemini": gemini_row(),
+    "openai": openai_row(),
+}
 CASES = [pytest.param(DIALECTS[name], row, id=name) for name, row in ROWS.items() if name in DIALECTS]
 ASKED = {"model": "client-name", "messages": [{"role": "user", "content": "say hello"}]}
 

@@ -54,10 +54,27 @@ class Paths(Section):
     models: str = setting("/models", "Model list.", pattern="^/")
 
 
+class Aws(Section):
+    """Amazon's keys, which sign each request; without them `api_key` is sent as with any vendor."""
+
+    region: str = setting(..., "Region of `base_url`, e.g. us-east-1.", pattern="^[a-z0-9-]+$")
+    access_key_id: SecretValue = setting(..., "The access key's id: `{env: NAME}` or `{file: PATH}`.")
+    secret_access_key: SecretValue = setting(..., "The secret access key: `{env: NAME}` or `{file: PATH}`.")
+    session_token: SecretValue | None = setting(None, "The session token of temporary keys.")
+
+    @property
+    def absence(self) -> str | None:
+        """Why requests cannot be signed; None when they can."""
+        keys = (self.access_key_id, self.secret_access_key, self.session_token)
+        return next((key.absence for key in keys if key is not None and not key.is_set), None)
+
+
 class Provider(Section):
     """One account at one vendor."""
 
-    dialect: Literal["openai", "anthropic", "gemini", "cohere"] = setting(..., "Wire format the vendor speaks.")
+    dialect: Literal["openai", "anthropic", "gemini", "cohere", "bedrock"] = setting(
+        ..., "Wire format the vendor speaks."
+    )
     base_url: str = setting(
         ..., "URL the paths are appended to, version included.", pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$"
     )
@@ -69,6 +86,7 @@ class Provider(Section):
         "bearer",
         "Header that carries the key: `authorization: Bearer`, `api-key`, `x-api-key`, `x-goog-api-key`, or none.",
     )
+    aws: Aws | None = setting(None, "Amazon's keys, for dialect bedrock.")
     headers: dict[str, str] = setting(dict, "Headers added to each request.")
     query: dict[str, str] = setting(dict, "Query parameters added to each URL.")
     paths: Paths = setting(Paths, "Paths that differ from OpenAI's.")
@@ -90,6 +108,8 @@ class Provider(Section):
         """Why no attempt can be made at this provider; None when one can."""
         if self.enabled == "off":
             return "disabled"
+        if self.aws is not None and self.aws.absence is not None:
+            return self.aws.absence
         if self.auth != "none" and self.api_key is not None and not self.api_key.is_set:
             return self.api_key.absence
         return None

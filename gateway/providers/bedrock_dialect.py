@@ -1,0 +1,217 @@
+"""Amazon Bedrock's Converse format as providers speak it: chat, whole and streamed.
+
+Rules:
+    - Requests of every client format are mapped (wire.bedrock); Anthropic clients get their events, others chunks.
+    - With `aws` keys each request is signed after its body is complete; without, it carries `api_key` like others.
+    - A stream is complete when it said its end (`messageStop`) and the body ended between messages.
+    - An answer is classified by status, an event by the name of its exception, never by a message.
+Source: Amazon Bedrock Runtime API.
+Not here:
+    - JSON to messages (wire.bedrock); what is tried after an error (pipeline.attempt).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from google.protobuf.message import Message
+
+from gateway.config.catalogue import Deployment
+from gateway.core.errors import GatewayError, Kind
+from gateway.providers.aws_signature import signature_headers
+from gateway.providers.outgoing import configured, headers_of, url_of
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s, sendable
+from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
+from gateway.wire import json
+from gateway.wire.anthropic import DIALECT as ANTHROPIC
+from gateway.wire.anthropic import chat
+from gateway.wire.anthropic.canonical import Canonical, UsageSum, without_json_tool
+from gateway.wire.anthropic.events import EventDecoder
+from gateway.wire.anthropic.mapping import MAX_TOKENS_DEFAULT
+from gateway.wire.bedrock import DIALECT
+from gateway.wire.bedrock.answers import anthropic_answer
+from gateway.wire.bedrock.errors import STATUSES, read_error
+from gateway.wire.bedrock.events import EventTranslator
+from gateway.wire.bedrock.eventstream import MEDIA_TYPE, EventMessage, EventStreamBroken, EventStreamParser
+from gateway.wire.bedrock.request import encode_request
+from gateway.wire.openai.chunks import is_content
+from gateway.wire.pb import chat_pb2, types_pb2
+
+NAME: Final = DIALECT
+PATHS: Final = {CHAT.name: "/model/{model}/converse", STREAM_CHAT.name: "/model/{model}/converse-stream"}
+_UNKNOWN_MODEL = "The provider does not know this model. Check `upstream_model` of its candidate."
+
+
+def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
+    """The HTTP request for a call; `model` is the name the client sent.
+
+    Raises GatewayError INVALID_REQUEST, UNSUPPORTED_PARAMETER for what is no chat, and UNIMPLEMENTED when a request
+    is to be signed and the extra for that is not installed.
+    """
+    if method not in (CHAT, STREAM_CHAT):
+        text = f"The provider `{deployment.provider}` speaks a format that has chat only."
+        raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param="model")
+    unsupported: list[str] = []
+    try:
+        asked = cast("chat_pb2.ChatRequest", request)
+        body = encode_request(asked, unsupported, max_tokens=deployment.output_max_tokens or MAX_TOKENS_DEFAULT)
+    except json.JsonInvalid as error:
+        text = f"A member `..._json` of the request does not hold JSON: {error}"
+        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+    url = url_of(deployment, PATHS[method.name], deployment.upstream_model or model)
+    data = json.dumps(configured(body, deployment))
+    headers = headers_of(deployment, is_stream=method.is_stream)
+    if method.is_stream:
+        headers["accept"] = MEDIA_TYPE
+    if deployment.aws is not None:
+        headers |= signature_headers(url, headers, data, deployment.aws)
+    return UpstreamRequest(url, headers, data, method.is_stream, tuple(unsupported))
+
+
+def decode_reply(method: Method, body: bytes) -> Message:  # noqa: ARG001  # an argument of every dialect
+    """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
+    try:
+        answer = json.loads(body)
+    except json.JsonInvalid as error:
+        raise _invalid(f"its answer is not JSON: {error}") from error
+    if not isinstance(answer, dict) or not isinstance(answer.get("output"), dict):
+        raise _invalid("its answer has no object `output`")
+    response = chat.decode_response(anthropic_answer(answer, id_=_new_id(), model=""))
+    response.object, response.created = "chat.completion", int(time.time())
+    without_json_tool(response)
+    return response
+
+
+def usage_of_reply(method: Method, body: bytes) -> types_pb2.Usage | None:
+    """The usage in a whole answer that its reader gets as it is. Raises as `decode_reply` does."""
+    reply: Any = decode_reply(method, body)
+    return reply.usage if reply.HasField("usage") else None
+
+
+def _new_id() -> str:
+    return f"msg_bdrk_{time.time_ns():x}"  # Converse says none
+
+
+def stream_decoder(method: Method, request: Message, deployment: Deployment) -> BedrockStreamDecoder:  # noqa: ARG001  # an argument of every dialect
+    """A decoder for one stream."""
+    asked: Any = request
+    canonical = None
+    if asked.dialect != ANTHROPIC:
+        canonical = Canonical(int(time.time()), is_usage_wanted=asked.stream_options.include_usage)
+    translator = EventTranslator(id_=_new_id(), model=deployment.upstream_model or asked.model)
+    return BedrockStreamDecoder(deployment.chunk_max_bytes, translator, canonical)
+
+
+class BedrockStreamDecoder:
+    """One stream; see `StreamDecoder`. Without `canonical`, its events are of Anthropic's dialect."""
+
+    __slots__ = (
+        "_canonical", "_codec", "_messages", "_translator", "_usage", "chunks", "has_content", "output_chars",
+    )  # fmt: skip
+
+    def __init__(self, max_bytes: int, translator: EventTranslator, canonical: Canonical | None) -> None:
+        self._codec = EventDecoder()
+        self._messages = EventStreamParser(max_bytes)
+        self._translator = translator
+        self._canonical = canonical
+        self._usage = UsageSum()
+        self.has_content = False
+        self.output_chars = 0
+        self.chunks = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the stream said its end and its counts."""
+        return self._translator.is_done
+
+    @property
+    def usage(self) -> types_pb2.Usage | None:
+        """What was reported so far, as one."""
+        return self._usage.usage
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes; return the events they complete."""
+        if self.is_done:
+            return []
+        try:
+            messages = self._messages.feed(data)
+        except EventStreamBroken as error:
+            raise _invalid(str(error)) from error
+        events: list[Event] = []
+        for message in messages:
+            try:
+                events += self._message(message)
+            except GatewayError as failure:
+                failure.before = events
+                raise
+        return events
+
+    def finish(self) -> list[Event]:
+        """The stream ended: complete, or STREAM_CUT."""
+        if self.is_done:
+            return []
+        if not self._translator.has_ended or self._messages.is_incomplete:
+            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
+        return [event for said in self._translator.end() for event in self._event(said)]
+
+    def _message(self, message: EventMessage) -> list[Event]:
+        headers = message.headers
+        if headers.get(":message-type") != "event":
+            name = headers.get(":exception-type") or headers.get(":error-code") or ""
+            raise classify(STATUSES.get(name, 500), {}, message.payload)
+        self.chunks += 1
+        try:
+            obj = json.loads(message.payload)
+        except json.JsonInvalid as error:
+            raise _invalid(f"an event of its stream is not JSON: {error}") from error
+        if not isinstance(obj, dict):
+            raise _invalid("an event of its stream is not a JSON object")
+        said = self._translator.events(headers.get(":event-type", ""), obj)
+        return [event for each in said for event in self._event(each)]
+
+    def _event(self, obj: dict[str, Any]) -> list[Event]:
+        event = self._codec.decode(json.dumps(obj))
+        if isinstance(event, str):
+            self.output_chars += len(event)
+            self.has_content = self.has_content or bool(event)
+        else:
+            if event.HasField("usage"):
+                self._usage.add(event.usage)
+            self.output_chars += sum(
+                len(block.text) + len(block.tool.arguments) for c in event.choices for block in c.delta.blocks
+            )
+            self.has_content = self.has_content or is_content(event)
+        return [event] if self._canonical is None else list(self._canonical.chunks(event))
+
+
+def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """What an answer that is not a success means."""
+    cause = sendable(f"HTTP {status} {headers.get('x-amzn-errortype', '')}".rstrip(), 200)
+    if status in (401, 402, 403):
+        text = "The provider refused the gateway's own credentials or account."
+        return GatewayError(Kind.PROVIDER_AUTH, text, cause=cause)
+    if status in (400, 413, 415, 422):
+        kind = Kind.REQUEST_TOO_LARGE if status == 413 else Kind.INVALID_REQUEST  # an HTTP status
+        words = sendable(read_error(body) or "no reason given", TEXT_MAX_CHARS)
+        return GatewayError(kind, f"The provider refused the request: {words}", cause=cause)
+    if status == 404:  # an HTTP status
+        return GatewayError(Kind.MODEL_NOT_FOUND, _UNKNOWN_MODEL, param="model", cause=cause)
+    if status in (408, 504):
+        return GatewayError(Kind.PROVIDER_TIMEOUT, f"The provider answered {status}: it timed out.", cause=cause)
+    wait_s = retry_after_s(headers, time.time())
+    if status == 429:  # an HTTP status
+        text = "The provider's rate limit is reached."
+        return GatewayError(Kind.PROVIDER_RATE_LIMITED, text, retry_after_s=wait_s, cause=cause)
+    return GatewayError(
+        Kind.PROVIDER_ERROR,
+        f"The provider answered HTTP {status}.",
+        retry_after_s=wait_s,
+        http_status=status if status in (500, 502, 503) else None,
+        cause=cause,
+    )
+
+
+def _invalid(why: str) -> GatewayError:
+    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])

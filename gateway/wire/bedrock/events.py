@@ -1,0 +1,94 @@
+"""Events of ConverseStream in Anthropic's words.
+
+Rules:
+- Converse announces calls only: a text or a thought is announced here, before its first increment.
+- The end (messageStop) waits for the counts (metadata), so that one event holds both, as Anthropic's does.
+
+Not here: frames (eventstream.py), failures among them (the provider's dialect).
+"""
+
+from typing import Any, Final
+
+from gateway.wire.bedrock.answers import stop_reason_of, usage_of
+from gateway.wire.openai.mirror import JsonObject
+
+_EMPTY: Final = {
+    "text": {"type": "text", "text": ""},
+    "thinking": {"type": "thinking", "thinking": "", "signature": ""},
+}
+
+
+class EventTranslator:
+    """One stream; `is_done` once it said its end and its counts, `has_ended` once it said its end."""
+
+    __slots__ = ("_head", "_open", "_reason", "has_ended", "is_done")
+
+    def __init__(self, *, id_: str, model: str) -> None:
+        self._head = {"id": id_, "type": "message", "role": "assistant", "model": model, "content": []}
+        self._open: set[int] = set()
+        self._reason: Any = None
+        self.has_ended = False
+        self.is_done = False
+
+    def events(self, type_: str, obj: JsonObject) -> list[JsonObject]:
+        """What an event is for Anthropic clients."""
+        if type_ == "messageStart":
+            message: JsonObject = {**self._head, "stop_reason": None, "stop_sequence": None, "usage": {}}
+            return [{"type": "message_start", "message": message}]
+        if type_ == "messageStop":
+            self.has_ended = True
+            self._reason = stop_reason_of(obj.get("stopReason"))
+            return []
+        if type_ == "metadata":
+            return self.end(obj.get("usage"))
+        index = obj.get("contentBlockIndex")
+        if type(index) is not int:
+            return []
+        if type_ == "contentBlockStart":
+            return self._start(index, obj.get("start"))
+        if type_ == "contentBlockDelta":
+            return self._delta(index, obj.get("delta"))
+        if type_ == "contentBlockStop" and index in self._open:
+            return [{"type": "content_block_stop", "index": index}]
+        return []
+
+    def end(self, usage: Any = None) -> list[JsonObject]:
+        """The end of the answer."""
+        self.is_done = True
+        delta = {"stop_reason": self._reason, "stop_sequence": None}
+        return [{"type": "message_delta", "delta": delta, "usage": usage_of(usage)}, {"type": "message_stop"}]
+
+    def _start(self, index: int, start: Any) -> list[JsonObject]:
+        use = start.get("toolUse") if type(start) is dict else None
+        if type(use) is not dict:
+            return []
+        call: JsonObject = {"type": "tool_use", "id": use.get("toolUseId"), "name": use.get("name"), "input": {}}
+        return self._opened(index, call)
+
+    def _opened(self, index: int, block: JsonObject) -> list[JsonObject]:
+        if index in self._open:
+            return []
+        self._open.add(index)
+        return [{"type": "content_block_start", "index": index, "content_block": block}]
+
+    def _delta(self, index: int, delta: Any) -> list[JsonObject]:
+        given = delta if type(delta) is dict else {}
+        if "text" in given:
+            return self._more(index, "text", {"type": "text_delta", "text": given["text"]})
+        if type(use := given.get("toolUse")) is dict:
+            more = {"type": "input_json_delta", "partial_json": use.get("input", "")}
+            return [{"type": "content_block_delta", "index": index, "delta": more}]
+        reasoning = given.get("reasoningContent")
+        if type(reasoning) is not dict:
+            return []
+        if "redactedContent" in reasoning:
+            return self._opened(index, {"type": "redacted_thinking", "data": reasoning["redactedContent"]})
+        if "signature" in reasoning:
+            more = {"type": "signature_delta", "signature": reasoning["signature"]}
+        else:
+            more = {"type": "thinking_delta", "thinking": reasoning.get("text", "")}
+        return self._more(index, "thinking", more)
+
+    def _more(self, index: int, kind: str, delta: JsonObject) -> list[JsonObject]:
+        opened = self._opened(index, dict(_EMPTY[kind]))
+        return [*opened, {"type": "content_block_delta", "index": index, "delta": delta}]
