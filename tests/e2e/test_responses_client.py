@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from gateway.simulator.server import Running, serve
 from gateway.wire.pb import inference_pb2_grpc, responses_pb2
+from tests.support.place import key_record
 from tests.support.raw import ask
 from tests.support.simulated import Simulated, unique
 from tests.support.single import InProcess, single
@@ -33,6 +34,7 @@ TOOL: Any = {
 }
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}
 DIALECTS = ("openai", "anthropic")
+OTHER = "gw-other.secret-of-another-key"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -55,6 +57,7 @@ async def gateway(upstream: Running) -> AsyncIterator[InProcess]:
     layer = {
         "providers": {f"up-{dialect}": provider(dialect) for dialect in DIALECTS},
         "models": {f"m-{dialect}": model(dialect) for dialect in DIALECTS},
+        "keys": {"other": key_record(OTHER)},
     }
     async with single(layer) as running:
         yield running
@@ -218,6 +221,19 @@ async def test_a_kept_answer(client: AsyncOpenAI, dialect: str, is_stream: bool)
     with pytest.raises(openai.BadRequestError) as caught:
         await client.responses.create(**given, previous_response_id=answer.id)
     assert caught.value.code == "previous_response_not_found"
+
+
+async def test_another_keys_answer_is_not_found(client: AsyncOpenAI) -> None:
+    """Neither read, deleted nor continued; its own key still has it."""
+    answer = await client.responses.create(model=f"openai/{unique()}", input="hi")
+    other = client.with_options(api_key=OTHER)
+    for reach in (other.responses.retrieve, other.responses.delete, other.responses.cancel):
+        with pytest.raises(openai.NotFoundError):
+            await reach(answer.id)
+    with pytest.raises(openai.BadRequestError) as caught:
+        await other.responses.create(model=f"openai/{unique()}", input="hi", previous_response_id=answer.id)
+    assert caught.value.param == "previous_response_id"
+    assert (await client.responses.retrieve(answer.id)).id == answer.id
 
 
 async def test_kept_answers_over_grpc(client: AsyncOpenAI, gateway: InProcess) -> None:
