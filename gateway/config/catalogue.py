@@ -86,6 +86,7 @@ class Entry:
     retry_after_max_s: float
     has_fallback: bool
     on_client_gone: str
+    on_unsupported: str
 
 
 class Catalogue:
@@ -139,6 +140,7 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         retry_after_max_s=retry.retry_after_max_s,
         has_fallback=config.policies.has_fallback if model.has_fallback is None else model.has_fallback,
         on_client_gone=model.on_client_gone or config.policies.on_client_gone,
+        on_unsupported=model.on_unsupported or config.policies.on_unsupported,
     )
 
 

@@ -119,6 +119,8 @@ class Attempts:
         self._try = self._progress.begin_try(deployment)
         dialect = DIALECTS[deployment.dialect]
         request = dialect.encode(order.method, order.request, deployment, order.model)
+        if request.unsupported:
+            self._progress.left_out = _left_out(order, deployment, request.unsupported)
         request.headers[hops.HEADER] = order.hops
         self._reply = reply = await self._kit.transport.open(deployment, request, order.deadline_s)
         if reply.status != OK_STATUS:
@@ -189,6 +191,19 @@ def _refusal(reply: Reply, dialect: Dialect, body: bytes) -> GatewayError:
     if reply.status == hops.LOOP_STATUS and reply.headers.get("x-should-retry") == "false":
         return hops.in_a_ring(f"HTTP {reply.status}")  # said by a gateway, which may be this one; in any dialect
     return dialect.classify(reply.status, reply.headers, body)
+
+
+def _left_out(order: Order, deployment: Deployment, unsupported: tuple[str, ...]) -> tuple[str, ...]:
+    """What the provider does not get of the request. Raises UNSUPPORTED_PARAMETER where that is not allowed."""
+    if order.entry.on_unsupported == "error":
+        for path in unsupported:
+            if path.partition("[")[0].partition(".")[0] not in deployment.drop:
+                text = (
+                    f"Models of this provider cannot take `{path}`. Leave it out, "
+                    "or set `on_unsupported: drop` for the model."
+                )
+                raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param=path)
+    return unsupported
 
 
 def _not_a_stream(reply: Reply) -> GatewayError:

@@ -69,6 +69,7 @@ class Progress:
     output_chars: int = 0
     shape: Shape = NO_SHAPE
     usage: types_pb2.Usage | None = None
+    left_out: tuple[str, ...] = ()  # members the provider's format had no place for
     end: End = End.ERROR
     is_whole: bool = False  # the answer was read to its end although the caller had left
     error: GatewayError | None = None

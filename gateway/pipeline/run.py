@@ -32,6 +32,8 @@ from gateway.quota.memory import Reservation
 from gateway.routing.plan import make_plan
 from gateway.rpc.contract import Batch, CallContext, Head, Item, Method, Tail
 
+LEFT_OUT_MAX_CHARS = 1000  # of a response header
+
 
 async def run(kit: Kit, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
     """Run one inference call; the items are those of `gateway.rpc.contract`."""
@@ -157,9 +159,16 @@ def _headers(
         headers.update(progress.error.headers)
     if progress.is_committed and progress.deployment is not None:
         headers["x-gateway-provider"] = progress.deployment.provider
+        if progress.left_out:
+            headers["x-gateway-dropped"] = _header_text(", ".join(progress.left_out))
     if is_stream:  # a whole answer has it in its trailers, with every stage
         headers["server-timing"] = stages.server_timing()
     return headers
+
+
+def _header_text(text: str) -> str:
+    """Text from a request as a header may hold it: printable ASCII, bounded."""
+    return "".join([c if " " <= c <= "~" else "?" for c in text[:LEFT_OUT_MAX_CHARS]])
 
 
 def _failed(progress: Progress, error: GatewayError) -> None:

@@ -139,6 +139,8 @@ def _log(
         "ms": round((perf_counter() - progress.started_s) * 1000, 3),
         "stages": stages.as_millis(),
     }
+    if progress.left_out:
+        fields["left_out"] = progress.left_out[:20]
     if usage.is_estimate:
         fields["is_estimate"] = True
     if method.is_stream:

@@ -50,7 +50,7 @@ _INVALID_KEY = frozenset(("API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "CREDENT
 def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
     """The HTTP request for a call; `model` is the name the client sent.
 
-    Raises GatewayError INVALID_REQUEST, UNSUPPORTED_PARAMETER, and UNIMPLEMENTED for legacy completions.
+    Raises GatewayError INVALID_REQUEST, and UNIMPLEMENTED for legacy completions.
     """
     upstream_model = deployment.upstream_model or model
     unsupported: list[str] = []
@@ -59,17 +59,12 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
     except json.JsonInvalid as error:
         text = f"A member `..._json` of the request does not hold JSON: {error}"
         raise GatewayError(Kind.INVALID_REQUEST, text) from error
-    refused = [path for path in unsupported if path.partition("[")[0].partition(".")[0] not in deployment.drop]
-    if refused:
-        text = (
-            f"Models of this provider cannot take `{refused[0]}`. Leave it out, or let `drop` of the provider name it."
-        )
-        raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param=refused[0])
     return UpstreamRequest(
         url=_url(deployment, method, upstream_model),
         headers=headers_of(deployment, is_stream=method.is_stream),
         body=json.dumps(_configured(body, deployment)),
         is_stream=method.is_stream,
+        unsupported=tuple(unsupported),
     )
 
 

@@ -35,6 +35,7 @@ Capability = Literal[
     "rerank",
 ]
 OnClientGone = Literal["cancel", "drain"]
+OnUnsupported = Literal["error", "drop"]
 
 
 class Pricing(Section):
@@ -143,6 +144,9 @@ class Model(Section):
     candidates: tuple[Candidate, ...] = setting(..., "Deployments in order.", min_length=1)
     retry: RetryOverrides = setting(RetryOverrides, "Retry that differs from `policies.retry`.")
     has_fallback: bool | None = setting(None, "Whether later candidates are tried; unset = `policies.has_fallback`.")
+    on_unsupported: OnUnsupported | None = setting(
+        None, "What becomes of a member the provider's format has no place for; unset = `policies.on_unsupported`."
+    )
     on_client_gone: OnClientGone | None = setting(
         None, "What happens when the caller leaves; unset = `policies.on_client_gone`."
     )
@@ -171,6 +175,10 @@ class Policies(Section):
 
     retry: Retry = setting(Retry, "When the same deployment is tried again.")
     has_fallback: bool = setting(True, "Whether the next candidate is tried when one fails before its first content.")
+    on_unsupported: OnUnsupported = setting(
+        "error",
+        "A member the provider's format has no place for: `error` refuses the call, `drop` leaves it out and names it.",
+    )
     on_client_gone: OnClientGone = setting(
         "cancel", "What happens when the caller leaves: `cancel` closes the upstream, `drain` reads it to its end."
     )

@@ -66,13 +66,11 @@ def test_drop_rename_and_force() -> None:
     assert json.loads(forced.body) == {"contents": [], "generationConfig": {"seed": 5}}
 
 
-def test_what_cannot_be_mapped_is_refused_or_dropped() -> None:
-    """Refused with its name; a provider that drops it sends the rest."""
-    request = openai_chat.decode_request({**ASKED, "logit_bias": {"1": 1}})
-    with pytest.raises(GatewayError) as caught:
-        sent(request)
-    assert (caught.value.kind, caught.value.param) == (Kind.UNSUPPORTED_PARAMETER, "logit_bias")
-    assert "logit_bias" not in json.loads(sent(request, drop=["logit_bias"]).body)
+def test_what_cannot_be_mapped_is_named() -> None:
+    """The body lacks it, and the pipeline is told, which refuses the call or drops the member."""
+    made = sent(openai_chat.decode_request({**ASKED, "logit_bias": {"1": 1}}))
+    assert made.unsupported == ("logit_bias",)
+    assert "logit_bias" not in json.loads(made.body)
 
 
 def test_legacy_completions_have_no_place() -> None:
