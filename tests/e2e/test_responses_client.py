@@ -33,7 +33,7 @@ TOOL: Any = {
     "strict": None,
 }
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}
-DIALECTS = ("openai", "anthropic")
+DIALECTS = {"openai": "v1", "anthropic": "v1", "gemini": "v1beta"}
 OTHER = "gw-other.secret-of-another-key"
 
 
@@ -47,7 +47,7 @@ async def upstream() -> AsyncIterator[Running]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(upstream: Running) -> AsyncIterator[InProcess]:
     def provider(dialect: str) -> dict[str, Any]:
-        return {"dialect": dialect, "base_url": f"{upstream.url}/v1", "auth": "none", "is_local": True}
+        return {"dialect": dialect, "base_url": f"{upstream.url}/{DIALECTS[dialect]}", "auth": "none", "is_local": True}
 
     def model(dialect: str) -> dict[str, Any]:
         once = {"attempts_max": 1}
