@@ -100,7 +100,9 @@ def stream_decoder(method: Method, request: Message, deployment: Deployment) -> 
     canonical = None
     if asked.dialect != ANTHROPIC:
         canonical = Canonical(int(time.time()), is_usage_wanted=asked.stream_options.include_usage)
-    translator = EventTranslator(id_=_new_id(), model=deployment.upstream_model or asked.model)
+    translator = EventTranslator(
+        id_=_new_id(), model=deployment.upstream_model or asked.model, is_native=canonical is None
+    )
     return BedrockStreamDecoder(deployment.chunk_max_bytes, translator, canonical)
 
 
@@ -177,7 +179,7 @@ class BedrockStreamDecoder:
             self.output_chars += len(event)
             self.has_content = self.has_content or bool(event)
         else:
-            if event.HasField("usage"):
+            if event.HasField("usage") and self._translator.has_counts:
                 self._usage.add(event.usage)
             self.output_chars += sum(
                 len(block.text) + len(block.tool.arguments) for c in event.choices for block in c.delta.blocks

@@ -36,6 +36,7 @@ def anthropic_answer(obj: JsonObject, *, id_: str, model: str) -> JsonObject:
     message = output.get("message") if type(output) is dict else None
     content = message.get("content") if type(message) is dict else None
     found = [_block(block) for block in content if type(block) is dict] if type(content) is list else []
+    usage = usage_of(obj.get("usage"))
     return {
         "id": id_,
         "type": "message",
@@ -44,7 +45,7 @@ def anthropic_answer(obj: JsonObject, *, id_: str, model: str) -> JsonObject:
         "content": [block for block in found if block is not None],
         "stop_reason": stop_reason_of(obj.get("stopReason")),
         "stop_sequence": None,
-        "usage": usage_of(obj.get("usage")),
+        **({"usage": usage} if usage else {}),
     }
 
 

@@ -17,13 +17,21 @@ _EMPTY: Final = {
     "thinking": {"type": "thinking", "thinking": "", "signature": ""},
 }
 
+_NO_COUNTS: Final = {"input_tokens": 0, "output_tokens": 0}
+
 
 class EventTranslator:
-    """One stream; `is_done` once it said its end and its counts, `has_ended` once it said its end."""
+    """One stream; `is_done` once it said its end and its counts, `has_ended` once it said its end.
 
-    __slots__ = ("_head", "_open", "_reason", "has_ended", "is_done")
+    `is_native`: for Anthropic clients, who expect counts in the first and last event, known or not.
+    `has_counts` says whether those of the last event are the provider's.
+    """
 
-    def __init__(self, *, id_: str, model: str) -> None:
+    __slots__ = ("_head", "_is_native", "_open", "_reason", "has_counts", "has_ended", "is_done")
+
+    def __init__(self, *, id_: str, model: str, is_native: bool) -> None:
+        self._is_native = is_native
+        self.has_counts = False
         self._head = {"id": id_, "type": "message", "role": "assistant", "model": model, "content": []}
         self._open: set[int] = set()
         self._reason: Any = None
@@ -33,7 +41,9 @@ class EventTranslator:
     def events(self, type_: str, obj: JsonObject) -> list[JsonObject]:
         """What an event is for Anthropic clients."""
         if type_ == "messageStart":
-            message: JsonObject = {**self._head, "stop_reason": None, "stop_sequence": None, "usage": {}}
+            message: JsonObject = {**self._head, "stop_reason": None, "stop_sequence": None}
+            if self._is_native:
+                message["usage"] = dict(_NO_COUNTS)
             return [{"type": "message_start", "message": message}]
         if type_ == "messageStop":
             self.has_ended = True
@@ -56,7 +66,12 @@ class EventTranslator:
         """The end of the answer."""
         self.is_done = True
         delta = {"stop_reason": self._reason, "stop_sequence": None}
-        return [{"type": "message_delta", "delta": delta, "usage": usage_of(usage)}, {"type": "message_stop"}]
+        last: JsonObject = {"type": "message_delta", "delta": delta}
+        counts = usage_of(usage)
+        self.has_counts = bool(counts)
+        if counts or self._is_native:
+            last["usage"] = counts or dict(_NO_COUNTS)
+        return [last, {"type": "message_stop"}]
 
     def _start(self, index: int, start: Any) -> list[JsonObject]:
         use = start.get("toolUse") if type(start) is dict else None

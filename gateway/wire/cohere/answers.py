@@ -85,8 +85,7 @@ def read_call(obj: JsonObject, call: Any) -> None:
 
 
 def read_usage(obj: JsonObject, usage: types_pb2.Usage) -> None:
-    """Read the member `usage` into an empty Usage."""
-    usage.SetInParent()
+    """Read the member `usage` into an empty Usage, which stays absent where it says nothing."""
     prompt, completion = (_count(obj, name) for name in ("input_tokens", "output_tokens"))
     if prompt is not None:
         usage.prompt_tokens = prompt

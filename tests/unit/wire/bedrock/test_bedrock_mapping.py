@@ -145,7 +145,7 @@ def test_an_answer() -> None:
 
 def test_events() -> None:
     """Texts and thoughts are announced, the end has the counts."""
-    translator = EventTranslator(id_="x", model="m")
+    translator = EventTranslator(id_="x", model="m", is_native=False)
     given: list[tuple[str, Any]] = [
         ("messageStart", {"role": "assistant"}),
         ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "hm"}}}),
@@ -176,4 +176,4 @@ def test_any_event_is_read(type_: str, value: Any) -> None:
     """Whatever its members are."""
     body = settled(value)
     for obj in ({"contentBlockIndex": 0, "delta": body, "start": body}, {"stopReason": body, "usage": body}):
-        assert dumps(EventTranslator(id_="x", model="m").events(type_, obj))
+        assert dumps(EventTranslator(id_="x", model="m", is_native=False).events(type_, obj))
