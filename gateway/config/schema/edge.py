@@ -190,7 +190,9 @@ class Link(Section):
     queue_max_calls: int = setting(
         20_000, "Calls open on one link before new ones are shed.", unit="calls", reloads=False, ge=1
     )
-    reconnect: Backoff = setting(Backoff, "Waits between tries to reach a lost service.", reloads=False)
+    reconnect: Backoff = setting(
+        lambda: Backoff(base_s=0.05, max_s=0.5), "Waits between tries to reach a lost service.", reloads=False
+    )
 
 
 class Process(Section):
