@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -99,6 +100,14 @@ async def test_any_body(path: str, body: bytes) -> None:
     assert split(answer)[0] != 500
 
 
+async def or_dropped(reading: Awaitable[bytes]) -> bytes:
+    """What was read; nothing when the connection was dropped: with clocks of 0.2 s bytes may cross with the close."""
+    try:
+        return await reading
+    except ConnectionResetError:
+        return b""
+
+
 @FUZZ
 @given(METHODS, PATHS, st.lists(st.tuples(NAMES, VALUES), max_size=6), BODIES)
 async def test_any_head(method: str, path: str, headers: list[tuple[str, str]], body: bytes) -> None:
@@ -106,7 +115,7 @@ async def test_any_head(method: str, path: str, headers: list[tuple[str, str]], 
     lines = [f"{method} {path} HTTP/1.1", "Host: x", *(f"{name}: {value}" for name, value in headers)]
     data = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
     async with frontend(http={"headers_timeout_s": 0.2, "body_timeout_s": 0.2, "keepalive_s": 0.2}) as front:
-        check(await front.raw(data, wait_s=8), is_head=method == "HEAD")
+        check(await or_dropped(front.raw(data, wait_s=8)), is_head=method == "HEAD")
 
 
 @FUZZ
@@ -120,6 +129,6 @@ async def test_any_bytes_in_any_pieces(data: bytes, cuts: list[int]) -> None:
             writer.write(data[at : at + cut])
             at += cut
             await asyncio.sleep(0)
-        check(await asyncio.wait_for(reader.read(), 8))
+        check(await or_dropped(asyncio.wait_for(reader.read(), 8)))
         writer.close()
         assert split(await front.raw(b"GET /health HTTP/1.0\r\n\r\n"))[0] == 200
