@@ -286,8 +286,3 @@ def head_of(ask: Ask, prefix: str, kind: str) -> Json:
 
 def digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=12).hexdigest()
-
-
-def wants_usage(body: Json, behaviour: Behaviour) -> bool:
-    """Say whether a stream reports usage."""
-    return bool((body.get("stream_options") or {}).get("include_usage")) and not behaviour.is_usage_omitted
