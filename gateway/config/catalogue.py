@@ -18,6 +18,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from gateway.config.schema import Candidate, Config, Model, Pricing, Provider, Timeouts
+from gateway.config.schema.upstream import NEVER_STREAMS
 from gateway.core.globs import is_glob, matches
 
 GLOB_CACHE_MAX = 4096
@@ -59,6 +60,8 @@ class Deployment:
     priority: int
     weight: int | None  # None on a whole priority = the order of the list
     unavailable_reason: str | None
+    can_stream: bool = True  # whether it may be asked for a stream
+    can_answer_whole: bool = True  # whether it may be asked for an answer that is no stream
     aws: AwsKeys | None = None  # None = the credential is among the headers
 
 
@@ -145,6 +148,7 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
 
 
 def _deployment(candidate: Candidate, model: Model, provider: Provider) -> Deployment:
+    streaming = candidate.streaming or provider.streaming or ("never" if provider.dialect in NEVER_STREAMS else "both")
     return Deployment(
         id=f"{candidate.provider}/{candidate.upstream_model or '*'}",
         provider=candidate.provider,
@@ -167,6 +171,8 @@ def _deployment(candidate: Candidate, model: Model, provider: Provider) -> Deplo
         priority=candidate.priority,
         weight=candidate.weight,
         unavailable_reason=provider.unavailable_reason,
+        can_stream=streaming != "never",
+        can_answer_whole=streaming != "only",
         aws=_aws_keys(provider),
     )
 

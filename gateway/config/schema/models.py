@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 
 from gateway.config.schema.base import Section, Slug, setting
-from gateway.config.schema.upstream import TimeoutOverrides
+from gateway.config.schema.upstream import Streaming, TimeoutOverrides
 
 WireName = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,200}$")]
 Capability = Literal[
@@ -106,6 +106,9 @@ class Candidate(Section):
     )
     force: dict[str, Any] = setting(dict, "Parameters set in the request body, over provider and client.")
     drop: tuple[str, ...] = setting((), "Parameters removed from the request body, besides the provider's.")
+    streaming: Streaming | None = setting(
+        None, "`both`, `only` or `never`: whether it answers streamed, whole, or either; unset = as its provider."
+    )
     timeouts: TimeoutOverrides = setting(TimeoutOverrides, "Clocks that differ from the model's.")
 
 

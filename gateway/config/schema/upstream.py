@@ -69,6 +69,11 @@ class Aws(Section):
         return next((key.absence for key in keys if key is not None and not key.is_set), None)
 
 
+Streaming = Literal["both", "only", "never"]
+NEVER_STREAMS = frozenset(("palm",))
+"""Dialects whose format has no streams."""
+
+
 class Provider(Section):
     """One account at one vendor."""
 
@@ -95,6 +100,11 @@ class Provider(Section):
     rename: dict[str, str] = setting(dict, "Parameters renamed in each request body: client's name to vendor's.")
     is_usage_in_stream_asked: bool = setting(
         True, "Whether streams ask for usage by `stream_options`; off for vendors that refuse the member."
+    )
+    streaming: Streaming | None = setting(
+        None,
+        "Whether it answers `both` streamed and whole, `only` streamed, or `never` streamed; "
+        "unset = what its dialect can do.",
     )
     is_local: bool = setting(False, "Whether this is your own machine or network: plain `http://` is allowed.")
     timeouts: Timeouts = setting(Timeouts, "The five clocks of an attempt.")

@@ -113,3 +113,23 @@ def test_a_deployment_without_upstream_model_passes_names_on() -> None:
 def test_a_base_url_may_end_with_a_slash() -> None:
     """Paths are appended to it either way."""
     assert deployment_of("http://127.0.0.1:9/v1/").base_url == "http://127.0.0.1:9/v1"
+
+
+@pytest.mark.parametrize(
+    ("of_provider", "of_candidate", "can"),
+    [
+        (None, None, (True, True)),
+        ("only", None, (True, False)),
+        ("never", None, (False, True)),
+        ("never", "both", (True, True)),
+        (None, "only", (True, False)),
+    ],
+)
+def test_a_candidate_says_before_its_provider_how_it_may_be_asked(
+    of_provider: str | None, of_candidate: str | None, can: tuple[bool, bool]
+) -> None:
+    """`streaming`: the candidate's, else the provider's, else both; a deployment holds it as two answers."""
+    candidate = {"provider": "p", "upstream_model": "u", "streaming": of_candidate}
+    config = config_of({"p": provider(URL, streaming=of_provider)}, {"m": {"names": ["m"], "candidates": [candidate]}})
+    (deployment,) = Catalogue.of(config).entries[0].candidates
+    assert (deployment.can_stream, deployment.can_answer_whole) == can
