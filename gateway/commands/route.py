@@ -34,6 +34,8 @@ def explain(
     import random
 
     from gateway.config.catalogue import Catalogue
+    from gateway.routing.board import Board
+    from gateway.routing.facts import NO_FACTS
     from gateway.routing.plan import make_plan
 
     catalogue = Catalogue.of(_load().config)
@@ -41,7 +43,7 @@ def explain(
     if entry is None:
         typer.echo(_unknown(model, [name for name, _ in catalogue.listed()]), err=True)
         raise typer.Exit(1)
-    plan = make_plan(entry, random.random)
+    plan = make_plan(entry, NO_FACTS, Board(), random.random, 0.0)
     answer = {
         "model": model,
         "entry": entry.slug,

@@ -17,7 +17,7 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from gateway.config.schema import Candidate, Config, Model, Pricing, Provider, Timeouts
+from gateway.config.schema import BreakerRules, Candidate, Config, Model, Pricing, Provider, Timeouts
 from gateway.config.schema.upstream import NEVER_STREAMS
 from gateway.core.globs import is_glob, matches
 
@@ -62,6 +62,7 @@ class Deployment:
     unavailable_reason: str | None
     can_stream: bool = True  # whether it may be asked for a stream
     can_answer_whole: bool = True  # whether it may be asked for an answer that is no stream
+    breaker: BreakerRules = field(default_factory=BreakerRules)
     aws: AwsKeys | None = None  # None = the credential is among the headers
 
 
@@ -136,7 +137,7 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         dimensions_default=model.dimensions_default,
         dimensions_allowed=model.dimensions_allowed,
         pricing=model.pricing,
-        candidates=tuple(_deployment(c, model, config.providers[c.provider]) for c in model.candidates),
+        candidates=_candidates(model, config),
         attempts_max=own.attempts_max or retry.attempts_max,
         backoff_base_s=own.backoff_base_s or retry.backoff_base_s,
         backoff_max_s=own.backoff_max_s or retry.backoff_max_s,
@@ -147,7 +148,12 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
     )
 
 
-def _deployment(candidate: Candidate, model: Model, provider: Provider) -> Deployment:
+def _candidates(model: Model, config: Config) -> tuple[Deployment, ...]:
+    breaker = model.routing.breaker.over(config.policies.breaker)
+    return tuple(_deployment(c, model, config.providers[c.provider], breaker) for c in model.candidates)
+
+
+def _deployment(candidate: Candidate, model: Model, provider: Provider, breaker: BreakerRules) -> Deployment:
     streaming = candidate.streaming or provider.streaming or ("never" if provider.dialect in NEVER_STREAMS else "both")
     return Deployment(
         id=f"{candidate.provider}/{candidate.upstream_model or '*'}",
@@ -173,6 +179,7 @@ def _deployment(candidate: Candidate, model: Model, provider: Provider) -> Deplo
         unavailable_reason=provider.unavailable_reason,
         can_stream=streaming != "never",
         can_answer_whole=streaming != "only",
+        breaker=breaker,
         aws=_aws_keys(provider),
     )
 

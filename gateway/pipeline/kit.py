@@ -25,6 +25,7 @@ from gateway.observe.log import Log
 from gateway.observe.metrics import CallMetrics
 from gateway.providers.transport import Transport
 from gateway.quota.memory import MemoryQuota
+from gateway.routing.board import Board
 from gateway.routing.budget import RetryBudget
 
 
@@ -56,6 +57,7 @@ class Kit:
     clock: Clock = field(default_factory=SystemClock)
     draw: Callable[[], float] = random.random
     budget: RetryBudget = field(default_factory=RetryBudget)
+    board: Board = field(default_factory=Board)
     instance: str = field(default_factory=new_id)
     in_flight: int = 0
     background: set[asyncio.Task[None]] = field(default_factory=set)

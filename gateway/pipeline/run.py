@@ -29,6 +29,7 @@ from gateway.pipeline.progress import End, Progress
 from gateway.pipeline.settle import settle
 from gateway.quota.headers import openai_headers
 from gateway.quota.memory import Reservation
+from gateway.routing.facts import NO_FACTS
 from gateway.routing.plan import make_plan
 from gateway.rpc.contract import Batch, CallContext, Head, Item, Method, Tail
 
@@ -101,7 +102,7 @@ def _accept(
 
 
 def _plan(kit: Kit, runtime: Runtime, order: Order, progress: Progress) -> None:
-    progress.plan = make_plan(order.entry, kit.draw)
+    progress.plan = make_plan(order.entry, NO_FACTS, kit.board, kit.draw, kit.transport.loop.time())
     kit.budget.earn(runtime.config.policies.retry.budget_percent)
 
 

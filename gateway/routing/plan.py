@@ -1,9 +1,10 @@
 """Which deployments a call tries, in which order, and why the others are out.
 
 Rules:
-    - Pure: the same model, needs and draws give the same plan.
+    - Pure: the same model, facts, board, draws and time give the same plan.
     - Candidates are ordered by priority; inside one priority as listed, or by weighted draw without
       replacement when a weight is set there; weight 0 comes last in its priority.
+    - A candidate whose breaker is open is out; if all are, the one that comes back first is tried.
     - Nothing disappears silently: a dropped candidate carries its reason.
 Not here:
     - Trying them (pipeline.attempt).
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.config.catalogue import Deployment, Entry
+from gateway.routing.board import Board
+from gateway.routing.facts import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +36,31 @@ class Plan(NamedTuple):
     dropped: tuple[Dropped, ...]
 
 
-def make_plan(entry: Entry, draw: Callable[[], float]) -> Plan:
-    """The plan for one call. `draw` gives numbers in [0, 1)."""
+def make_plan(
+    entry: Entry, facts: Facts, board: Board, draw: Callable[[], float], now_s: float  # noqa: ARG001 - policies read it
+) -> Plan:
+    """The plan for one call. `draw` gives numbers in [0, 1); `now_s` is the board's time."""
     if len(entry.candidates) == 1 and entry.candidates[0].unavailable_reason is None:
         return Plan(entry.candidates, ())
-    dropped = tuple(Dropped(d, d.unavailable_reason) for d in entry.candidates if d.unavailable_reason is not None)
-    usable = [d for d in entry.candidates if d.unavailable_reason is None]
+    dropped = [Dropped(d, d.unavailable_reason) for d in entry.candidates if d.unavailable_reason is not None]
+    usable = _closed([d for d in entry.candidates if d.unavailable_reason is None], dropped, board, now_s)
     ordered: list[Deployment] = []
     for priority in sorted({d.priority for d in usable}):
         ordered += _drawn([d for d in usable if d.priority == priority], draw)
     if not entry.has_fallback and len(ordered) > 1:
-        dropped += tuple(Dropped(d, "fallback is off for this model") for d in ordered[1:])
+        dropped += [Dropped(d, "fallback is off for this model") for d in ordered[1:]]
         ordered = ordered[:1]
-    return Plan(tuple(ordered), dropped)
+    return Plan(tuple(ordered), tuple(dropped))
+
+
+def _closed(usable: list[Deployment], dropped: list[Dropped], board: Board, now_s: float) -> list[Deployment]:
+    """Those whose breaker lets a call begin; the one that comes back first when there are none."""
+    refusals = {d: reason for d in usable if (reason := board.refusal(d, now_s)) is not None}
+    if not refusals:
+        return usable
+    left = [d for d in usable if d not in refusals] or [min(refusals, key=lambda d: board.live(d).breaker.open_until_s)]
+    dropped += [Dropped(d, reason) for d, reason in refusals.items() if d not in left]
+    return left
 
 
 def _drawn(tier: list[Deployment], draw: Callable[[], float]) -> list[Deployment]:

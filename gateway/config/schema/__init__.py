@@ -14,6 +14,7 @@ from gateway.config.schema.base import SecretValue, Section, Slug, setting
 from gateway.config.schema.edge import Backoff, Cors, Grpc, Http, Link, Process
 from gateway.config.schema.models import Candidate, Model, Models, Policies, Pricing, Retry, RetryOverrides
 from gateway.config.schema.rest import Observe, Profile, Simulator
+from gateway.config.schema.routing import BreakerOverrides, BreakerRules, Routing
 from gateway.config.schema.upstream import Paths, Provider, Providers, TimeoutOverrides, Timeouts
 
 Environment = Literal["development", "production", "test"]
@@ -47,6 +48,8 @@ class Config(Section):
 __all__ = [
     "Auth",
     "Backoff",
+    "BreakerOverrides",
+    "BreakerRules",
     "Candidate",
     "Config",
     "Cors",
@@ -69,6 +72,7 @@ __all__ = [
     "Providers",
     "Retry",
     "RetryOverrides",
+    "Routing",
     "SecretValue",
     "Section",
     "Simulator",

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 
 from gateway.config.schema.base import Section, Slug, setting
+from gateway.config.schema.routing import BreakerRules, Routing
 from gateway.config.schema.upstream import Streaming, TimeoutOverrides
 
 WireName = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,200}$")]
@@ -146,6 +147,7 @@ class Model(Section):
     pricing: Pricing | None = setting(None, "List prices; unset = unknown, which is not free.")
     candidates: tuple[Candidate, ...] = setting(..., "Deployments in order.", min_length=1)
     retry: RetryOverrides = setting(RetryOverrides, "Retry that differs from `policies.retry`.")
+    routing: Routing = setting(Routing, "How candidates are ordered and restricted.")
     has_fallback: bool | None = setting(None, "Whether later candidates are tried; unset = `policies.has_fallback`.")
     on_unsupported: OnUnsupported | None = setting(
         None, "What becomes of a member the provider's format has no place for; unset = `policies.on_unsupported`."
@@ -177,6 +179,7 @@ class Policies(Section):
     """Defaults for how calls are routed."""
 
     retry: Retry = setting(Retry, "When the same deployment is tried again.")
+    breaker: BreakerRules = setting(BreakerRules, "When a failing deployment is left out for a while.")
     has_fallback: bool = setting(True, "Whether the next candidate is tried when one fails before its first content.")
     on_unsupported: OnUnsupported = setting(
         "error",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 
 from gateway.config.catalogue import Catalogue, Entry
 from gateway.core.secret import Secret
-from gateway.routing.plan import make_plan
+from gateway.routing.board import Board
+from gateway.routing.facts import NO_FACTS
+from gateway.routing.plan import Plan
+from gateway.routing.plan import make_plan as make_plan_now
 from tests.unit.pipeline.kits import config_of, entry_of, model, provider
 
 URL = "http://127.0.0.1:9/v1"
@@ -24,6 +28,11 @@ def entry(*candidates: dict[str, Any], off: tuple[str, ...] = (), **members: Any
     names = {candidate["provider"] for candidate in candidates}
     blocks = {name: provider(URL, enabled="off" if name in off else "on") for name in names}
     return entry_of(blocks, candidates=list(candidates), **members)
+
+
+def make_plan(made: Entry, draw: Callable[[], float]) -> Plan:
+    """A plan for a call about which nothing is known, with nothing known of the deployments."""
+    return make_plan_now(made, NO_FACTS, Board(), draw, 0.0)
 
 
 def order(plan: Any) -> list[str]:

@@ -1,0 +1,129 @@
+"""What is known of every deployment now: breaker, calls under way, latency, and what upstream limits leave.
+
+Rules:
+    - One per process, kept over reloads; state is found by deployment id, so models that share one share its state.
+    - Pure: the time is passed in (`now_s`, the loop's). Nothing waits.
+    - Who calls `began` calls `ended` once, whatever happens; a verdict of NEUTRAL changes no count.
+    - Bounded: one state per configured deployment; `keep` forgets those of a former configuration.
+Not here:
+    - When to call it (pipeline); orders made from it (routing.plan).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Container, Iterator, Mapping
+from math import ceil, exp
+
+from gateway.config.catalogue import Deployment
+from gateway.routing.breaker import Breaker, Verdict
+
+SAMPLES_MAX = 128  # of first contents, for the 95th percentile
+SAMPLES_MIN = 20  # below that no percentile is given
+LATENCY_DECAY_S = 2.0
+
+
+class Live:
+    """One deployment, now."""
+
+    __slots__ = ("breaker", "deployment_id", "in_flight", "latency_at_s", "latency_s", "samples")
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment_id = deployment.id
+        self.breaker = Breaker(deployment.breaker)
+        self.in_flight = 0
+        self.latency_s = 0.0  # peak-sensitive average of first contents; 0 = none yet
+        self.latency_at_s = 0.0
+        self.samples: deque[float] = deque(maxlen=SAMPLES_MAX)
+
+    def latency_now_s(self, now_s: float) -> float:
+        """The average, decayed since: a deployment that gets no calls is slowly given another chance."""
+        return self.latency_s * exp(-max(0.0, now_s - self.latency_at_s) / LATENCY_DECAY_S)
+
+    def observed(self, now_s: float, seconds: float) -> None:
+        """A first content came. A slower one counts at once, faster ones by and by."""
+        if seconds >= self.latency_s:
+            self.latency_s = seconds
+        else:
+            kept = exp(-max(0.0, now_s - self.latency_at_s) / LATENCY_DECAY_S)
+            self.latency_s = self.latency_s * kept + seconds * (1 - kept)
+        self.latency_at_s = now_s
+        self.samples.append(seconds)
+
+
+class Board:
+    """See the module's rules."""
+
+    __slots__ = ("_live",)
+
+    def __init__(self) -> None:
+        self._live: dict[str, Live] = {}
+
+    def __iter__(self) -> Iterator[Live]:
+        return iter(list(self._live.values()))
+
+    def live(self, deployment: Deployment) -> Live:
+        """The state of one deployment, made at its first use; its rules are those of the latest configuration."""
+        found = self._live.get(deployment.id)
+        if found is None:
+            found = self._live[deployment.id] = Live(deployment)
+        elif found.breaker.rules is not deployment.breaker:
+            found.breaker.rules = deployment.breaker
+        return found
+
+    def keep(self, ids: Container[str]) -> None:
+        """Forget deployments that are no longer configured and have nothing under way."""
+        for each in [one for one, live in self._live.items() if one not in ids and not live.in_flight]:
+            del self._live[each]
+
+    def refusal(self, deployment: Deployment, now_s: float) -> str | None:
+        """Why no attempt should begin now; None when one may.
+
+        A plan's candidates were asked already: ask again before a later one, and try the last one in any case.
+        """
+        live = self._live.get(deployment.id)
+        if live is None or not live.breaker.reason or not deployment.breaker.is_enabled:
+            return None
+        return live.breaker.refusal(now_s)
+
+    def began(self, deployment: Deployment, now_s: float) -> None:
+        """An attempt begins."""
+        live = self.live(deployment)
+        live.in_flight += 1
+        if live.breaker.reason:
+            live.breaker.began(now_s)
+
+    def first_content(self, deployment: Deployment, now_s: float, seconds: float) -> None:
+        """An attempt gave its first content, `seconds` after it began."""
+        live = self.live(deployment)
+        live.observed(now_s, seconds)
+        if seconds > deployment.breaker.slow_s and deployment.breaker.is_enabled:
+            live.breaker.was_slow(now_s)
+
+    def ended(
+        self,
+        deployment: Deployment,
+        now_s: float,
+        verdict: Verdict,
+        seconds: float,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """An attempt is over, `seconds` after it began."""
+        live = self.live(deployment)
+        live.in_flight -= 1
+        if deployment.breaker.is_enabled:
+            live.breaker.ended(now_s, verdict, seconds, retry_after_s)
+
+    def told(self, deployment: Deployment, headers: Mapping[str, str], now_s: float) -> None:
+        """An answer's headers came (names in lower case): what the provider's own limits leave."""
+
+    def ttft_p95_s(self, deployment: Deployment) -> float | None:
+        """95 of 100 first contents came within so many seconds; None while too few were seen."""
+        live = self._live.get(deployment.id)
+        if live is None or len(live.samples) < SAMPLES_MIN:
+            return None
+        ordered = sorted(live.samples)
+        return ordered[ceil(len(ordered) * 0.95) - 1]
+
+
+__all__ = ["Board", "Live", "Verdict"]
