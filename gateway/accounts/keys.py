@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from gateway.config.schema import Config, Key
 from gateway.core.errors import GatewayError, Kind
 from gateway.core.globs import matches
-from gateway.core.limits import Limits
+from gateway.core.limits import LIMIT_NAMES, Limits, Scope
 
 CREDENTIAL_MAX_CHARS = 512
 _NO_DIGEST = "0" * 64
@@ -36,6 +36,7 @@ class Identity:
     name: str
     models: tuple[str, ...]
     limits: Limits
+    scopes: tuple[Scope, ...] = ()  # whom its calls are counted for: the key, its user, its group
 
     def may_use(self, model: str) -> bool:
         """Whether this key may call the model of that wire name."""
@@ -105,7 +106,7 @@ class Keyring:
         if config.environment != "production" and dev_key is not None and dev_key.is_set:
             whole = dev_key.reveal()
             key_id = id_of(whole, config.auth.key_prefix) or whole
-            identity = Identity("dev", "development key", (), _limits(None, config))
+            identity = _identity("dev", "development key", (), _limits(None, config))
             records[key_id] = _Record(digest(pepper, whole), identity, is_disabled=False, expires_at=None)
         return cls(records, pepper, config.auth.key_prefix, is_required=config.auth.is_required)
 
@@ -144,15 +145,19 @@ def _refused(cause: str) -> GatewayError:
 
 
 def _record(key: Key, config: Config) -> _Record:
-    identity = Identity(key.id, key.name, key.models, _limits(key, config))
+    identity = _identity(key.id, key.name, key.models, _limits(key, config))
     expires_at = key.expires_at.timestamp() if key.expires_at else None
     return _Record(key.hmac, identity, key.is_disabled, expires_at)
+
+
+def _identity(key_id: str, name: str, models: tuple[str, ...], limits: Limits) -> Identity:
+    return Identity(key_id, name, models, limits, (Scope(key_id, limits),))
 
 
 def _limits(key: Key | None, config: Config) -> Limits:
     """A key's own limits where it sets them (null included), else the defaults."""
     own = key.limits if key else None
-    return Limits(*(_limit(own, config.limits, name) for name in Limits.__slots__))
+    return Limits(*(_limit(own, config.limits, name) for name in LIMIT_NAMES))
 
 
 def _limit(own: object, default: object, name: str) -> int | None:

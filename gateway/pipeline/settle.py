@@ -17,13 +17,14 @@ from time import perf_counter
 from gateway.config.catalogue import Entry
 from gateway.core.errors import Kind
 from gateway.core.globs import is_glob
+from gateway.core.limits import Amounts
 from gateway.observe.metrics import CallLabels
 from gateway.observe.stages import Stages
 from gateway.observe.tally import not_failing
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import End, Progress
 from gateway.quota.estimate import tokens_of_text
-from gateway.quota.memory import Reservation
+from gateway.quota.reservation import Reservation
 from gateway.rpc.contract import CallContext, Method
 from gateway.wire.pb import types_pb2
 
@@ -36,8 +37,7 @@ async def settle(
     """See the module's rules."""
     usage = _usage(progress)
     if reservation is not None:
-        used = usage.total_tokens or usage.prompt_tokens + usage.completion_tokens
-        await kit.quota.settle(reservation, max(0, used))  # a provider that counts backwards gives nothing back
+        await kit.quota.settle(reservation, _amounts(usage))
     cost = _cost_usd_micros(progress.entry, usage)
     outcome = progress.outcome
     with not_failing():
@@ -56,6 +56,12 @@ def estimated_usage(progress: Progress) -> types_pb2.Usage:
         total_tokens=progress.shape.prompt_tokens + completion,
         is_estimate=True,
     )
+
+
+def _amounts(usage: types_pb2.Usage) -> Amounts:
+    """What limits are charged. A provider that counts backwards gives nothing back."""
+    prompt = max(0, usage.prompt_tokens)
+    return Amounts(prompt, max(0, usage.completion_tokens, usage.total_tokens - prompt))
 
 
 def _usage(progress: Progress) -> types_pb2.Usage:

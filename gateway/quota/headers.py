@@ -3,7 +3,7 @@
 Rules:
     - `x-ratelimit-{limit,remaining}-{requests,tokens}` are integers; `-reset-` is the time until the
       window is empty, as a Go duration (`12ms`, `1m0s`), as OpenAI sends it.
-    - A limit the key does not have has no header.
+    - A limit that nobody has who is counted has no header; of several, the tightest is shown.
 Source: the OpenAI API reference ("Rate limits in headers"), Go's `time.Duration.String`.
 Not here:
     - The other families (profiles); `retry-after` (made from the error by the edges).
@@ -22,21 +22,23 @@ class Standing(NamedTuple):
     full_in_s: float
 
 
-class Standings(NamedTuple):
-    """What a subject has left; None = no such limit."""
-
-    requests: Standing | None = None
-    tokens: Standing | None = None
+Standings = dict[str, Standing]
+"""What a call's subjects have left, by amount (requests, tokens, input_tokens, output_tokens): the tightest of each."""
 
 
 def openai_headers(standings: Standings) -> dict[str, str]:
-    """The headers of one subject; empty when it has no limits."""
+    """The headers of one call; empty when nothing is limited."""
     headers: dict[str, str] = {}
-    if standings.requests is not None:
-        _add(headers, "requests", standings.requests)
-    if standings.tokens is not None:
-        _add(headers, "tokens", standings.tokens)
+    for amount, standing in standings.items():
+        _add(headers, amount.replace("_", "-"), standing)
     return headers
+
+
+def noted(standings: Standings, amount: str, standing: Standing) -> None:
+    """Keep `standing` when it is the tightest of its amount: the smallest remaining share comes true first."""
+    known = standings.get(amount)
+    if known is None or standing.remaining < known.remaining:
+        standings[amount] = standing
 
 
 def _add(headers: dict[str, str], dimension: str, standing: Standing) -> None:

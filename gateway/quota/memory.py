@@ -1,107 +1,133 @@
-"""Limits per key in this process: requests, tokens and concurrency, reserved together, settled once.
+"""Limits and money in this process: everything a call needs is reserved together, settled once.
 
 Rules:
-    - `reserve` takes all of a call's needs or none of them; nothing happens in between.
-    - `settle` replaces the reserved tokens by the actual ones and frees the concurrency, exactly once:
+    - `reserve` takes all of a call's needs, in every scope and purse, or none of them; nothing happens in between.
+    - `settle` replaces the reserved amounts by the actual ones and frees the places, exactly once:
       a second call does nothing.
-    - A call bigger than the whole token limit is let in when the window is empty, not never.
+    - A call bigger than a whole token limit is let in when the window is empty, not never.
     - At most `subjects_max` subjects are remembered: the one longest unused is forgotten first, but never
       one with calls in flight.
 Not here:
-    - Estimating tokens (quota.estimate); limits across processes (a store with the same two verbs).
+    - Estimating tokens (quota.estimate); limits across processes (quota.shared); what a purse holds (quota.purses).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from gateway.core.clock import Clock
-from gateway.core.errors import GatewayError, Kind
-from gateway.core.limits import Limits
-from gateway.quota.headers import Standing, Standings, openai_headers
+from gateway.core.errors import GatewayError
+from gateway.core.limits import Amounts, Dimension, Limits, Scope
+from gateway.quota.headers import Standing, Standings, noted, openai_headers
+from gateway.quota.purses import Purses
+from gateway.quota.reservation import Debit, Reservation, over_concurrency, over_limit
 from gateway.quota.window import Window
 
 SUBJECTS_MAX = 100_000
-_SHED_RETRY_S = 1.0
-_UNLIMITED = Standings()
-
-
-class Reservation:
-    """A hold on a subject's limits; `standings` is what it left when it was made."""
-
-    __slots__ = ("is_open", "second", "standings", "subject", "tokens")
-
-    def __init__(self, subject: _Subject | None, second: int, tokens: int, standings: Standings) -> None:
-        self.subject = subject
-        self.second = second
-        self.tokens = tokens
-        self.standings = standings
-        self.is_open = True
 
 
 class _Subject:
-    __slots__ = ("in_flight", "requests", "tokens")
+    """One subject's counts."""
+
+    __slots__ = ("in_flight", "windows")
 
     def __init__(self) -> None:
-        self.requests = Window()
-        self.tokens = Window()
+        self.windows: dict[str, Window] = {}
         self.in_flight = 0
+
+    def window(self, dimension: Dimension, now_s: float) -> Window:
+        """Its use in that dimension, up to now."""
+        window = self.windows.get(dimension.name)
+        if window is None:
+            window = self.windows[dimension.name] = Window(dimension.span_s, dimension.grain_s)
+        else:
+            window.advance(now_s)
+        return window
+
+
+class _Booked(NamedTuple):
+    """One amount in one window."""
+
+    window: Window
+    start: int
+    amount: str
+    taken: int
+
+
+class _Hold(NamedTuple):
+    """What a reservation took, and where."""
+
+    subjects: tuple[_Subject, ...]
+    booked: tuple[_Booked, ...]
+    debits: tuple[Debit, ...]
+
+
+_NOTHING = _Hold((), (), ())
 
 
 class MemoryQuota:
-    """Limits of all keys, in this process only."""
+    """Limits of everybody, in this process only."""
 
     def __init__(self, clock: Clock, subjects_max: int = SUBJECTS_MAX) -> None:
         self._clock = clock
         self._subjects: OrderedDict[str, _Subject] = OrderedDict()  # longest unused first
         self._subjects_max = subjects_max
+        self.purses = Purses()
         self.open_count = 0  # reservations not yet settled
 
-    async def reserve(self, subject_id: str, limits: Limits, tokens: int) -> Reservation:
-        """Take one request, `tokens` and one place, or raise GatewayError RATE_LIMITED taking nothing."""
-        if not limits.is_limited:
+    async def reserve(self, scopes: Sequence[Scope], asked: Amounts, debits: Sequence[Debit] = ()) -> Reservation:
+        """See `gateway.quota.reservation.Quota`."""
+        limited = [scope for scope in scopes if scope.limits.is_limited]
+        if not limited and not debits:
             self.open_count += 1
-            return Reservation(None, 0, 0, _UNLIMITED)
+            return Reservation(_NOTHING, asked, {})
         now_s = self._clock.monotonic()
-        subject = self._subject(subject_id)
-        subject.requests.advance(now_s)
-        subject.tokens.advance(now_s)
-        if limits.tokens_per_minute is not None:
-            tokens = min(tokens, limits.tokens_per_minute)
+        found = [(self._subject(scope.subject), scope) for scope in limited]
         try:
-            _check(subject, limits, tokens, now_s)
+            for subject, scope in found:
+                _check(subject, scope, asked, now_s)
+            self.purses.check(debits, asked.usd_micros)
         except GatewayError as refusal:
-            refusal.headers.update(openai_headers(_standings(subject, limits, now_s)))
+            refusal.headers.update(openai_headers(_standings(found, now_s)))
             raise
-        second = subject.requests.add(now_s, 1)
-        subject.tokens.add(now_s, tokens)
-        subject.in_flight += 1
+        booked = tuple(each for subject, scope in found for each in _book(subject, scope.limits, asked, now_s))
+        for subject, _ in found:
+            subject.in_flight += 1
+        self.purses.hold(debits, asked.usd_micros)
         self.open_count += 1
-        return Reservation(subject, second, tokens, _standings(subject, limits, now_s))
+        hold = _Hold(tuple(subject for subject, _ in found), booked, tuple(debits))
+        return Reservation(hold, asked, _standings(found, now_s))
 
-    async def settle(self, reservation: Reservation, tokens: int) -> None:
-        """Replace the reserved tokens by `tokens` and free the place. The second call is ignored."""
+    async def settle(self, reservation: Reservation, used: Amounts) -> None:
+        """See `gateway.quota.reservation.Quota`."""
         if not reservation.is_open:
             return
         reservation.is_open = False
         self.open_count -= 1
-        subject = reservation.subject
-        if subject is not None:
+        hold = reservation.hold
+        if not isinstance(hold, _Hold):
+            raise TypeError("the reservation was made by another quota")
+        for subject in hold.subjects:
             subject.in_flight -= 1
-            subject.tokens.correct(reservation.second, tokens - reservation.tokens)
+        for window, start, amount, taken in hold.booked:
+            if amount != "requests":
+                window.correct(start, used.of(amount) - taken)
+        self.purses.settle(hold.debits, reservation.reserved.usd_micros, used.usd_micros)
 
-    def in_flight(self, subject_id: str) -> int:
-        """Reservations of this subject that are open and count against its concurrency."""
-        subject = self._subjects.get(subject_id)
-        return subject.in_flight if subject else 0
+    def in_flight(self, subject: str) -> int:
+        """See `gateway.quota.reservation.Quota`."""
+        known = self._subjects.get(subject)
+        return known.in_flight if known else 0
 
-    def _subject(self, subject_id: str) -> _Subject:
-        subject = self._subjects.get(subject_id)
+    def _subject(self, name: str) -> _Subject:
+        subject = self._subjects.get(name)
         if subject is None:
             self._forget_idle()
-            subject = self._subjects[subject_id] = _Subject()
+            subject = self._subjects[name] = _Subject()
         else:
-            self._subjects.move_to_end(subject_id)
+            self._subjects.move_to_end(name)
         return subject
 
     def _forget_idle(self) -> None:
@@ -113,33 +139,32 @@ class MemoryQuota:
             del self._subjects[idle]
 
 
-def _check(subject: _Subject, limits: Limits, tokens: int, now_s: float) -> None:
+def _check(subject: _Subject, scope: Scope, asked: Amounts, now_s: float) -> None:
+    limits = scope.limits
     if limits.concurrency is not None and subject.in_flight >= limits.concurrency:
-        raise _refused("concurrency", limits.concurrency, "calls at a time", _SHED_RETRY_S)
-    rpm, tpm = limits.requests_per_minute, limits.tokens_per_minute
-    if rpm is not None and subject.requests.used + 1 > rpm:
-        raise _refused("requests", rpm, "requests per minute", subject.requests.free_in_s(now_s, rpm, 1))
-    if tpm is not None and subject.tokens.used + tokens > tpm:
-        raise _refused("tokens", tpm, "tokens per minute", subject.tokens.free_in_s(now_s, tpm, tokens))
+        raise over_concurrency(limits.concurrency, scope.kind)
+    for dimension, limit in limits.windows:
+        window = subject.window(dimension, now_s)
+        amount = min(asked.of(dimension.amount), limit)
+        if window.used + amount > limit:
+            free_in_s = window.free_in_s(now_s, limit, amount)
+            raise over_limit(limit, dimension.amount, dimension.unit, scope.kind, free_in_s)
 
 
-def _refused(limit: str, amount: int, unit: str, retry_after_s: float) -> GatewayError:
-    return GatewayError(
-        Kind.RATE_LIMITED,
-        f"Rate limit reached for this key: {amount} {unit}. Try again in {max(retry_after_s, 0.001):.3g} s.",
-        retry_after_s=retry_after_s,
-        limit=limit,
-    )
+def _book(subject: _Subject, limits: Limits, asked: Amounts, now_s: float) -> list[_Booked]:
+    booked = []
+    for dimension, limit in limits.windows:
+        window = subject.windows[dimension.name]
+        amount = min(asked.of(dimension.amount), limit)
+        booked.append(_Booked(window, window.add(now_s, amount), dimension.amount, amount))
+    return booked
 
 
-def _standings(subject: _Subject, limits: Limits, now_s: float) -> Standings:
-    return Standings(
-        _standing(limits.requests_per_minute, subject.requests, now_s),
-        _standing(limits.tokens_per_minute, subject.tokens, now_s),
-    )
-
-
-def _standing(limit: int | None, window: Window, now_s: float) -> Standing | None:
-    if limit is None:
-        return None
-    return Standing(limit, max(0, limit - window.used), window.full_in_s(now_s))
+def _standings(found: Sequence[tuple[_Subject, Scope]], now_s: float) -> Standings:
+    standings: Standings = {}
+    for subject, scope in found:
+        for dimension, limit in scope.limits.windows:
+            window = subject.window(dimension, now_s)
+            standing = Standing(limit, max(0, limit - window.used), window.full_in_s(now_s))
+            noted(standings, dimension.amount, standing)
+    return standings

@@ -1,10 +1,10 @@
-"""A sliding minute of use: how much of a limit was taken in the last 60 seconds.
+"""A sliding window of use: how much of a limit was taken in the last minute, or day.
 
 Rules:
-    - What was taken counts for 60 seconds from the start of the second it was taken in.
-    - A correction (settling an estimate) changes the second the estimate was taken in, so that it
+    - What was taken counts for the span from the start of the grain (a second, ten minutes) it was taken in.
+    - A correction (settling an estimate) changes the grain the estimate was taken in, so that it
       leaves the window with it; a correction that comes later than that changes nothing.
-    - Memory is at most 61 entries; every operation is amortised constant time.
+    - Memory is at most span / grain + 1 entries; every operation is amortised constant time.
 Not here:
     - Which limits a caller has, and taking several at once (quota.memory).
 """
@@ -13,44 +13,49 @@ from __future__ import annotations
 
 from collections import deque
 
-WINDOW_S = 60
+from gateway.core.limits import MINUTE_S
 
 
 class Window:
-    """Use per second over the last minute. Times are monotonic seconds; amounts are whole numbers."""
+    """Use per grain over the last span. Times are monotonic seconds; amounts are whole numbers."""
 
-    __slots__ = ("_seconds", "used")
+    __slots__ = ("_booked", "_grain_s", "_span_s", "used")
 
-    def __init__(self) -> None:
-        self._seconds: deque[list[int]] = deque()  # [second, amount], oldest first
+    def __init__(self, span_s: int = MINUTE_S, grain_s: int = 1) -> None:
+        self._span_s = span_s
+        self._grain_s = grain_s
+        self._booked: deque[list[int]] = deque()  # [start of the grain in seconds, amount], oldest first
         self.used = 0
 
     def advance(self, now_s: float) -> None:
         """Forget what is older than the window."""
-        oldest = int(now_s) - WINDOW_S
-        seconds = self._seconds
-        while seconds and seconds[0][0] <= oldest:
-            self.used -= seconds.popleft()[1]
+        booked = self._booked
+        if booked:
+            oldest = int(now_s) - self._span_s
+            while booked and booked[0][0] <= oldest:
+                self.used -= booked.popleft()[1]
 
     def add(self, now_s: float, amount: int) -> int:
-        """Take `amount` now; returns the second it is booked in, for `correct`."""
-        second = int(now_s)
-        seconds = self._seconds
-        if seconds and seconds[-1][0] == second:
-            seconds[-1][1] += amount
+        """Take `amount` now; returns the start of the grain it is booked in, for `correct`."""
+        start = int(now_s)
+        if self._grain_s != 1:
+            start -= start % self._grain_s
+        booked = self._booked
+        if booked and booked[-1][0] == start:
+            booked[-1][1] += amount
         else:
-            seconds.append([second, amount])
+            booked.append([start, amount])
         self.used += amount
-        return second
+        return start
 
-    def correct(self, second: int, amount: int) -> None:
-        """Change what was booked in `second` by `amount` (may be negative)."""
-        for entry in reversed(self._seconds):
-            if entry[0] == second:
+    def correct(self, start: int, amount: int) -> None:
+        """Change what was booked in the grain that begins at `start` by `amount` (may be negative)."""
+        for entry in reversed(self._booked):
+            if entry[0] == start:
                 entry[1] += amount
                 self.used += amount
                 return
-            if entry[0] < second:
+            if entry[0] < start:
                 return
 
     def free_in_s(self, now_s: float, limit: int, amount: int) -> float:
@@ -58,12 +63,12 @@ class Window:
         excess = self.used + amount - limit
         if excess <= 0:
             return 0.0
-        for second, booked in self._seconds:
-            excess -= booked
+        for start, taken in self._booked:
+            excess -= taken
             if excess <= 0:
-                return max(0.0, second + WINDOW_S - now_s)
-        return float(WINDOW_S)
+                return max(0.0, start + self._span_s - now_s)
+        return float(self._span_s)
 
     def full_in_s(self, now_s: float) -> float:
         """Seconds until nothing is booked any more."""
-        return max(0.0, self._seconds[-1][0] + WINDOW_S - now_s) if self._seconds else 0.0
+        return max(0.0, self._booked[-1][0] + self._span_s - now_s) if self._booked else 0.0

@@ -36,13 +36,23 @@ class Auth(Section):
 
 
 class Limits(Section):
-    """How much one key may use. Unset = the default of section `limits`; null there = no limit."""
+    """How much may be used. Of a key: unset = the default of section `limits`; null there = no limit."""
 
     requests_per_minute: int | None = setting(None, "Requests per minute.", unit="requests per minute", ge=1)
     tokens_per_minute: int | None = setting(
         None, "Tokens per minute, prompt and completion.", unit="tokens per minute", ge=1
     )
     concurrency: int | None = setting(None, "Calls at the same time.", unit="calls", ge=1)
+    input_tokens_per_minute: int | None = setting(None, "Prompt tokens per minute.", unit="tokens per minute", ge=1)
+    output_tokens_per_minute: int | None = setting(
+        None, "Completion tokens per minute.", unit="tokens per minute", ge=1
+    )
+    requests_per_day: int | None = setting(None, "Requests in any 24 hours.", unit="requests per day", ge=1)
+    tokens_per_day: int | None = setting(
+        None, "Tokens in any 24 hours, prompt and completion.", unit="tokens per day", ge=1
+    )
+    input_tokens_per_day: int | None = setting(None, "Prompt tokens in any 24 hours.", unit="tokens per day", ge=1)
+    output_tokens_per_day: int | None = setting(None, "Completion tokens in any 24 hours.", unit="tokens per day", ge=1)
 
 
 class Key(Section):

@@ -1,0 +1,81 @@
+"""Money that calls may take, as this process knows it: balances, and what open calls hold of them.
+
+Rules:
+    - Integer micro-USD. What may be spent is the balance less what open calls hold; a call that may cost
+      nothing is never refused.
+    - A purse that is not known is a bug of the caller (`is_known`, `put` first), never an empty or endless one.
+    - A settled call takes what it cost, also where that is more than it held: the balance may go below zero by
+      the sum of what open calls cost beyond their holds, and by nothing else.
+Not here:
+    - Where balances come from and go to (accounts); what a call may cost (pipeline.price).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gateway.quota.reservation import Debit, out_of_money
+
+
+class _Purse:
+    __slots__ = ("balance", "held")
+
+    def __init__(self, balance: int) -> None:
+        self.balance = balance
+        self.held = 0
+
+
+class Purses:
+    """All purses in use, by name."""
+
+    def __init__(self) -> None:
+        self._purses: dict[str, _Purse] = {}
+
+    def unknown(self, debits: Iterable[Debit]) -> list[Debit]:
+        """Those whose balance must be `put` before they can be held."""
+        return [debit for debit in debits if debit.purse not in self._purses]
+
+    def put(self, purse: str, balance_usd_micros: int) -> None:
+        """The balance of a purse that is not known yet; one that is known keeps its own, which is newer."""
+        self._purses.setdefault(purse, _Purse(balance_usd_micros))
+
+    def add(self, purse: str, usd_micros: int) -> None:
+        """Money came in or was taken out beside calls; an unknown purse learns it when it is put."""
+        known = self._purses.get(purse)
+        if known is not None:
+            known.balance += usd_micros
+
+    def forget(self, purse: str) -> None:
+        """Ask for its balance again next time, unless calls hold some of it now."""
+        known = self._purses.get(purse)
+        if known is not None and not known.held:
+            del self._purses[purse]
+
+    def balance_usd_micros(self, purse: str) -> int | None:
+        """What is there, holds not subtracted; None = unknown."""
+        known = self._purses.get(purse)
+        return None if known is None else known.balance
+
+    def held_usd_micros(self, purse: str) -> int:
+        """What open calls hold."""
+        known = self._purses.get(purse)
+        return 0 if known is None else known.held
+
+    def check(self, debits: Sequence[Debit], usd_micros: int) -> None:
+        """Whether every purse covers the amount. Raises GatewayError INSUFFICIENT_BALANCE."""
+        for purse, kind in debits:
+            known = self._purses[purse]
+            if usd_micros and known.balance - known.held < usd_micros:
+                raise out_of_money(kind)
+
+    def hold(self, debits: Sequence[Debit], usd_micros: int) -> None:
+        """Set the amount aside in every purse; `check` comes first."""
+        for debit in debits:
+            self._purses[debit.purse].held += usd_micros
+
+    def settle(self, debits: Sequence[Debit], held_usd_micros: int, cost_usd_micros: int) -> None:
+        """Give back what was held and take what it cost."""
+        for debit in debits:
+            known = self._purses[debit.purse]
+            known.held -= held_usd_micros
+            known.balance -= cost_usd_micros

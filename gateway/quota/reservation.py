@@ -1,0 +1,89 @@
+"""What a quota gives for a call, and the refusals both kinds of quota share.
+
+Rules:
+    - A reservation is settled once; a second settlement does nothing.
+    - A refusal names the limit, whose it is, and how long to wait.
+Not here:
+    - Counting (quota.memory, quota.shared).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.core.limits import Amounts, Scope
+from gateway.quota.headers import Standings
+
+SHED_RETRY_S = 1.0
+_WHOSE = {"key": "this key", "user": "this user", "group": "this group", "model": "this model"}
+
+
+class Debit(NamedTuple):
+    """Whose money a call may take: `purse` is unique over all kinds; `kind` is `wallet` or `budget`."""
+
+    purse: str
+    kind: str = "wallet"
+
+
+class Reservation:
+    """A hold on limits and money; `standings` is what it left when it was made."""
+
+    __slots__ = ("hold", "is_open", "reserved", "standings")
+
+    def __init__(self, hold: object, reserved: Amounts, standings: Standings) -> None:
+        self.hold = hold  # the quota's own
+        self.reserved = reserved
+        self.standings = standings
+        self.is_open = True
+
+
+class Quota(Protocol):
+    """What the pipeline asks of a quota, wherever it counts."""
+
+    open_count: int
+
+    async def reserve(self, scopes: Sequence[Scope], asked: Amounts, debits: Sequence[Debit] = ()) -> Reservation:
+        """Take one request, the tokens, a place and a hold on the money in every scope, or raise taking nothing.
+
+        Raises GatewayError RATE_LIMITED, INSUFFICIENT_BALANCE, or UNAVAILABLE when nobody can tell.
+        """
+        ...
+
+    async def settle(self, reservation: Reservation, used: Amounts) -> None:
+        """Replace what was reserved by what was used and free the places. The second call is ignored."""
+        ...
+
+    def in_flight(self, subject: str) -> int:
+        """Reservations of this subject made here that are open and count against its concurrency."""
+        ...
+
+
+def over_concurrency(limit: int, kind: str) -> GatewayError:
+    """Too many calls at a time."""
+    return _refused("concurrency", limit, "calls at a time", kind, SHED_RETRY_S)
+
+
+def over_limit(limit: int, amount: str, unit: str, kind: str, retry_after_s: float) -> GatewayError:
+    """Too much within a window."""
+    return _refused(amount, limit, unit, kind, retry_after_s)
+
+
+def out_of_money(kind: str) -> GatewayError:
+    """The wallet or the budget does not cover the call."""
+    if kind == "budget":
+        text = "The budget of this key does not cover this call. Raise the key's budget, or use another key."
+    else:
+        text = "Your balance does not cover this call. Top up your account, or ask for a shorter answer."
+    return GatewayError(Kind.INSUFFICIENT_BALANCE, text, limit=kind)
+
+
+def _refused(limit: str, amount: int, unit: str, kind: str, retry_after_s: float) -> GatewayError:
+    return GatewayError(
+        Kind.RATE_LIMITED,
+        f"Rate limit reached for {_WHOSE.get(kind, kind)}: {amount} {unit}. "
+        f"Try again in {max(retry_after_s, 0.001):.3g} s.",
+        retry_after_s=retry_after_s,
+        limit=limit,
+    )
