@@ -18,8 +18,10 @@ from typing import Any
 from cachetools import LRUCache
 
 from gateway.config.schema import BreakerRules, Candidate, Config, Model, Pricing, Provider, Timeouts
+from gateway.config.schema.access import Limits as LimitSettings
 from gateway.config.schema.upstream import NEVER_STREAMS
 from gateway.core.globs import is_glob, matches
+from gateway.core.limits import LIMIT_NAMES, Limits, Scope
 
 GLOB_CACHE_MAX = 4096
 NAME_MAX_CHARS = 200  # of a wire name, as in the schema
@@ -91,6 +93,8 @@ class Entry:
     has_fallback: bool
     on_client_gone: str
     on_unsupported: str
+    scope: Scope | None = None  # limits of all callers together
+    limits_per_key: Limits | None = None
 
 
 class Catalogue:
@@ -145,7 +149,19 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         has_fallback=config.policies.has_fallback if model.has_fallback is None else model.has_fallback,
         on_client_gone=model.on_client_gone or config.policies.on_client_gone,
         on_unsupported=model.on_unsupported or config.policies.on_unsupported,
+        scope=_scope(slug, model),
+        limits_per_key=_limits(model.limits_per_key),
     )
+
+
+def _scope(slug: str, model: Model) -> Scope | None:
+    limits = _limits(model.limits)
+    return None if limits is None else Scope(f"model:{slug}", limits, "model")
+
+
+def _limits(own: LimitSettings) -> Limits | None:
+    limits = Limits(**{name: getattr(own, name) for name in LIMIT_NAMES})
+    return limits if limits.is_limited else None
 
 
 def _candidates(model: Model, config: Config) -> tuple[Deployment, ...]:

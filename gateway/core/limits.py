@@ -35,7 +35,9 @@ class Dimension(NamedTuple):
 def _dimensions() -> dict[str, Dimension]:
     amounts = ("requests", "tokens", "input_tokens", "output_tokens")
     spans = (("minute", MINUTE_S, 1), ("day", DAY_S, 600))
-    made = [Dimension(f"{what}_per_{span}", what, span_s, grain_s) for what in amounts for span, span_s, grain_s in spans]
+    made = [
+        Dimension(f"{what}_per_{span}", what, span_s, grain_s) for what in amounts for span, span_s, grain_s in spans
+    ]
     return {dimension.name: dimension for dimension in made}
 
 

@@ -21,14 +21,16 @@ from google.protobuf.message import Message
 
 from gateway.core import hops
 from gateway.core.errors import GatewayError, Kind
+from gateway.core.limits import Amounts
 from gateway.observe.stages import Stages
 from gateway.pipeline.admit import admit, identify
 from gateway.pipeline.attempt import Attempts, Order
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.pipeline.progress import End, Progress
+from gateway.pipeline.scopes import scopes_of
 from gateway.pipeline.settle import settle
 from gateway.quota.headers import openai_headers
-from gateway.quota.memory import Reservation
+from gateway.quota.reservation import Reservation
 from gateway.routing.facts import NO_FACTS
 from gateway.routing.plan import make_plan
 from gateway.rpc.contract import Batch, CallContext, Head, Item, Method, Tail
@@ -110,7 +112,9 @@ async def _reserve(kit: Kit, progress: Progress) -> Reservation:
     identity, shape = progress.identity, progress.shape
     if identity is None:
         raise AssertionError("nobody was identified")
-    return await kit.quota.reserve(identity.key_id, identity.limits, shape.prompt_tokens + shape.output_tokens)
+    return await kit.quota.reserve(
+        scopes_of(identity, progress.entry), Amounts(shape.prompt_tokens, shape.output_tokens)
+    )
 
 
 async def _end(  # every part of a call meets here

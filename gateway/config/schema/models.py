@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
+from gateway.config.schema.access import Limits
 from gateway.config.schema.base import Section, Slug, setting
 from gateway.config.schema.routing import BreakerRules, Routing
 from gateway.config.schema.upstream import Streaming, TimeoutOverrides
@@ -156,6 +157,8 @@ class Model(Section):
         None, "What happens when the caller leaves; unset = `policies.on_client_gone`."
     )
     timeouts: TimeoutOverrides = setting(TimeoutOverrides, "Clocks that differ from the provider's.")
+    limits: Limits = setting(Limits, "How much all callers together may use of this model; unset = no limit.")
+    limits_per_key: Limits = setting(Limits, "How much each key may use of this model; unset = no limit.")
 
 
 Models = dict[Slug, Model]
