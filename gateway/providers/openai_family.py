@@ -1,0 +1,242 @@
+"""OpenAI's wire format as every dialect with its bodies speaks it: chat, legacy completions, embeddings.
+
+Rules:
+    - The body sent equals the client's but for what the configuration changes: model name, forced,
+      dropped and renamed parameters, and usage asked of streams.
+    - Usage the client did not ask for is taken out of what it gets.
+    - A whole answer for a client of this very format may pass as it is (`usage_of_reply`): same bytes, same checks.
+    - A stream is complete when it said `[DONE]`, or when every choice it showed has a finish reason and
+      it ended between frames.
+Source: OpenAI API specification 2.3.0; DeepSeek and vLLM for `reasoning_content`.
+Not here:
+    - JSON to messages (wire.openai); what an error means (openai_errors); what is tried after it (pipeline.attempt).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from gateway.config.catalogue import Deployment
+from gateway.core.errors import GatewayError, Kind
+from gateway.providers.openai_errors import error_object, in_band_error
+from gateway.providers.outgoing import configured, headers_of, url_of
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest
+from gateway.rpc.contract import CHAT, COMPLETE, EMBED, STREAM_CHAT, STREAM_COMPLETE, Event, Method
+from gateway.wire import json
+from gateway.wire.openai import chat, chunks, completions, embeddings
+from gateway.wire.openai.usage import USAGE
+from gateway.wire.pb import completions_pb2, types_pb2
+from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+
+PATHS: Final = {
+    "Chat": "chat",
+    "StreamChat": "chat",
+    "Complete": "completions",
+    "StreamComplete": "completions",
+    "Embed": "embeddings",
+}
+"""Method -> its member of `paths`."""
+_ENCODE: dict[str, Callable[[Any], dict[str, Any]]] = {
+    COMPLETE.name: completions.encode_request,
+    STREAM_COMPLETE.name: completions.encode_request,
+    EMBED.name: embeddings.encode_request,
+}
+_DECODE = {
+    CHAT.name: chat.decode_response,
+    COMPLETE.name: completions.decode_response,
+    EMBED.name: embeddings.decode_response,
+}
+_REQUIRED = {CHAT.name: "choices", COMPLETE.name: "choices", EMBED.name: "data"}
+
+
+def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
+    """The HTTP request for a call; `model` is the name the client sent."""
+    unsupported: list[str] = []
+    body = body_of(method, request, deployment, unsupported)
+    body["model"] = upstream_model = deployment.upstream_model or model
+    return UpstreamRequest(
+        url=url_of(deployment, deployment.paths[PATHS[method.name]], upstream_model),
+        headers=headers_of(deployment, is_stream=method.is_stream),
+        body=json.dumps(configured(body, deployment)),
+        is_stream=method.is_stream,
+        unsupported=tuple(unsupported),
+    )
+
+
+def body_of(method: Method, request: Message, deployment: Deployment, unsupported: list[str]) -> dict[str, Any]:
+    """The body as the client wrote it, but for what makes it a stream or not; of another format, mapped."""
+    try:
+        body = _body(method, request, unsupported)
+    except json.JsonInvalid as error:
+        text = f"A member `..._json` of the request does not hold JSON: {error}"
+        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+    if method.is_stream:
+        body["stream"] = True
+        if deployment.is_usage_in_stream_asked:
+            options = body.get("stream_options")
+            body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    elif body.get("stream"):
+        body["stream"] = False
+    return body
+
+
+def _body(method: Method, request: Any, unsupported: list[str]) -> dict[str, Any]:
+    """The body as the client wrote it; of a chat in another format, mapped."""
+    if method is CHAT or method is STREAM_CHAT:
+        return chat.encode_request(request, unsupported)
+    return _ENCODE[method.name](request)
+
+
+def decode_reply(method: Method, body: bytes) -> Message:
+    """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
+    reply: Message = _DECODE[method.name](_answer(method, body))
+    return reply
+
+
+def usage_of_reply(method: Method, body: bytes) -> types_pb2.Usage | None:
+    """The usage in a whole answer, which is checked as `decode_reply` does and otherwise left alone."""
+    usage = _answer(method, body).get("usage")
+    return USAGE.made(usage) if type(usage) is dict else None
+
+
+def _answer(method: Method, body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except json.JsonInvalid as error:
+        raise _invalid(f"its answer is not JSON: {error}") from error
+    if not isinstance(answer, dict):
+        raise _invalid("its answer is not a JSON object")
+    if answer.get("error") and not answer.get(_REQUIRED[method.name]):
+        raise in_band_error(answer["error"])
+    if not isinstance(answer.get(_REQUIRED[method.name]), list):
+        raise _invalid(f"its answer has no list `{_REQUIRED[method.name]}`")
+    return answer
+
+
+def stream_decoder(method: Method, request: Message, deployment: Deployment) -> OpenAIStreamDecoder:
+    """A decoder for one stream."""
+    is_usage_wanted = bool(request.stream_options.include_usage)  # type: ignore[attr-defined]  # both requests have it
+    codec = chunks.ChunkDecoder() if method is STREAM_CHAT else completions.CompletionChunkDecoder()
+    return OpenAIStreamDecoder(codec, deployment.chunk_max_bytes, is_usage_wanted=is_usage_wanted)
+
+
+class OpenAIStreamDecoder:
+    """One stream; see `StreamDecoder`."""
+
+    __slots__ = (
+        "_codec", "_finished", "_is_usage_wanted", "_seen", "_sse",
+        "chunks", "has_content", "is_done", "output_chars", "usage",
+    )  # fmt: skip
+
+    def __init__(
+        self, codec: chunks.ChunkDecoder | completions.CompletionChunkDecoder, max_bytes: int, *, is_usage_wanted: bool
+    ) -> None:
+        self._codec = codec
+        self._sse = SseParser(max_bytes)
+        self._is_usage_wanted = is_usage_wanted
+        self._seen: set[int] = set()
+        self._finished: set[int] = set()
+        self.has_content = False
+        self.is_done = False
+        self.usage: types_pb2.Usage | None = None
+        self.output_chars = 0
+        self.chunks = 0
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes; return the events they complete."""
+        try:
+            return self._decode(self._sse.feed(data))
+        except SseTooLarge as error:
+            raise _invalid(f"{error} (chunk_max_bytes)") from error
+
+    def finish(self) -> list[Event]:
+        """The stream ended: complete, or STREAM_CUT."""
+        last = self._sse.finish() if not self.is_done else []
+        if self._sse.incomplete:  # half a frame is no chunk; only the end mark needs no blank line behind it
+            last = [frame for frame in last if frame.data.strip().startswith(b"[DONE]")]
+        events = self._decode(last)
+        is_whole = self._seen and self._seen <= self._finished and not self._sse.incomplete
+        if not (self.is_done or is_whole):
+            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
+        return events
+
+    def _decode(self, frames: list[SseEvent]) -> list[Event]:
+        events: list[Event] = []
+        for frame in frames:
+            data = frame.data
+            if data[:1] != b"{" and self._is_control(data):
+                continue
+            if self.is_done:
+                break
+            try:
+                event = self._chunk(frame)
+            except GatewayError as failure:
+                failure.before = events
+                raise
+            if event is not None:
+                events.append(event)
+        return events
+
+    def _is_control(self, data: bytes) -> bool:
+        text = data.strip()
+        if text.startswith(b"[DONE]"):
+            self.is_done = True
+            return True
+        return not text
+
+    def _chunk(self, frame: SseEvent) -> Event | None:
+        data = frame.data
+        if frame.event == "error":
+            raise in_band_error(error_object(data))
+        try:
+            event = self._codec.decode(data)
+        except json.JsonInvalid as error:
+            raise _invalid(f"a chunk of its stream is not JSON: {error}") from error
+        self.chunks += 1
+        if type(event) is str:
+            self.output_chars += len(event)
+            self.has_content = self.has_content or bool(event)
+            return event
+        return self._message(event, data)
+
+    def _message(self, message: Any, data: bytes) -> Event | None:
+        if message.object == "error" and not message.choices:  # vLLM's, without an `error` around it
+            raise in_band_error(error_object(data))
+        if message.extra and "error" in message.extra:
+            error = json.loads(message.extra.encode()).get("error")
+            if error:
+                raise in_band_error(error)
+        for choice in message.choices:
+            self._seen.add(choice.index)
+            if choice.finish_reason:
+                self._finished.add(choice.index)
+        self.output_chars += _output_chars(message)
+        self.has_content = self.has_content or chunks.is_content(message)
+        return self._usage(message)
+
+    def _usage(self, message: Any) -> Event | None:
+        """Keep what was reported; take it out again unless the client asked."""
+        if message.HasField("usage"):
+            self.usage = types_pb2.Usage()
+            self.usage.CopyFrom(message.usage)
+            if not self._is_usage_wanted:
+                if not message.choices:
+                    return None
+                message.ClearField("usage")
+        elif not self._is_usage_wanted and "usage" in message.nulls:
+            message.nulls.remove("usage")
+        return message  # type: ignore[no-any-return]  # a ChatChunk or a CompletionResponse
+
+
+def _output_chars(message: Any) -> int:
+    """Characters of answer text in a chunk, of either kind."""
+    if isinstance(message, completions_pb2.CompletionResponse):
+        return sum(len(choice.text) for choice in message.choices)
+    return sum(len(block.text) + len(block.tool.arguments) for c in message.choices for block in c.delta.blocks)
+
+
+def _invalid(why: str) -> GatewayError:
+    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])
