@@ -1,0 +1,1 @@
+"""What several services of one gateway share beside their configuration: a Valkey or Redis server."""

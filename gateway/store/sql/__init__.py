@@ -1,0 +1,1 @@
+"""The relational store: tables, the engine and its transactions, migrations. SQLite embedded, or PostgreSQL."""

@@ -1,0 +1,172 @@
+"""One database: opened at first use, one transaction per block, one kind of failure.
+
+Rules:
+    - Nothing heavy is imported before `open`: SQLAlchemy costs about 28 MB, a gateway that never asks pays nothing.
+    - Opening migrates, with a lock, so that two processes that start together do it once.
+    - A database that cannot answer in `timeout_s` is GatewayError UNAVAILABLE with code `store_unavailable`, whatever
+      its driver calls it; a broken constraint stays sqlalchemy.exc.IntegrityError: the caller knows what it means.
+    - A write on SQLite takes the file's lock when it begins, one after the other in this process: never a deadlock.
+Not here:
+    - What is asked (accounts); how a schema changes (migrate).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.store.sql.urls import Place
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+RETRY_AFTER_S = 1.0
+BUSY_TIMEOUT_MS = 5000
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON")
+_IS_WRITE = "gateway_is_write"
+
+
+class Database:
+    """A database at a place. `timeout_s` bounds every transaction, `pool_max` its connections."""
+
+    def __init__(self, place: Place, *, timeout_s: float = 5.0, pool_max: int = 10) -> None:
+        self.place = place
+        self.timeout_s = timeout_s
+        self._pool_max = pool_max
+        self._engine: AsyncEngine | None = None
+        self._opening = asyncio.Lock()
+        self._writing: Any = asyncio.Lock() if place.is_sqlite else nullcontext()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was opened in this process."""
+        return self._engine is not None
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there may be anything in it: SQLite without a file has nothing, and is not asked."""
+        return self.place.file is None or self.place.file.exists()
+
+    async def open(self) -> None:
+        """Make the engine and migrate. Again: nothing. Raises GatewayError UNAVAILABLE."""
+        if self._engine is not None:
+            return
+        async with self._opening:
+            if self._engine is None:
+                await self._open()
+
+    async def _open(self) -> None:
+        from gateway.store.sql.migrate import upgrade
+
+        engine = make_engine(self.place, self._pool_max)
+        try:
+            with _said():
+                await upgrade(engine, self.place)
+        except BaseException:
+            await engine.dispose()
+            raise
+        self._engine = engine
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._engine is not None:
+            await self._engine.dispose()
+            self._engine = None
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncConnection, None]:
+        """A connection to read with. Raises GatewayError UNAVAILABLE."""
+        await self.open()
+        with _said():
+            async with asyncio.timeout(self.timeout_s), self._ready().connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[AsyncConnection, None]:
+        """A transaction: committed when the block ends, rolled back when it raises or is cancelled."""
+        await self.open()
+        with _said():
+            async with asyncio.timeout(self.timeout_s), self._writing, self._ready().connect() as connection:
+                _ = await connection.execution_options(**{_IS_WRITE: True})
+                async with connection.begin():
+                    yield connection
+
+    def _ready(self) -> AsyncEngine:
+        if self._engine is None:
+            raise RuntimeError("the database is not open")
+        return self._engine
+
+
+class _said:  # noqa: N801 - it reads as a statement
+    """Turn what drivers raise when a database cannot answer into the one failure of the module's rules."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if error is not None and _is_outage(error):
+            raise unavailable(error) from error
+
+
+def unavailable(error: BaseException) -> GatewayError:
+    """The failure of a store that cannot answer; the log has its cause."""
+    return GatewayError(
+        Kind.UNAVAILABLE,
+        "The account database cannot answer now.",
+        code="store_unavailable",
+        retry_after_s=RETRY_AFTER_S,
+        cause=f"{type(error).__name__}: {error}"[:500],
+    )
+
+
+def _is_outage(error: BaseException) -> bool:
+    if isinstance(error, TimeoutError | OSError):
+        return True
+    from sqlalchemy import exc
+
+    if isinstance(error, exc.IntegrityError | exc.ProgrammingError | exc.DataError):
+        return False
+    return isinstance(error, exc.DBAPIError | exc.TimeoutError) or type(error).__module__.startswith("asyncpg")
+
+
+def make_engine(place: Place, pool_max: int = 10) -> AsyncEngine:
+    """The engine of a place. Raises ValueError when PostgreSQL is asked for without its driver."""
+    from sqlalchemy import event
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    if place.file is not None:
+        _make_file(place)
+        engine = create_async_engine(place.url, pool_size=pool_max, max_overflow=0)
+        event.listen(engine.sync_engine, "connect", _prepare)
+        event.listen(engine.sync_engine, "begin", _begin)
+        return engine
+    try:
+        return create_async_engine(
+            place.url, pool_size=pool_max, max_overflow=0, pool_pre_ping=True, connect_args={"timeout": 5}
+        )
+    except ModuleNotFoundError as error:
+        raise ValueError("PostgreSQL needs its driver: pip install 'one-gateway[postgres]'") from error
+
+
+def _make_file(place: Place) -> None:
+    """The file is its owner's alone, as everything in the state directory."""
+    if place.file is not None:
+        place.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(place.file, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Any) -> None:
+    is_write = connection.get_execution_options().get(_IS_WRITE)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")

@@ -1,0 +1,1 @@
+"""What alembic runs; see gateway.store.sql.migrate."""
