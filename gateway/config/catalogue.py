@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 
 from gateway.config.schema import BreakerRules, Candidate, Config, Model, Pricing, Provider, Timeouts
 from gateway.config.schema.access import Limits as LimitSettings
+from gateway.config.schema.rescue import Hedge
 from gateway.config.schema.upstream import NEVER_STREAMS
 from gateway.core.globs import is_glob, matches
 from gateway.core.limits import LIMIT_NAMES, Limits, Scope
@@ -65,7 +66,17 @@ class Deployment:
     can_stream: bool = True  # whether it may be asked for a stream
     can_answer_whole: bool = True  # whether it may be asked for an answer that is no stream
     breaker: BreakerRules = field(default_factory=BreakerRules)
+    context_window_tokens: int | None = None  # None = unknown
+    accepts_prefill: bool = False  # goes on from an unfinished answer
     aws: AwsKeys | None = None  # None = the credential is among the headers
+
+
+class Rescue(NamedTuple):
+    """What is tried for a stream that fails after its first content."""
+
+    means: tuple[str, ...]
+    max_bytes: int  # of delivered text
+    attempts_max: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +106,10 @@ class Entry:
     on_unsupported: str
     scope: Scope | None = None  # limits of all callers together
     limits_per_key: Limits | None = None
+    rescue: Rescue | None = None  # None = such a stream fails
+    hedge: Hedge | None = None  # None = first tokens are not hedged
+    content_filter_fallback: frozenset[str] = frozenset()  # providers
+    deadline_min_s: float = 0.0
 
 
 class Catalogue:
@@ -151,7 +166,18 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         on_unsupported=model.on_unsupported or config.policies.on_unsupported,
         scope=_scope(slug, model),
         limits_per_key=_limits(model.limits_per_key),
+        rescue=_rescue(model, config),
+        hedge=model.hedge if model.hedge.is_enabled else None,
+        content_filter_fallback=frozenset(model.content_filter_fallback),
+        deadline_min_s=config.policies.deadline_min_s,
     )
+
+
+def _rescue(model: Model, config: Config) -> Rescue | None:
+    policies = config.policies
+    listed = policies.rescue if model.rescue is None else model.rescue
+    means = tuple(each for each in listed if each != "error")
+    return Rescue(means, policies.rescue_max_bytes, policies.rescue_attempts_max) if means else None
 
 
 def _scope(slug: str, model: Model) -> Scope | None:
@@ -196,6 +222,8 @@ def _deployment(candidate: Candidate, model: Model, provider: Provider, breaker:
         can_stream=streaming != "never",
         can_answer_whole=streaming != "only",
         breaker=breaker,
+        context_window_tokens=candidate.context_window_tokens or model.context_window_tokens,
+        accepts_prefill=candidate.accepts_prefill,
         aws=_aws_keys(provider),
     )
 

@@ -14,28 +14,12 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 
 from gateway.config.schema.access import Limits
-from gateway.config.schema.base import Section, Slug, setting
-from gateway.config.schema.routing import BreakerRules, Routing
+from gateway.config.schema.base import Capability, Section, Slug, setting
+from gateway.config.schema.rescue import Hedge, RescueList
+from gateway.config.schema.routing import BreakerRules, Condition, Routing
 from gateway.config.schema.upstream import Streaming, TimeoutOverrides
 
 WireName = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,200}$")]
-Capability = Literal[
-    "chat",
-    "completion",
-    "embedding",
-    "code",
-    "vision",
-    "audio",
-    "function_calling",
-    "json_mode",
-    "json_schema",
-    "reasoning",
-    "image",
-    "speech",
-    "transcription",
-    "moderation",
-    "rerank",
-]
 OnClientGone = Literal["cancel", "drain"]
 OnUnsupported = Literal["error", "drop"]
 
@@ -111,6 +95,22 @@ class Candidate(Section):
     streaming: Streaming | None = setting(
         None, "`both`, `only` or `never`: whether it answers streamed, whole, or either; unset = as its provider."
     )
+    context_window_tokens: int | None = setting(
+        None, "Prompt and completion together; unset = as its model.", unit="tokens", ge=1
+    )
+    accepts_prefill: bool = setting(
+        False, "Whether it goes on from an unfinished answer of the assistant at the end of the conversation."
+    )
+    capabilities: tuple[Capability, ...] | None = setting(
+        None, "What it can do, where that is less than its model's; it is left out of calls that need more."
+    )
+    context_window_tokens: int | None = setting(
+        None,
+        "Prompt and completion together; it is left out of larger calls. Unset = the model's.",
+        unit="tokens",
+        ge=1,
+    )
+    pricing: Pricing | None = setting(None, "Its provider's own prices, for policy `cost`; unset = the model's.")
     timeouts: TimeoutOverrides = setting(TimeoutOverrides, "Clocks that differ from the model's.")
 
 
@@ -150,6 +150,13 @@ class Model(Section):
     retry: RetryOverrides = setting(RetryOverrides, "Retry that differs from `policies.retry`.")
     routing: Routing = setting(Routing, "How candidates are ordered and restricted.")
     has_fallback: bool | None = setting(None, "Whether later candidates are tried; unset = `policies.has_fallback`.")
+    content_filter_fallback: tuple[str, ...] = setting(
+        (), "Providers that are asked after another one refused the prompt by its content filter; empty = none."
+    )
+    rescue: RescueList | None = setting(
+        None, "What is tried, in order, for a stream that fails after its first content; unset = `policies.rescue`."
+    )
+    hedge: Hedge = setting(Hedge, "A second attempt raced against a late first token.")
     on_unsupported: OnUnsupported | None = setting(
         None, "What becomes of a member the provider's format has no place for; unset = `policies.on_unsupported`."
     )
@@ -183,7 +190,25 @@ class Policies(Section):
 
     retry: Retry = setting(Retry, "When the same deployment is tried again.")
     breaker: BreakerRules = setting(BreakerRules, "When a failing deployment is left out for a while.")
+    batch: tuple[Condition, ...] = setting(
+        (), "Which calls may wait behind others for a place (`routing.concurrency`); any one condition."
+    )
     has_fallback: bool = setting(True, "Whether the next candidate is tried when one fails before its first content.")
+    rescue: RescueList = setting(
+        ("error",),
+        "What is tried, in order, for a stream that fails after its first content: `continue`, `splice`, `restart`, "
+        "`buffer`, `error`.",
+    )
+    rescue_max_bytes: int = setting(
+        262_144,
+        "Delivered text kept for a rescue, per stream; a longer answer can only begin anew or fail.",
+        unit="bytes",
+        ge=1024,
+        le=16_777_216,
+    )
+    rescue_attempts_max: int = setting(
+        4, "Attempts for rescuing one stream, over all means.", unit="attempts", ge=1, le=20
+    )
     on_unsupported: OnUnsupported = setting(
         "error",
         "A member the provider's format has no place for: `error` refuses the call, `drop` leaves it out and names it.",
@@ -193,5 +218,12 @@ class Policies(Section):
     )
     deadline_default_s: float = setting(
         600.0, "Deadline of a call whose caller sets none.", unit="seconds", gt=0, le=86_400
+    )
+    deadline_min_s: float = setting(
+        0.0,
+        "A call with less time left is refused at once, and no further attempt begins with less.",
+        unit="seconds",
+        ge=0,
+        le=600,
     )
     deadline_max_s: float = setting(3600.0, "Latest deadline a caller may set.", unit="seconds", gt=0, le=86_400)
