@@ -110,6 +110,8 @@ def _spelling(path: Path, name: str, below: Mapping[str, Any]) -> str:
 
 
 def _shown(path: Path, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_shown((*path, at), item) for at, item in enumerate(value)]
     return HIDDEN if is_atomic(path) and isinstance(value, str) else value
 
 

@@ -25,6 +25,24 @@ from gateway.core.secret import HIDDEN, Secret
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """A key of a map of named things: it can be written in an environment variable; wire names go into values."""
 
+Capability = Literal[
+    "chat",
+    "completion",
+    "embedding",
+    "code",
+    "vision",
+    "audio",
+    "function_calling",
+    "json_mode",
+    "json_schema",
+    "reasoning",
+    "image",
+    "speech",
+    "transcription",
+    "moderation",
+    "rerank",
+]
+
 
 class Section(BaseModel):
     """One closed, frozen part of the tree."""

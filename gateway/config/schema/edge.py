@@ -6,9 +6,9 @@ Rules:
 Not here: what a client sees of errors, headers and routes (profiles, schema/rest.py).
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import StringConstraints, model_validator
 
 from gateway.config.schema.base import SecretValue, Section, Switch, setting
 
@@ -82,6 +82,9 @@ class Http(Section):
     )
     backlog: int = setting(
         2048, "Connections the system queues before accept.", unit="connections", reloads=False, ge=1
+    )
+    call_headers: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")], ...] = setting(
+        (), "Request headers (lower case) that routing may look at; no other reaches a call.", max_length=32
     )
     is_request_id_trusted: bool = setting(
         True, "Whether a well-formed `x-request-id` of the client is used instead of a new one."

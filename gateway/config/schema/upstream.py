@@ -87,6 +87,9 @@ class Provider(Section):
         "on", "`auto` = on when the key is there; `on` = a missing key is an error in production."
     )
     api_key: SecretValue | None = setting(None, "The vendor's key: `{env: NAME}` or `{file: PATH}`.")
+    api_keys: tuple[SecretValue, ...] = setting(
+        (), "Several keys of the account, used in turn; one that is refused is left out. Instead of `api_key`."
+    )
     auth: Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"] = setting(
         "bearer",
         "Header that carries the key: `authorization: Bearer`, `api-key`, `x-api-key`, `x-goog-api-key`, or none.",
@@ -120,9 +123,15 @@ class Provider(Section):
             return "disabled"
         if self.aws is not None and self.aws.absence is not None:
             return self.aws.absence
-        if self.auth != "none" and self.api_key is not None and not self.api_key.is_set:
-            return self.api_key.absence
+        keys = self.keys
+        if self.auth != "none" and keys and not any(key.is_set for key in keys):
+            return keys[0].absence
         return None
+
+    @property
+    def keys(self) -> tuple[SecretValue, ...]:
+        """All keys of the account, also those that are absent."""
+        return self.api_keys or (() if self.api_key is None else (self.api_key,))
 
     @property
     def is_available(self) -> bool:
