@@ -205,9 +205,15 @@ def _question(body: Json) -> Question:
         may_call=is_free,
         must_call=choice.get("type") in ("any", "tool"),
         is_parallel=choice.get("disable_parallel_tool_use") is not True,
+        shape=_shape(body),
         stop=tuple(body.get("stop_sequences") or ()),
         max_tokens=body.get("max_tokens"),
     )
+
+
+def _shape(body: Json) -> Any:
+    wanted = (body.get("output_config") or {}).get("format") or {}
+    return wanted.get("schema") if wanted.get("type") == "json_schema" else None
 
 
 def _content(message: Json) -> list[Json]:

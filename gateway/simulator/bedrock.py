@@ -24,7 +24,7 @@ SIGNATURE = "c2lnbmF0dXJl"
 _STEP = 8  # characters of input in one increment
 _MEMBERS = frozenset(
     ("messages", "system", "inferenceConfig", "toolConfig", "guardrailConfig", "additionalModelRequestFields",
-     "additionalModelResponseFieldPaths", "promptVariables", "requestMetadata", "performanceConfig"),
+     "additionalModelResponseFieldPaths", "promptVariables", "requestMetadata", "performanceConfig", "outputConfig"),
 )  # fmt: skip
 _BLOCKS = frozenset(("text", "image", "document", "toolUse", "toolResult", "reasoningContent", "cachePoint"))
 _STOP = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "content_filtered"}
@@ -172,9 +172,16 @@ def _question(body: Json) -> Question:
         is_prefilled=messages[-1]["role"] == "assistant",
         tools=tools,
         must_call="any" in choice or "tool" in choice,
+        shape=_shape(body.get("outputConfig") or {}),
         stop=tuple(inference.get("stopSequences") or ()),
         max_tokens=inference.get("maxTokens"),
     )
+
+
+def _shape(output: Json) -> Any:
+    """The schema of the answer, which comes as a text."""
+    wanted = output.get("textFormat") or {}
+    return orjson.loads(wanted["structure"]["jsonSchema"]["schema"]) if wanted else None
 
 
 def _text_of(blocks: list[Json]) -> str:

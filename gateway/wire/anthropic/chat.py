@@ -4,6 +4,7 @@ Rules:
 - The member `system` becomes the first message, of role system and without `extra`; a turn of role system among
   `messages` always has one.
 - `metadata.user_id` is our `user`, `stop_sequences` our `stop`; a stream asks for usage, because here it always has it.
+- `output_config` is our `response_format` and `reasoning_effort`.
 - An answer is one choice. `stop_reason` is kept as the native finish reason beside OpenAI's word for it.
 
 Not here: messages of other dialects (mapping.py), streams (events.py).
@@ -18,8 +19,9 @@ from gateway.wire.anthropic.mapping import MAX_TOKENS_DEFAULT, mapped_request
 from gateway.wire.anthropic.tools import CHOICE, choice_of, read_tools, write_tool
 from gateway.wire.anthropic.usage import read_usage, write_usage
 from gateway.wire.foreign import is_lifted
+from gateway.wire.json import text
 from gateway.wire.openai.fields import boolean, integer, is_text, number, record, string, strings
-from gateway.wire.openai.mirror import EMPTY, Field, JsonObject, Mirror, add_kept
+from gateway.wire.openai.mirror import EMPTY, Field, JsonObject, Mirror, add_kept, kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
 
 FINISH_REASONS: Final = {
@@ -32,6 +34,9 @@ FINISH_REASONS: Final = {
     "refusal": "content_filter",
 }
 """`stop_reason` -> OpenAI's finish reason."""
+
+SCHEMA_NAME: Final = "answer"
+"""What a schema is called where it needs a name: in this format it has none."""
 
 
 def finish_reason_of(stop_reason: str) -> str:
@@ -87,6 +92,35 @@ def _read_stream(request: Any, value: Any) -> bool:
     return _STREAM.read(request, value)
 
 
+def _read_output_config(request: Any, value: Any) -> bool:
+    """What a newer client says of the answer: its JSON Schema, and how much effort it is worth."""
+    if type(value) is not dict:
+        return False
+    if is_text(value.get("effort")):
+        request.reasoning_effort = value["effort"]
+    wanted = value.get("format")
+    if type(wanted) is dict and wanted.get("type") == "json_schema" and type(wanted.get("schema")) is dict:
+        request.response_format.type = "json_schema"
+        request.response_format.json_schema.name = SCHEMA_NAME
+        request.response_format.json_schema.schema_json = text(wanted["schema"])
+    written: JsonObject = {}
+    if request.HasField("reasoning_effort"):
+        _write_effort(written, request.reasoning_effort)
+    if request.HasField("response_format"):
+        _write_format(written, request.response_format)
+    return bool(written.get("output_config") == value)
+
+
+def _write_effort(out: JsonObject, value: str) -> None:
+    out.setdefault("output_config", {})["effort"] = value
+
+
+def _write_format(out: JsonObject, value: Any) -> None:
+    if value.type == "json_schema":
+        schema = kept_value(value.json_schema.schema_json or "{}", "schema_json")
+        out.setdefault("output_config", {})["format"] = {"type": "json_schema", "schema": schema}
+
+
 _THINKING = Mirror(chat_pb2.ThinkingConfig, [string("type"), integer("budget_tokens")])
 REQUEST = Mirror(
     chat_pb2.ChatRequest,
@@ -105,6 +139,11 @@ REQUEST = Mirror(
         Field("tools", read_tools, {"tools": _write_tools}),
         CHOICE,
         record("thinking", _THINKING),
+        Field(
+            "output_config",
+            _read_output_config,
+            {"reasoning_effort": _write_effort, "response_format": _write_format},
+        ),
     ],
 )
 

@@ -1,7 +1,8 @@
 """An Anthropic body in Converse's words.
 
 Rules:
-- `thinking` and `top_k` go to `additionalModelRequestFields`, which only Anthropic's models understand so.
+- `thinking`, `top_k` and effort go to `additionalModelRequestFields`, which only Anthropic's models understand so.
+- A schema an Anthropic client asks for is Converse's own; other clients' are emulated (wire.anthropic).
 - Without a choice `none`, tools are left out instead, unless the conversation holds calls, which need them.
 - A cache marker becomes a `cachePoint` behind its block.
 
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from gateway.wire.anthropic import chat
 from gateway.wire.anthropic.mapping import MAX_TOKENS_DEFAULT
+from gateway.wire.json import dumps
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2
 
@@ -34,7 +36,7 @@ _INFERENCE: Final = {
 _ADDITIONAL: Final = ("thinking", "top_k")
 _KNOWN: Final = frozenset(
     (*_INFERENCE, *_ADDITIONAL, "model", "messages", "system", "tools", "tool_choice", "stream", "metadata",
-     "service_tier"),
+     "service_tier", "output_config"),
 )  # fmt: skip
 
 
@@ -58,11 +60,23 @@ def encode_request(
         out["system"] = system
     if inference := {ours: given[name] for name, ours in _INFERENCE.items() if given.get(name) is not None}:
         out["inferenceConfig"] = inference
-    if additional := {name: given[name] for name in _ADDITIONAL if name in given}:
+    output = given.get("output_config")
+    output = output if type(output) is dict else {}
+    additional: JsonObject = {name: given[name] for name in _ADDITIONAL if name in given}
+    if output.get("effort"):
+        additional["output_config"] = {"effort": output["effort"]}
+    if additional:
         out["additionalModelRequestFields"] = additional
+    if type(wanted := output.get("format")) is dict:
+        out["outputConfig"] = _text_format(wanted)
     if (tools := _tools(given, unsupported)) is not None:
         out["toolConfig"] = tools
     return out
+
+
+def _text_format(wanted: JsonObject) -> JsonObject:
+    schema = {"schema": dumps(wanted.get("schema")).decode(), "name": chat.SCHEMA_NAME}
+    return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
 
 
 def _objects(value: Any) -> list[JsonObject]:

@@ -246,3 +246,24 @@ def test_finish_reasons(theirs: str, ours: str) -> None:
     """Every stop_reason has OpenAI's word, and OpenAI's word has one that means the same."""
     assert chat.finish_reason_of(theirs) == ours
     assert chat.finish_reason_of(answers.stop_reason_of(ours)) == ours
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"effort": "low"}, {"reasoning_effort": "low"}),
+        (
+            {"format": {"type": "json_schema", "schema": SCHEMA}},
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}},
+        ),
+        ({"format": {"type": "other"}}, {}),
+        ({"format": None, "effort": None}, {}),
+    ],
+)
+def test_what_an_anthropic_client_wants_of_the_answer(config: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Its schema and its effort are OpenAI's; in its own format they stay as they were written."""
+    body, unsupported = to_openai({"max_tokens": 9, "messages": HI, "output_config": config})
+    assert {name: body[name] for name in ("reasoning_effort", "response_format") if name in body} == expected
+    assert unsupported == []
+    given = {"model": "m", "messages": HI, "output_config": config}
+    assert chat.encode_request(chat.decode_request(given)) == given

@@ -177,3 +177,15 @@ def test_any_event_is_read(type_: str, value: Any) -> None:
     body = settled(value)
     for obj in ({"contentBlockIndex": 0, "delta": body, "start": body}, {"stopReason": body, "usage": body}):
         assert dumps(EventTranslator(id_="x", model="m", is_native=False).events(type_, obj))
+
+
+def test_what_an_anthropic_client_wants_of_the_answer() -> None:
+    """Its schema is Converse's own, its effort goes to Anthropic's models."""
+    config = {"effort": "low", "format": {"type": "json_schema", "schema": SCHEMA}}
+    given = {"model": "m", "max_tokens": 9, "messages": [HI], "output_config": config}
+    unsupported: list[str] = []
+    body = encode_request(anthropic_chat.decode_request(given), unsupported)
+    assert unsupported == []
+    assert body["additionalModelRequestFields"] == {"output_config": {"effort": "low"}}
+    schema = {"schema": dumps(SCHEMA).decode(), "name": "answer"}
+    assert body["outputConfig"] == {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}

@@ -1,0 +1,63 @@
+"""The upstream formats of the matrix: where the simulator serves each, and what it has no place for.
+
+Rules: one entry per dialect of the gateway's registry; `refuses` names what a request may need and the text its
+    refusal must hold; everything else works, structured output by whatever way the dialect has.
+Not here: the mapping itself (docs/dialects.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+EVERYTHING = ("chat", "completion", "embedding", "vision", "function_calling", "json_mode", "json_schema", "reasoning")
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One upstream format. `base` is its path at the simulator, `path` what every request of it must match."""
+
+    name: str
+    base: str
+    path: str
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, Any] = field(default_factory=dict)
+
+    def provider(self, url: str) -> dict[str, Any]:
+        """Its block of section `providers`, for a simulator at `url`."""
+        return {
+            "dialect": self.name, "base_url": url + self.base, "auth": "none", "is_local": True, **self.members
+        }  # fmt: skip
+
+    def model(self) -> dict[str, Any]:
+        """Its block of section `models`: everything after `NAME/` is a name the simulator obeys."""
+        return {
+            "names": [f"{self.name}/*"], "capabilities": list(EVERYTHING), "has_dimensions": True,
+            "retry": {"attempts_max": 1}, "candidates": [{"provider": f"up-{self.name}"}],
+        }  # fmt: skip
+
+    def is_its(self, path: str) -> bool:
+        """Whether a request of that path is of this format."""
+        return re.fullmatch(self.path, path) is not None
+
+
+_NO_EMBEDDINGS = {"embed": "speaks a format that has chat only"}
+
+UPSTREAMS = (
+    Upstream("openai", "/v1", r"/v1/(chat/completions|embeddings)"),
+    Upstream("anthropic", "/v1", r"/v1/messages", _NO_EMBEDDINGS),
+    Upstream("gemini", "/v1beta", r"/v1beta/models/[^/]+:\w+(\?alt=sse)?"),
+    Upstream("bedrock", "", r"/model/[^/]+/converse(-stream)?", _NO_EMBEDDINGS),
+    Upstream("cohere", "/v2", r"/v2/(chat|embed)"),
+)
+BY_NAME = {upstream.name: upstream for upstream in UPSTREAMS}
+
+
+def layer(url: str) -> dict[str, Any]:
+    """A configuration with a model per upstream format, all of them at the simulator at `url`."""
+    return {
+        "providers": {f"up-{upstream.name}": upstream.provider(url) for upstream in UPSTREAMS},
+        "models": {f"m-{upstream.name}": upstream.model() for upstream in UPSTREAMS},
+    }
