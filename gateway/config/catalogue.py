@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 
+from gateway.config.caching import CacheRules, cache_rules
 from gateway.config.schema import BreakerRules, Candidate, Config, Model, Pricing, Provider, Timeouts
 from gateway.config.schema.access import Limits as LimitSettings
 from gateway.config.schema.rescue import Hedge
@@ -110,6 +111,7 @@ class Entry:
     hedge: Hedge | None = None  # None = first tokens are not hedged
     content_filter_fallback: frozenset[str] = frozenset()  # providers
     deadline_min_s: float = 0.0
+    cache: CacheRules | None = None  # None = answers are neither kept nor shared
 
 
 class Catalogue:
@@ -142,6 +144,7 @@ class Catalogue:
 
 def _entry(slug: str, model: Model, config: Config) -> Entry:
     retry, own = config.policies.retry, model.retry
+    candidates = _candidates(model, config)
     return Entry(
         slug=slug,
         names=model.names,
@@ -156,7 +159,7 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         dimensions_default=model.dimensions_default,
         dimensions_allowed=model.dimensions_allowed,
         pricing=model.pricing,
-        candidates=_candidates(model, config),
+        candidates=candidates,
         attempts_max=own.attempts_max or retry.attempts_max,
         backoff_base_s=own.backoff_base_s or retry.backoff_base_s,
         backoff_max_s=own.backoff_max_s or retry.backoff_max_s,
@@ -170,6 +173,7 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         hedge=model.hedge if model.hedge.is_enabled else None,
         content_filter_fallback=frozenset(model.content_filter_fallback),
         deadline_min_s=config.policies.deadline_min_s,
+        cache=cache_rules(slug, model, candidates),
     )
 
 

@@ -11,6 +11,7 @@ Not here: rules about one value (the schema).
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from gateway.config.problems import Path, did_you_mean
@@ -19,6 +20,7 @@ from gateway.config.standin import PROVIDER, is_on
 from gateway.core.secret import Secret
 
 CREDENTIAL_HEADERS = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
+STORE_SCHEMES = ("redis", "rediss", "unix", "valkey", "valkeys")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -46,6 +48,7 @@ def complaints(config: Config) -> Iterator[Complaint]:
     yield from _link(config)
     yield from _link_tls(config)
     yield from _embeddings(config)
+    yield from _store(config)
 
 
 def _candidates(config: Config) -> Iterator[Complaint]:
@@ -124,6 +127,7 @@ def _missing_secrets(config: Config) -> Iterator[Complaint]:
         (("auth", "pepper"), config.auth.pepper),
         (("auth", "dev_key"), config.auth.dev_key),
         (("link", "secret"), config.link.secret),
+        (("store", "url"), config.store.url),
     )
     for path, secret in others:
         if secret is not None and not secret.is_set:
@@ -176,6 +180,17 @@ def _link_tls(config: Config) -> Iterator[Complaint]:
         yield Complaint(("link", "tls", "cert_file"), f"is missing beside {lonely}", "add the service's certificate")
     if tls.key_file is None and tls.cert_file is not None:
         yield Complaint(("link", "tls", "key_file"), "is missing beside cert_file", "add the certificate's private key")
+
+
+def _store(config: Config) -> Iterator[Complaint]:
+    url = config.store.url
+    if url is None or not url.is_set:
+        return
+    if url.reveal().partition("://")[0] not in STORE_SCHEMES:
+        shown = ", ".join(f"{scheme}://" for scheme in STORE_SCHEMES)
+        yield Complaint(("store", "url"), "not the URL of a store", f"begin it with one of {shown}")
+    elif find_spec("redis") is None:
+        yield Complaint(("store", "url"), "needs redis-py, which is not installed", "install the extra `redis`")
 
 
 def _embeddings(config: Config) -> Iterator[Complaint]:

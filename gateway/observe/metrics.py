@@ -67,6 +67,16 @@ HTTP_SECONDS = Histogram("gateway_http_request_duration_seconds", "HTTP requests
 LOOP_LAG = Gauge("gateway_event_loop_lag_seconds", "Latest event-loop lag.", ("role",), multiprocess_mode="livemax")
 GENERATION = Gauge("gateway_config_generation", "Configuration in force.", (), multiprocess_mode="livemax")
 RELOADS = Counter("gateway_config_reloads_total", "Reloads by outcome.", ("outcome",))
+STORE_OPERATIONS = Counter(
+    "gateway_store_operations_total", "Questions to the shared store, also those not sent.", ("operation", "outcome")
+)
+STORE_SECONDS = Histogram(
+    "gateway_store_operation_seconds", "Questions sent to the shared store.", ("operation",), buckets=_FIRST_TOKEN
+)
+STORE_UP = Gauge("gateway_store_up", "Whether the shared store answers.", multiprocess_mode="livemin")
+CACHE = Counter("gateway_cache_calls_total", "Calls of models that have a cache, by what it did.", ("model", "result"))
+CACHE_BYTES = Gauge("gateway_cache_bytes", "Answers kept in memory.", multiprocess_mode="livesum")
+CACHE_ENTRIES = Gauge("gateway_cache_entries", "Answers kept in memory.", multiprocess_mode="livesum")
 FAILURES = Gauge(
     "gateway_telemetry_failures",
     "Times something could not be counted or logged, of the processes that run.",
@@ -80,6 +90,32 @@ class CallLabels(NamedTuple):
     operation: str
     model: str
     provider: str
+
+
+class StoreMetrics:
+    """What the shared store was asked, and whether it answers."""
+
+    def __init__(self) -> None:
+        self._asked: dict[tuple[str, str], Count] = {}
+        self._seconds: dict[str, Tally] = {}
+
+    def asked(self, operation: str, outcome: str, seconds: float | None = None) -> None:
+        """One question more: ok, timeout, error, or refused without asking, which took no time."""
+        with not_failing():
+            child = self._asked.get((operation, outcome))
+            if child is None:
+                child = self._asked[operation, outcome] = count_of(STORE_OPERATIONS, operation, outcome)
+            child.inc()
+            if seconds is not None:
+                tally = self._seconds.get(operation)
+                if tally is None:
+                    tally = self._seconds[operation] = tally_of(STORE_SECONDS, operation)
+                tally.observe(seconds)
+
+    def is_up(self, *, now: bool) -> None:
+        """Whether it answers now."""
+        with not_failing():
+            STORE_UP.set(now)
 
 
 class _Children(NamedTuple):

@@ -1,1 +1,1 @@
-"""What several services of one gateway share beside their configuration: a Valkey or Redis server."""
+"""What a gateway keeps outside its processes: a Valkey or Redis server, a database."""

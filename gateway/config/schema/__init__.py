@@ -11,10 +11,12 @@ from typing import Literal
 
 from gateway.config.schema.access import Auth, Key, Keys, Limits
 from gateway.config.schema.base import SecretValue, Section, Slug, setting
+from gateway.config.schema.caching import Cache, ModelCache
 from gateway.config.schema.edge import Backoff, Cors, Grpc, Http, Link, Process
 from gateway.config.schema.models import Candidate, Model, Models, Policies, Pricing, Retry, RetryOverrides
 from gateway.config.schema.rest import Observe, Profile, Simulator
 from gateway.config.schema.routing import BreakerOverrides, BreakerRules, Routing
+from gateway.config.schema.store import Store
 from gateway.config.schema.upstream import Paths, Provider, Providers, TimeoutOverrides, Timeouts
 
 Environment = Literal["development", "production", "test"]
@@ -40,6 +42,8 @@ class Config(Section):
     providers: Providers = setting(dict, "Vendor accounts by slug.")
     models: Models = setting(dict, "Models by slug.")
     policies: Policies = setting(Policies, "Defaults for how calls are routed.")
+    cache: Cache = setting(Cache, "Answers that are given again.")
+    store: Store = setting(Store, "What several services share.")
     profiles: dict[Slug, Profile] = setting(_default_profile, "Client-visible behaviour by name.")
     observe: Observe = setting(Observe, "Logs, metrics and health.")
     simulator: Simulator = setting(Simulator, "The stand-in upstream.")
@@ -50,6 +54,7 @@ __all__ = [
     "Backoff",
     "BreakerOverrides",
     "BreakerRules",
+    "Cache",
     "Candidate",
     "Config",
     "Cors",
@@ -61,6 +66,7 @@ __all__ = [
     "Limits",
     "Link",
     "Model",
+    "ModelCache",
     "Models",
     "Observe",
     "Paths",
@@ -77,6 +83,7 @@ __all__ = [
     "Section",
     "Simulator",
     "Slug",
+    "Store",
     "TimeoutOverrides",
     "Timeouts",
     "setting",

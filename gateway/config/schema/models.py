@@ -15,6 +15,7 @@ from pydantic import StringConstraints
 
 from gateway.config.schema.access import Limits
 from gateway.config.schema.base import Capability, Section, Slug, setting
+from gateway.config.schema.caching import ModelCache
 from gateway.config.schema.rescue import Hedge, RescueList
 from gateway.config.schema.routing import BreakerRules, Condition, Routing
 from gateway.config.schema.upstream import Streaming, TimeoutOverrides
@@ -149,6 +150,7 @@ class Model(Section):
     candidates: tuple[Candidate, ...] = setting(..., "Deployments in order.", min_length=1)
     retry: RetryOverrides = setting(RetryOverrides, "Retry that differs from `policies.retry`.")
     routing: Routing = setting(Routing, "How candidates are ordered and restricted.")
+    cache: ModelCache = setting(ModelCache, "Whether answers are given again.")
     has_fallback: bool | None = setting(None, "Whether later candidates are tried; unset = `policies.has_fallback`.")
     content_filter_fallback: tuple[str, ...] = setting(
         (), "Providers that are asked after another one refused the prompt by its content filter; empty = none."
