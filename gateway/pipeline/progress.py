@@ -32,13 +32,21 @@ class End(Enum):
 
 @dataclass(slots=True)
 class Try:
-    """One attempt: against which deployment, how it went, how long it took (seconds)."""
+    """One attempt: against which deployment, how it went, how long it took (seconds).
+
+    `kind` says why it was made: empty (the first, a retry or a fallback), `hedge`, or the means of a rescue. `usage` is
+    what the provider reported for it, which it may bill whether or not the caller got the answer.
+    """
 
     deployment: Deployment
     started_s: float
+    kind: str = ""
     outcome: str = ""
     cause: str = ""
     seconds: float = 0.0
+    usage: types_pb2.Usage | None = None
+    output_chars: int = 0
+    chunks: int = 0
 
     def end(self, outcome: str, cause: str = "") -> None:
         """The attempt ended."""
@@ -49,6 +57,11 @@ class Try:
         record: dict[str, object] = {
             "deployment": self.deployment.id, "outcome": self.outcome, "ms": round(self.seconds * 1000, 1)
         }  # fmt: skip
+        if self.kind:
+            record["kind"] = self.kind
+        if self.usage is not None:
+            record["prompt_tokens"] = self.usage.prompt_tokens
+            record["completion_tokens"] = self.usage.completion_tokens
         return {**record, "cause": self.cause} if self.cause else record
 
 
@@ -86,12 +99,12 @@ class Progress:
 
     @property
     def deployment(self) -> Deployment | None:
-        """The deployment of the last try."""
+        """The deployment of the last try: where one answered, that one."""
         return self.tries[-1].deployment if self.tries else None
 
-    def begin_try(self, deployment: Deployment) -> Try:
+    def begin_try(self, deployment: Deployment, kind: str = "") -> Try:
         """A new attempt begins."""
-        attempt = Try(deployment, perf_counter())
+        attempt = Try(deployment, perf_counter(), kind)
         self.tries.append(attempt)
         return attempt
 

@@ -24,7 +24,8 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.core.limits import Amounts
 from gateway.observe.stages import Stages
 from gateway.pipeline.admit import admit, identify
-from gateway.pipeline.attempt import Attempts, Order
+from gateway.pipeline.attempts.order import Order
+from gateway.pipeline.attempts.series import Attempts
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.pipeline.progress import End, Progress
 from gateway.pipeline.scopes import scopes_of

@@ -115,6 +115,7 @@ def layer_of(simulator: Running) -> Layer:
         "observe": {"log_level": "error"},
         "simulator": {"enabled": "off"},
         "policies": {
+            "breaker": {"is_enabled": False},  # every row is to reach its deployment
             "retry": {
                 "attempts_max": 2,
                 "backoff_base_s": 0.01,
