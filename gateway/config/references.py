@@ -14,13 +14,15 @@ from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
+from gateway.config.choice import wrong_routes
 from gateway.config.problems import Path, did_you_mean
-from gateway.config.schema import Config
+from gateway.config.schema import Config, Provider
 from gateway.config.standin import PROVIDER, is_on
 from gateway.core.secret import Secret
 
 CREDENTIAL_HEADERS = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
 STORE_SCHEMES = ("redis", "rediss", "unix", "valkey", "valkeys")
+TOKEN_SECRET_MIN_CHARS = 32
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -47,7 +49,11 @@ def complaints(config: Config) -> Iterator[Complaint]:
     yield from _profiles(config)
     yield from _link(config)
     yield from _link_tls(config)
+    yield from _accounts(config)
     yield from _embeddings(config)
+    yield from _provider_keys(config)
+    for path, words, hint, refers in wrong_routes(config):
+        yield Complaint(path, words, hint, refers)
     yield from _store(config)
 
 
@@ -122,6 +128,12 @@ def _provider_headers(config: Config) -> Iterator[Complaint]:
                 )
 
 
+def _provider_keys(config: Config) -> Iterator[Complaint]:
+    for slug, provider in config.providers.items():
+        if provider.api_key is not None and provider.api_keys:
+            yield Complaint(("providers", slug, "api_keys"), "stands beside api_key", "keep one of them")
+
+
 def _missing_secrets(config: Config) -> Iterator[Complaint]:
     others: tuple[tuple[Path, Secret | None], ...] = (
         (("auth", "pepper"), config.auth.pepper),
@@ -136,10 +148,17 @@ def _missing_secrets(config: Config) -> Iterator[Complaint]:
         return
     used = {candidate.provider for model in config.models.values() for candidate in model.candidates}
     for slug, provider in config.providers.items():
-        secret = provider.api_key
-        if provider.enabled == "on" and slug in used and secret is not None and not secret.is_set:
+        if provider.enabled == "on" and slug in used:
+            yield from _missing_keys(slug, provider)
+
+
+def _missing_keys(slug: str, provider: Provider) -> Iterator[Complaint]:
+    """A sole key that is absent, or one of several."""
+    for at, key in enumerate(provider.keys):
+        if not key.is_set:
+            where: Path = ("api_keys", at) if provider.api_keys else ("api_key",)
             hint = "set it, or set enabled: auto or off"
-            yield Complaint(("providers", slug, "api_key"), f"missing secret: {secret.absence}", hint)
+            yield Complaint(("providers", slug, *where), f"missing secret: {key.absence}", hint)
 
 
 def _production(config: Config) -> Iterator[Complaint]:
@@ -191,6 +210,18 @@ def _store(config: Config) -> Iterator[Complaint]:
         yield Complaint(("store", "url"), "not the URL of a store", f"begin it with one of {shown}")
     elif find_spec("redis") is None:
         yield Complaint(("store", "url"), "needs redis-py, which is not installed", "install the extra `redis`")
+
+
+def _accounts(config: Config) -> Iterator[Complaint]:
+    keys, signing = config.accounts.token_keys, config.accounts.token_signing_key
+    if signing is not None and signing not in keys:
+        hint = did_you_mean(signing, keys)
+        yield Complaint(("accounts", "token_signing_key"), f'unknown token key "{signing}"', hint)
+    for slug, key in keys.items():
+        if key.secret.is_set and len(key.secret.reveal()) < TOKEN_SECRET_MIN_CHARS:
+            path = ("accounts", "token_keys", slug, "secret")
+            hint = "make one: python3 -c 'import secrets; print(secrets.token_hex(32))'"
+            yield Complaint(path, f"shorter than {TOKEN_SECRET_MIN_CHARS} characters", hint)
 
 
 def _embeddings(config: Config) -> Iterator[Complaint]:

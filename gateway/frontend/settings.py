@@ -63,6 +63,7 @@ class Http:
     stream_buffer_max_bytes: int = 262_144
     stream_ping_s: float = 15.0
     backlog: int = 2048
+    call_headers: tuple[str, ...] = ()
     is_request_id_trusted: bool = True
     is_forwarded_for_trusted: bool = False
     has_server_timing: bool = True
@@ -74,12 +75,13 @@ class Profile:
     """What a client sees that another gateway's clients expect otherwise."""
 
     key_carriers: tuple[str, ...] = ("bearer",)
+    key_prefix: str | None = None
     is_model_list_public: bool = False
     rate_limit_headers: str = "openai"
     model_extras: tuple[str, ...] = ("capabilities", "context_window", "pricing")
     upstream_error_status: str = "mapped"
     has_gateway_headers: bool = True
-    dialects: tuple[str, ...] = ("openai", "responses", "anthropic")
+    dialects: tuple[str, ...] = ("openai", "responses", "anthropic", "gemini")
 
 
 DEFAULT_PROFILE = Profile()

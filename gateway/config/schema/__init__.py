@@ -10,6 +10,7 @@ Not here: where values come from (config/load.py); rules that span sections (con
 from typing import Literal
 
 from gateway.config.schema.access import Auth, Key, Keys, Limits
+from gateway.config.schema.accounts import Accounts, Database, TokenKey
 from gateway.config.schema.base import SecretValue, Section, Slug, setting
 from gateway.config.schema.caching import Cache, ModelCache
 from gateway.config.schema.edge import Backoff, Cors, Grpc, Http, Link, Process
@@ -39,6 +40,8 @@ class Config(Section):
     auth: Auth = setting(Auth, "How callers prove who they are.")
     limits: Limits = setting(Limits, "Limits of a key that sets none of its own.")
     keys: Keys = setting(dict, "API keys by slug; written by `gateway keys`.")
+    database: Database = setting(Database, "Where accounts live.")
+    accounts: Accounts = setting(Accounts, "Users, their keys and their sessions.")
     providers: Providers = setting(dict, "Vendor accounts by slug.")
     models: Models = setting(dict, "Models by slug.")
     policies: Policies = setting(Policies, "Defaults for how calls are routed.")
@@ -50,6 +53,7 @@ class Config(Section):
 
 
 __all__ = [
+    "Accounts",
     "Auth",
     "Backoff",
     "BreakerOverrides",
@@ -58,6 +62,7 @@ __all__ = [
     "Candidate",
     "Config",
     "Cors",
+    "Database",
     "Environment",
     "Grpc",
     "Http",
@@ -86,5 +91,6 @@ __all__ = [
     "Store",
     "TimeoutOverrides",
     "Timeouts",
+    "TokenKey",
     "setting",
 ]

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
+from gateway.config.schema.accounts import Network
 from gateway.config.schema.base import SecretValue, Section, Slug, setting
 
 KEY_ID = r"^[A-Za-z0-9_-]{4,64}$"
@@ -65,6 +66,8 @@ class Key(Section):
         (), "Wire names or globs this key may use; empty = all."
     )
     limits: Limits = setting(Limits, "Limits of this key; what is unset comes from section `limits`.")
+    allowed_ips: tuple[Network, ...] = setting((), "Addresses and networks it may be used from; empty = all.")
+    is_admin: bool = setting(False, "Whether the key may manage accounts: users, groups, money, everybody's keys.")
     is_disabled: bool = setting(False, "Whether the key is refused.")
     created_at: datetime | None = setting(None, "When it was made.", unit="ISO 8601")
     expires_at: datetime | None = setting(None, "When it stops working; unset = never.", unit="ISO 8601")

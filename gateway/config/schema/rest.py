@@ -17,6 +17,11 @@ class Profile(Section):
     key_carriers: tuple[Literal["bearer", "x-api-key", "api-key"], ...] = setting(
         ("bearer",), "Where a key may stand: `authorization: Bearer`, `x-api-key`, `api-key`.", min_length=1
     )
+    key_prefix: str | None = setting(
+        None,
+        "What keys made through this profile begin with; unset = `auth.key_prefix`.",
+        pattern=r"^[A-Za-z0-9_-]{0,32}$",
+    )
     is_model_list_public: bool = setting(False, "Whether `GET /v1/models` answers without a key.")
     rate_limit_headers: Literal["openai", "none"] = setting("openai", "Family of rate-limit headers on responses.")
     model_extras: tuple[Literal["capabilities", "context_window", "pricing"], ...] = setting(
@@ -28,8 +33,8 @@ class Profile(Section):
     has_gateway_headers: bool = setting(
         True, "Whether responses carry `x-gateway-provider` and `x-gateway-generation`."
     )
-    dialects: tuple[Literal["openai", "responses", "anthropic"], ...] = setting(
-        ("openai", "responses", "anthropic"),
+    dialects: tuple[Literal["openai", "responses", "anthropic", "gemini"], ...] = setting(
+        ("openai", "responses", "anthropic", "gemini"),
         "Client formats that have routes; of others every path is 404. Models, health and metrics always have theirs.",
     )
 
