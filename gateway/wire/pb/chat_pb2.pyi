@@ -169,7 +169,7 @@ class Choice(_message.Message):
     def __init__(self, index: _Optional[int] = ..., message: _Optional[_Union[_types_pb2.Message, _Mapping]] = ..., finish_reason: _Optional[str] = ..., logprobs_json: _Optional[str] = ..., native_finish_reason: _Optional[str] = ..., stop_sequence: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ChatChunk(_message.Message):
-    __slots__ = ("id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "dialect", "moderation_json", "obfuscation", "extra", "nulls")
+    __slots__ = ("id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "dialect", "moderation_json", "obfuscation", "is_restart", "extra", "nulls")
     ID_FIELD_NUMBER: _ClassVar[int]
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
@@ -181,6 +181,7 @@ class ChatChunk(_message.Message):
     DIALECT_FIELD_NUMBER: _ClassVar[int]
     MODERATION_JSON_FIELD_NUMBER: _ClassVar[int]
     OBFUSCATION_FIELD_NUMBER: _ClassVar[int]
+    IS_RESTART_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     NULLS_FIELD_NUMBER: _ClassVar[int]
     id: str
@@ -194,9 +195,10 @@ class ChatChunk(_message.Message):
     dialect: str
     moderation_json: str
     obfuscation: str
+    is_restart: bool
     extra: str
     nulls: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[ChoiceDelta, _Mapping]]] = ..., usage: _Optional[_Union[_types_pb2.Usage, _Mapping]] = ..., service_tier: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., dialect: _Optional[str] = ..., moderation_json: _Optional[str] = ..., obfuscation: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[ChoiceDelta, _Mapping]]] = ..., usage: _Optional[_Union[_types_pb2.Usage, _Mapping]] = ..., service_tier: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., dialect: _Optional[str] = ..., moderation_json: _Optional[str] = ..., obfuscation: _Optional[str] = ..., is_restart: _Optional[bool] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ChoiceDelta(_message.Message):
     __slots__ = ("index", "delta", "finish_reason", "logprobs_json", "native_finish_reason", "stop_sequence", "extra", "nulls")

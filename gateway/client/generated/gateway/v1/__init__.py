@@ -673,6 +673,12 @@ class ChatChunk(betterproto2.Message):
     padding that hides the length of the text
     """
 
+    is_restart: "bool" = betterproto2.field(12, betterproto2.TYPE_BOOL)
+    """
+    The answer broke and begins anew: discard every chunk before this one, which has no choices. Sent only to callers
+    whose metadata says `x-gateway-on-cut: restart`.
+    """
+
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
 
     nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
@@ -1091,6 +1097,11 @@ class CompletionResponse(betterproto2.Message):
 
     system_fingerprint: "str | None" = betterproto2.field(7, betterproto2.TYPE_STRING, optional=True)
 
+    is_restart: "bool" = betterproto2.field(8, betterproto2.TYPE_BOOL)
+    """
+    of a stream: discard every chunk before this one, as in ChatChunk
+    """
+
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
 
     nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
@@ -1251,6 +1262,12 @@ class EmbeddingRequest(betterproto2.Message):
     """
 
     user: "str | None" = betterproto2.field(5, betterproto2.TYPE_STRING, optional=True)
+
+    dialect: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
+    """
+    In which `extra` is to be read; empty = openai. Of gemini, `extra` holds the members of embedContent beside the text,
+    or `requests`: a list of such objects, one for each text of batchEmbedContents.
+    """
 
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
 
