@@ -152,7 +152,11 @@ class AnthropicStreamDecoder:
             data = frame.data
             if data[:1] != b"{" and not data.strip():
                 continue
-            event = self._event(data)
+            try:
+                event = self._event(data)
+            except GatewayError as failure:
+                failure.before = events
+                raise
             if canonical is None:
                 events.append(event)
             elif type(event) is str:  # the hot path of every stream

@@ -138,9 +138,13 @@ class BedrockStreamDecoder:
         if self.is_done:
             return []
         try:
-            messages = self._messages.feed(data)
+            return self._read(self._messages.feed(data))
         except EventStreamBroken as error:
-            raise _invalid(str(error)) from error
+            failure = _invalid(str(error))
+            failure.before = self._read(error.before)
+            raise failure from error
+
+    def _read(self, messages: list[EventMessage]) -> list[Event]:
         events: list[Event] = []
         for message in messages:
             try:

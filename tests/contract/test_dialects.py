@@ -198,12 +198,49 @@ def cohere_row() -> Row:
     )
 
 
+def responses_row() -> Row:
+    """OpenAI's other format."""
+    usage = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5}
+    item = {"type": "message", "id": "m", "role": "assistant", "content": [{"type": "output_text", "text": "hello"}]}
+    whole = {"id": "x", "object": "response", "status": "completed", "error": None, "output": [item], "usage": usage}
+
+    def frame(type_: str, **members: Any) -> bytes:
+        return f"event: {type_}\ndata: {json.dumps({'type': type_, **members})}\n\n".encode()
+
+    def said(text: str) -> bytes:
+        return frame("response.output_text.delta", item_id="m", output_index=0, content_index=0, delta=text)
+
+    def refusal(code: str | None) -> bytes:
+        return json.dumps({"error": {"message": "words", "type": "t", "param": None, "code": code}}).encode()
+
+    end = frame("response.completed", response=whole)
+    return Row(
+        reply=json.dumps(whole).encode(),
+        stream=frame("response.created", response={**whole, "status": "in_progress", "output": [], "usage": None})
+        + frame("response.output_item.added", output_index=0, item={**item, "content": []})
+        + said("hel")
+        + said("lo")
+        + frame("response.output_item.done", output_index=0, item=item)
+        + end,
+        stream_end=end,
+        errors={
+            Kind.INVALID_REQUEST: (400, refusal(None)),
+            Kind.CONTEXT_LENGTH_EXCEEDED: (400, refusal("context_length_exceeded")),
+            Kind.PROVIDER_AUTH: (401, refusal("invalid_api_key")),
+            Kind.MODEL_NOT_FOUND: (404, refusal("model_not_found")),
+            Kind.PROVIDER_RATE_LIMITED: (429, refusal("rate_limit_exceeded")),
+            Kind.PROVIDER_ERROR: (500, refusal("server_error")),
+        },
+    )
+
+
 ROWS = {
     "anthropic": anthropic_row(),
     "bedrock": bedrock_row(),
     "cohere": cohere_row(),
     "gemini": gemini_row(),
     "openai": openai_row(),
+    "responses": responses_row(),
 }
 CASES = [pytest.param(DIALECTS[name], row, id=name) for name, row in ROWS.items() if name in DIALECTS]
 ASKED = {"model": "client-name", "messages": [{"role": "user", "content": "say hello"}]}

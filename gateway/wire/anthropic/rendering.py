@@ -4,6 +4,8 @@ Rules:
 - Chunks of this dialect are written as they came. Of others, the sequence is made: message_start, then per block
   content_block_start, its deltas, content_block_stop, and at the end message_delta with the usage, message_stop.
 - One block is open at a time; only the first choice is shown. Usage at the end is the last that was reported.
+- A call that begins before the one before it is complete waits, whole, for the end: providers may send fragments of
+  several calls in turns.
 
 Not here: SSE framing, a stream that fails (errors.py).
 """
@@ -14,10 +16,11 @@ from gateway.wire.anthropic import DIALECT
 from gateway.wire.anthropic.answers import stop_reason_of
 from gateway.wire.anthropic.events import NamedEvent, NativeRenderer, delta_of
 from gateway.wire.anthropic.usage import mapped_usage
-from gateway.wire.json import dumps
+from gateway.wire.json import JsonInvalid, dumps, loads
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, types_pb2
 
+ARGUMENTS_MAX_CHARS = 8 << 20
 _MARK = "\ue000"
 _KEYS = {"text": "text", "refusal": "text", "thinking": "thinking", "tool": "tool"}
 _EMPTY: dict[str, JsonObject] = {
@@ -61,9 +64,12 @@ class _Sequence:
     """The events made from chunks of other dialects."""
 
     __slots__ = (
+        "_arguments",
         "_blocks",
+        "_chars",
         "_count",
         "_has_begun",
+        "_held",
         "_open",
         "_repeated",
         "_stop_reason",
@@ -77,6 +83,9 @@ class _Sequence:
         self._blocks: dict[object, int] = {}
         self._count = 0
         self._open: int | None = None
+        self._arguments: list[str] | None = None  # of the open block, if it is a call
+        self._chars = 0  # of arguments, those that were sent included
+        self._held: dict[int, chat_pb2.ToolDelta] = {}  # calls that wait, by block
         self._repeated: chat_pb2.BlockDelta | None = None  # what a text stands for
         self._wrap: tuple[bytes, bytes] | None = None  # the bytes around such a text, once known
         self._stop_reason = "end_turn"
@@ -104,6 +113,8 @@ class _Sequence:
         if not words:
             return []
         if self._wrap is not None:
+            if self._arguments is not None:
+                self._remember(self._arguments, words)
             return [("content_block_delta", self._wrap[0] + dumps(words) + self._wrap[1])]
         if self._repeated is None:
             raise ValueError("a text came, but the chunk before it has not exactly one text to replace")
@@ -116,6 +127,11 @@ class _Sequence:
     def end(self) -> list[NamedEvent]:
         out = [] if self._has_begun else [self._start(chat_pb2.ChatChunk())]
         delta = {"stop_reason": self._stop_reason, "stop_sequence": self._stop_sequence}
+        held, self._held = self._held, {}
+        self._arguments = None
+        for block, call in held.items():
+            out += self._block(chat_pb2.BlockDelta(block=block, tool=call))
+            self._arguments = None
         return [
             *out,
             *self._closed(),
@@ -140,7 +156,7 @@ class _Sequence:
     def _closed(self) -> list[NamedEvent]:
         if self._open is None:
             return []
-        index, self._open = self._open, None
+        index, self._open, self._arguments = self._open, None, None
         return [_event("content_block_stop", index=index)]
 
     def _opened(self, key: object, content_block: JsonObject) -> list[NamedEvent]:
@@ -161,6 +177,8 @@ class _Sequence:
             block, kind = chat_pb2.BlockDelta(block=block.block, tool=fragment), "tool"
         if kind not in _KEYS:
             return []
+        if kind == "tool" and self._is_held(block):
+            return []
         out = self._entered(block, kind)
         return [*out, self._delta(block)] if _has_words(block) else out
 
@@ -171,14 +189,50 @@ class _Sequence:
             if key in self._blocks:  # a late fragment of a closed call still has its index
                 return []
             start = {"type": "tool_use", "id": block.tool.id, "name": block.tool.name, "input": {}}
-            return self._opened(key, start)
+            out = self._opened(key, start)
+            self._arguments = []
+            self._remember(self._arguments, block.tool.arguments)
+            return out
         if not _has_words(block) or (self._open is not None and self._blocks.get(key) == self._open):
             return []
         return self._opened(key, dict(_EMPTY[_KEYS[kind]]))
 
+    def _is_held(self, block: chat_pb2.BlockDelta) -> bool:
+        """Whether a fragment is kept for the end. Raises JsonInvalid when the calls of an answer are too long."""
+        key = (_KEYS["tool"], block.block)
+        open_call = self._arguments
+        if open_call is not None and self._blocks.get(key) == self._open:
+            self._remember(open_call, block.tool.arguments)
+            return False
+        call = self._held.get(block.block)
+        if call is not None:
+            self._remember(None, block.tool.arguments)
+            call.arguments += block.tool.arguments
+            return True
+        if key in self._blocks or open_call is None or (not self._held and is_complete("".join(open_call))):
+            return False
+        self._held[block.block] = call = chat_pb2.ToolDelta()
+        call.CopyFrom(block.tool)
+        return True
+
+    def _remember(self, arguments: list[str] | None, words: str) -> None:
+        self._chars += len(words)
+        if self._chars > ARGUMENTS_MAX_CHARS:
+            raise JsonInvalid(f"the calls of one answer have more than {ARGUMENTS_MAX_CHARS} characters of arguments")
+        if arguments is not None:
+            arguments.append(words)
+
     def _delta(self, block: chat_pb2.BlockDelta) -> NamedEvent:
         index = self._blocks[_KEYS[block.WhichOneof("kind") or ""], block.block]
         return _event("content_block_delta", index=index, delta=delta_of(block))
+
+
+def is_complete(arguments: str) -> bool:
+    """Whether arguments are a whole JSON object; the beginning of one never is."""
+    try:
+        return type(loads(arguments.encode("utf-8", "surrogatepass"))) is dict
+    except JsonInvalid:
+        return False
 
 
 def _has_words(block: chat_pb2.BlockDelta) -> bool:

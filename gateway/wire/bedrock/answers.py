@@ -8,7 +8,12 @@ from typing import Any, Final
 
 from gateway.wire.openai.mirror import JsonObject
 
-STOP_REASONS: Final = {"guardrail_intervened": "refusal", "content_filtered": "refusal"}
+STOP_REASONS: Final = {
+    "guardrail_intervened": "refusal",
+    "content_filtered": "refusal",
+    "malformed_model_output": "end_turn",
+    "malformed_tool_use": "end_turn",
+}
 """`stopReason` -> Anthropic's `stop_reason`, where the word is another."""
 
 COUNTS: Final = {

@@ -2,6 +2,7 @@
 
 Rules:
 - Converse announces calls only: a text or a thought is announced here, before its first increment.
+- Blocks are numbered anew, from 0 without gaps: one that holds only what Anthropic has no word for is none.
 - The end (messageStop) waits for the counts (metadata), so that one event holds both, as Anthropic's does.
 
 Not here: frames (eventstream.py), failures among them (the provider's dialect).
@@ -33,7 +34,7 @@ class EventTranslator:
         self._is_native = is_native
         self.has_counts = False
         self._head = {"id": id_, "type": "message", "role": "assistant", "model": model, "content": []}
-        self._open: set[int] = set()
+        self._open: dict[int, int] = {}  # Converse's index -> ours
         self._reason: Any = None
         self.has_ended = False
         self.is_done = False
@@ -59,7 +60,7 @@ class EventTranslator:
         if type_ == "contentBlockDelta":
             return self._delta(index, obj.get("delta"))
         if type_ == "contentBlockStop" and index in self._open:
-            return [{"type": "content_block_stop", "index": index}]
+            return [{"type": "content_block_stop", "index": self._open[index]}]
         return []
 
     def end(self, usage: Any = None) -> list[JsonObject]:
@@ -83,8 +84,8 @@ class EventTranslator:
     def _opened(self, index: int, block: JsonObject) -> list[JsonObject]:
         if index in self._open:
             return []
-        self._open.add(index)
-        return [{"type": "content_block_start", "index": index, "content_block": block}]
+        self._open[index] = number = len(self._open)
+        return [{"type": "content_block_start", "index": number, "content_block": block}]
 
     def _delta(self, index: int, delta: Any) -> list[JsonObject]:
         given = delta if type(delta) is dict else {}
@@ -92,7 +93,7 @@ class EventTranslator:
             return self._more(index, "text", {"type": "text_delta", "text": given["text"]})
         if type(use := given.get("toolUse")) is dict:
             more = {"type": "input_json_delta", "partial_json": use.get("input", "")}
-            return [{"type": "content_block_delta", "index": index, "delta": more}]
+            return [self._increment(index, more)] if index in self._open else []
         reasoning = given.get("reasoningContent")
         if type(reasoning) is not dict:
             return []
@@ -106,4 +107,7 @@ class EventTranslator:
 
     def _more(self, index: int, kind: str, delta: JsonObject) -> list[JsonObject]:
         opened = self._opened(index, dict(_EMPTY[kind]))
-        return [*opened, {"type": "content_block_delta", "index": index, "delta": delta}]
+        return [*opened, self._increment(index, delta)]
+
+    def _increment(self, index: int, delta: JsonObject) -> JsonObject:
+        return {"type": "content_block_delta", "index": self._open[index], "delta": delta}

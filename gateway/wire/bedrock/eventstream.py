@@ -23,7 +23,14 @@ _SIZES: Final = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}  # type of a h
 
 
 class EventStreamBroken(ValueError):
-    """The bytes are no event stream, or a message is larger than allowed; nothing after them can be read."""
+    """The bytes are no event stream, or a message is larger than allowed; nothing after them can be read.
+
+    `before` holds the messages that came whole before it, in the same read.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.before: list[EventMessage] = []
 
 
 class EventMessage(NamedTuple):
@@ -50,14 +57,18 @@ class EventStreamParser:
     def feed(self, data: bytes) -> list[EventMessage]:
         """Take the next piece; return the messages it completes. Raises EventStreamBroken."""
         self._buffer += data
-        found = []
+        found: list[EventMessage] = []
         at = 0
-        while len(self._buffer) - at >= _PRELUDE.size:
-            size, headers_size = self._lengths(at)
-            if len(self._buffer) - at < size:
-                break
-            found.append(_message(bytes(self._buffer[at : at + size]), headers_size))
-            at += size
+        try:
+            while len(self._buffer) - at >= _PRELUDE.size:
+                size, headers_size = self._lengths(at)
+                if len(self._buffer) - at < size:
+                    break
+                found.append(_message(bytes(self._buffer[at : at + size]), headers_size))
+                at += size
+        except EventStreamBroken as error:
+            error.before = found
+            raise
         del self._buffer[:at]
         return found
 

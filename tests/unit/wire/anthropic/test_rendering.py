@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.wire.anthropic.rendering import EventRenderer
+from gateway.wire.anthropic.rendering import ARGUMENTS_MAX_CHARS, EventRenderer, is_complete
+from gateway.wire.json import JsonInvalid
 from gateway.wire.openai.chunks import ChunkDecoder
 
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13, "prompt_tokens_details": {"cached_tokens": 3}}
@@ -95,3 +96,42 @@ def test_a_text_needs_its_chunk() -> None:
     """As for every renderer."""
     with pytest.raises(ValueError, match="chunk before"):
         EventRenderer().render("x")
+
+
+def test_calls_whose_fragments_come_in_turns() -> None:
+    """The second waits for the end, also for fragments that come as texts; the third waits behind it."""
+    assert rendered(
+        chunk(call(0, "", id="t1", type="function", name="f")),
+        chunk(call(0, '{"a"')),
+        chunk(call(1, "{", id="t2", type="function", name="g")),
+        chunk(call(1, '"b":')),
+        chunk(call(1, "2")),
+        chunk(call(0, ":1}")),
+        chunk(call(1, "}")),
+        chunk(call(2, "{}", id="t3", type="function", name="h")),
+        chunk({}, "tool_calls"),
+    ) == [
+        "message_start",
+        ("start", 0, "tool_use"), ("delta", 0, '{"a"'), ("delta", 0, ":1}"), ("stop", 0),
+        ("start", 1, "tool_use"), ("delta", 1, '{"b":2}'), ("stop", 1),
+        ("start", 2, "tool_use"), ("delta", 2, "{}"), ("stop", 2),
+        "message_delta", "message_stop",
+    ]  # fmt: skip
+
+
+def test_what_is_held_back_is_bounded() -> None:
+    """Arguments of calls without end are refused."""
+    decoder, renderer = ChunkDecoder(), EventRenderer()
+    long = "x" * (1 << 20)
+    with pytest.raises(JsonInvalid, match="characters of arguments"):
+        for at in range(ARGUMENTS_MAX_CHARS // len(long) + 1):
+            renderer.render(decoder.decode(chunk(call(at % 2, long, id="t", type="function", name="f"))))
+
+
+def test_the_beginning_of_arguments_is_never_complete() -> None:
+    """So that a call is not closed too early; white space behind a whole object says nothing."""
+    whole = json.dumps({"a": [1, {"b": "}"}], "c": "\u2603"})
+    assert not any(is_complete(whole[:at]) for at in range(len(whole)))
+    assert is_complete(whole + " ")
+    assert not is_complete("")
+    assert not is_complete("1")
