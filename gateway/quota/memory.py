@@ -22,7 +22,7 @@ from gateway.core.errors import GatewayError
 from gateway.core.limits import Amounts, Dimension, Limits, Scope
 from gateway.quota.headers import Standing, Standings, noted, openai_headers
 from gateway.quota.purses import Purses
-from gateway.quota.reservation import Debit, Reservation, over_concurrency, over_limit
+from gateway.quota.reservation import Debit, Reservation, UnknownPurse, over_concurrency, over_limit
 from gateway.quota.window import Window
 
 SUBJECTS_MAX = 100_000
@@ -83,6 +83,8 @@ class MemoryQuota:
         if not limited and not debits:
             self.open_count += 1
             return Reservation(_NOTHING, asked, {})
+        if debits and (unknown := self.purses.unknown(debits)):
+            raise UnknownPurse(unknown)
         now_s = self._clock.monotonic()
         found = [(self._subject(scope.subject), scope) for scope in limited]
         try:
@@ -120,6 +122,19 @@ class MemoryQuota:
         """See `gateway.quota.reservation.Quota`."""
         known = self._subjects.get(subject)
         return known.in_flight if known else 0
+
+    async def put(self, purse: str, balance_usd_micros: int) -> None:
+        """See `gateway.quota.reservation.Quota`."""
+        self.purses.put(purse, balance_usd_micros)
+
+    async def add(self, purse: str, usd_micros: int) -> None:
+        """See `gateway.quota.reservation.Quota`."""
+        self.purses.add(purse, usd_micros)
+
+    async def balance_usd_micros(self, purse: str) -> tuple[int, int] | None:
+        """See `gateway.quota.reservation.Quota`."""
+        balance = self.purses.balance_usd_micros(purse)
+        return None if balance is None else (balance, self.purses.held_usd_micros(purse))
 
     def _subject(self, name: str) -> _Subject:
         subject = self._subjects.get(name)

@@ -39,15 +39,26 @@ class Reservation:
         self.is_open = True
 
 
+class UnknownPurse(Exception):  # a question to the accounts, not a failure of the call
+    """The balance of some purse must be `put` before it can be held."""
+
+    def __init__(self, debits: Sequence[Debit]) -> None:
+        super().__init__(", ".join(debit.purse for debit in debits))
+        self.debits = tuple(debits)
+
+
 class Quota(Protocol):
     """What the pipeline asks of a quota, wherever it counts."""
 
-    open_count: int
+    @property
+    def open_count(self) -> int:
+        """Reservations not yet settled."""
+        ...
 
     async def reserve(self, scopes: Sequence[Scope], asked: Amounts, debits: Sequence[Debit] = ()) -> Reservation:
         """Take one request, the tokens, a place and a hold on the money in every scope, or raise taking nothing.
 
-        Raises GatewayError RATE_LIMITED, INSUFFICIENT_BALANCE, or UNAVAILABLE when nobody can tell.
+        Raises GatewayError RATE_LIMITED, INSUFFICIENT_BALANCE, or UNAVAILABLE when nobody can tell; UnknownPurse.
         """
         ...
 
@@ -57,6 +68,18 @@ class Quota(Protocol):
 
     def in_flight(self, subject: str) -> int:
         """Reservations of this subject made here that are open and count against its concurrency."""
+        ...
+
+    async def put(self, purse: str, balance_usd_micros: int) -> None:
+        """The balance of a purse that is not known yet; one that is known keeps its own, which is newer."""
+        ...
+
+    async def add(self, purse: str, usd_micros: int) -> None:
+        """Money came in or was taken out beside calls; an unknown purse learns it when it is put."""
+        ...
+
+    async def balance_usd_micros(self, purse: str) -> tuple[int, int] | None:
+        """What is there, and how much of it open calls hold; None = unknown."""
         ...
 
 

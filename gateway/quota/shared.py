@@ -1,0 +1,296 @@
+"""Limits and money that several services share: one script per step in a Valkey or Redis server.
+
+Rules:
+    - The verbs and the arithmetic of `quota.memory`, exact across services: a step is one script.
+    - Places and holds are leases, renewed while a call runs: what a service that died had taken returns by itself.
+    - Without the store, `on_loss` decides: `local` counts in this process with a share of each limit, `deny` refuses
+      with UNAVAILABLE, `allow` lets calls in uncounted. A settlement that could not be told is told later.
+Not here:
+    - The scripts (quota.scripts); bounds on waiting for the store (gateway.store).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import fields, replace
+from secrets import token_hex
+from typing import Any, NamedTuple
+
+from gateway.core.errors import GatewayError, Kind
+from gateway.core.limits import Amounts, Dimension, Limits, Scope
+from gateway.quota import scripts
+from gateway.quota.headers import Standing, Standings, noted, openai_headers
+from gateway.quota.memory import MemoryQuota
+from gateway.quota.reservation import Debit, Reservation, UnknownPurse, out_of_money, over_concurrency, over_limit
+from gateway.store.valkey import StoreUnavailable, Valkey
+from gateway.wire import json
+
+PREFIX = "gateway:"
+_TAG = "{limits}:"  # one slot of a cluster
+LEASE_S = 60.0
+RENEW_EVERY_S = 15.0
+LATE_EVERY_S = 0.5
+LATE_MAX = 10_000  # settlements kept for a store that is away
+_NO_PLACE_LIMIT = -1
+
+
+class _Window(NamedTuple):
+    key: str
+    dimension: Dimension
+    limit: int
+    amount: int
+    kind: str
+
+
+class _Hold(NamedTuple):
+    """What a reservation took in the store."""
+
+    id: str
+    windows: tuple[_Window, ...]
+    starts: tuple[int, ...]
+    scopes: tuple[Scope, ...]
+    debits: tuple[Debit, ...]
+
+
+class SharedQuota:
+    """See the module's rules. `replicas` services share the limits when the store is away."""
+
+    def __init__(
+        self, store: Valkey, local: MemoryQuota, *, on_loss: str = "local", replicas: int = 1, prefix: str = PREFIX
+    ) -> None:
+        self._store = store
+        self._prefix = prefix + _TAG
+        self._local = local
+        self._on_loss = on_loss
+        self._replicas = replicas
+        self._open: dict[str, _Hold] = {}
+        self._uncounted = 0
+        self._in_flight: Counter[str] = Counter()
+        self._late: deque[tuple[list[str], bytes]] = deque(maxlen=LATE_MAX)
+        self._is_late = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def open_count(self) -> int:
+        """Reservations not yet settled."""
+        return len(self._open) + self._local.open_count + self._uncounted
+
+    def start(self) -> None:
+        """Begin to renew leases and to tell what the store missed."""
+        self._task = asyncio.get_running_loop().create_task(self._keep())
+
+    async def stop(self) -> None:
+        """End that; leases of calls that still run expire."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def reserve(self, scopes: Sequence[Scope], asked: Amounts, debits: Sequence[Debit] = ()) -> Reservation:
+        """See `gateway.quota.reservation.Quota`."""
+        limited = tuple(scope for scope in scopes if scope.limits.is_limited)
+        if not limited and not debits:
+            self._uncounted += 1
+            return Reservation(None, asked, {})
+        windows = tuple(_windows(self._prefix, limited, asked))
+        hold = _Hold(token_hex(8), windows, (), limited, tuple(debits))
+        try:
+            answer = await self._ask(hold, asked)
+        except BaseException as loss:
+            self._later(self._settlement(hold, Amounts(0, 0)))  # it may have been taken all the same
+            if isinstance(loss, StoreUnavailable):
+                return await self._without_store(limited, asked, debits, loss)
+            raise
+        standings = _standings(windows, answer.get("windows") or ())
+        if "refused" in answer:
+            _refuse(answer, hold, standings)
+        self._open[hold.id] = hold = hold._replace(starts=tuple(answer.get("starts") or ()))
+        self._in_flight.update(scope.subject for scope in limited)
+        return Reservation(hold, asked, standings)
+
+    async def settle(self, reservation: Reservation, used: Amounts) -> None:
+        """See `gateway.quota.reservation.Quota`. Without the store, it is told when it is back."""
+        hold = reservation.hold
+        if not isinstance(hold, _Hold):
+            if hold is not None:
+                await self._local.settle(reservation, used)
+            elif reservation.is_open:
+                reservation.is_open = False
+                self._uncounted -= 1
+            return
+        if not reservation.is_open:
+            return
+        reservation.is_open = False
+        del self._open[hold.id]
+        self._in_flight.subtract(scope.subject for scope in hold.scopes)
+        for scope in hold.scopes:
+            if self._in_flight[scope.subject] <= 0:
+                del self._in_flight[scope.subject]
+        said = self._settlement(hold, used)
+        try:
+            await self._store.script(scripts.SETTLE, *_said(said))
+        except StoreUnavailable:
+            self._later(said)
+
+    def in_flight(self, subject: str) -> int:
+        """See `gateway.quota.reservation.Quota`."""
+        return self._in_flight[subject] + self._local.in_flight(subject)
+
+    async def put(self, purse: str, balance_usd_micros: int) -> None:
+        """See `gateway.quota.reservation.Quota`."""
+        await self._local.put(purse, balance_usd_micros)
+        try:
+            await self._store.script(scripts.PUT, [self._purse_keys(purse)[0]], [balance_usd_micros])
+        except StoreUnavailable:
+            return  # `on_loss` decides at the next reservation
+
+    async def add(self, purse: str, usd_micros: int) -> None:
+        """See `gateway.quota.reservation.Quota`. Raises StoreUnavailable: the caller must try again."""
+        await self._local.add(purse, usd_micros)
+        await self._store.script(scripts.ADD, [self._purse_keys(purse)[0]], [usd_micros])
+
+    async def balance_usd_micros(self, purse: str) -> tuple[int, int] | None:
+        """See `gateway.quota.reservation.Quota`. Raises StoreUnavailable."""
+        lua = "return redis.call('HMGET', KEYS[1], 'balance', 'held')"
+        balance, held = await self._store.script(lua, [self._purse_keys(purse)[0]], [])
+        return None if balance is None else (int(balance), int(held or 0))
+
+    def _later(self, settlement: tuple[list[str], bytes]) -> None:
+        """Tell the store as soon as it answers."""
+        self._late.append(settlement)
+        self._is_late.set()
+
+    async def _ask(self, hold: _Hold, asked: Amounts) -> dict[str, Any]:
+        keys = [f"{self._prefix}d:{hold.id}"]
+        body = {
+            "id": hold.id,
+            "lease_s": LEASE_S,
+            "windows": [
+                [_at(keys, w.key), w.amount, w.limit, w.dimension.span_s, w.dimension.grain_s] for w in hold.windows
+            ],
+            "places": [[_at(keys, self._place_key(s.subject)), _places(s.limits)] for s in hold.scopes],
+            "purses": [[*(_at(keys, key) for key in self._purse_keys(d.purse)), asked.usd_micros] for d in hold.debits],
+        }
+        answer: dict[str, Any] = json.loads(await self._store.script(scripts.RESERVE, keys, [json.dumps(body)]))
+        return answer
+
+    async def _without_store(
+        self, scopes: Sequence[Scope], asked: Amounts, debits: Sequence[Debit], loss: StoreUnavailable
+    ) -> Reservation:
+        if self._on_loss == "deny":
+            text = "Limits cannot be checked now. Try again soon."
+            raise GatewayError(Kind.UNAVAILABLE, text, retry_after_s=1.0, cause=f"shared limits: {loss}") from loss
+        if self._on_loss == "allow":
+            self._uncounted += 1
+            return Reservation(None, asked, {})
+        shared = [scope._replace(limits=share(scope.limits, self._replicas)) for scope in scopes]
+        return await self._local.reserve(shared, asked, debits)
+
+    async def _keep(self) -> None:
+        """Renew the leases of open calls, and tell what the store missed."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RENEW_EVERY_S):
+                    await self._is_late.wait()
+                    await asyncio.sleep(min(LATE_EVERY_S, RENEW_EVERY_S))
+            try:
+                await self._renew()
+                while self._late:
+                    await self._store.script(scripts.SETTLE, *_said(self._late[0]))
+                    self._late.popleft()
+                self._is_late.clear()
+            except StoreUnavailable:
+                continue
+
+    def _settlement(self, hold: _Hold, used: Amounts) -> tuple[list[str], bytes]:
+        """Keys and argument of the script."""
+        keys = [f"{self._prefix}d:{hold.id}"]
+        changes = [
+            [_at(keys, window.key), start, used.of(window.dimension.amount) - window.amount]
+            for window, start in zip(hold.windows, hold.starts, strict=False)  # none of a hold that was not answered
+            if window.dimension.amount != "requests"
+        ]
+        purses = [[*(_at(keys, key) for key in self._purse_keys(each.purse)), used.usd_micros] for each in hold.debits]
+        places = [_at(keys, self._place_key(scope.subject)) for scope in hold.scopes]
+        return keys, json.dumps({"id": hold.id, "windows": changes, "places": places, "purses": purses})
+
+    def _place_key(self, subject: str) -> str:
+        return f"{self._prefix}p:{subject}"
+
+    def _purse_keys(self, purse: str) -> tuple[str, str, str]:
+        return f"{self._prefix}m:{purse}", f"{self._prefix}mh:{purse}", f"{self._prefix}ml:{purse}"
+
+    async def _renew(self) -> None:
+        ids: dict[str, list[str]] = {}
+        for hold in self._open.values():
+            for scope in hold.scopes:
+                ids.setdefault(self._place_key(scope.subject), []).append(hold.id)
+            for debit in hold.debits:
+                ids.setdefault(self._purse_keys(debit.purse)[2], []).append(hold.id)
+        if ids:
+            body = json.dumps({"lease_s": LEASE_S, "ids": list(ids.values())})
+            await self._store.script(scripts.RENEW, list(ids), [body])
+
+
+def share(limits: Limits, replicas: int) -> Limits:
+    """What one of `replicas` services may let in by itself: a part of each limit, at least one."""
+    if replicas == 1:
+        return limits
+    parts = {each.name: getattr(limits, each.name) for each in fields(Limits) if each.init}
+    return replace(limits, **{name: max(1, limit // replicas) for name, limit in parts.items() if limit is not None})
+
+
+def _windows(prefix: str, scopes: Sequence[Scope], asked: Amounts) -> list[_Window]:
+    return [
+        _Window(
+            f"{prefix}w:{scope.subject}:{dimension.name}",
+            dimension,
+            limit,
+            min(asked.of(dimension.amount), limit),
+            scope.kind,
+        )
+        for scope in scopes
+        for dimension, limit in scope.limits.windows
+    ]
+
+
+def _places(limits: Limits) -> int:
+    return _NO_PLACE_LIMIT if limits.concurrency is None else limits.concurrency
+
+
+def _at(keys: list[str], key: str) -> int:
+    """The place of a key among the script's keys, from 1."""
+    keys.append(key)
+    return len(keys)
+
+
+def _said(settlement: tuple[list[str], bytes]) -> tuple[list[str], list[bytes]]:
+    keys, body = settlement
+    return keys, [body]
+
+
+def _standings(windows: Sequence[_Window], shown: Sequence[Sequence[Any]]) -> Standings:
+    standings: Standings = {}
+    for window, (used, full_in_s) in zip(windows, shown, strict=False):
+        standing = Standing(window.limit, max(0, window.limit - int(used)), float(full_in_s))
+        noted(standings, window.dimension.amount, standing)
+    return standings
+
+
+def _refuse(answer: dict[str, Any], hold: _Hold, standings: Standings) -> None:
+    """Raise what the script refused."""
+    refused, at = answer["refused"], int(answer.get("at", 1)) - 1
+    if refused == "unknown":
+        raise UnknownPurse([hold.debits[int(place) - 1] for place in answer["unknown"]])
+    if refused == "place":
+        scope = hold.scopes[at]
+        error = over_concurrency(scope.limits.concurrency or 0, scope.kind)
+    elif refused == "window":
+        window, wait_s = hold.windows[at], float(answer["wait_s"])
+        error = over_limit(window.limit, window.dimension.amount, window.dimension.unit, window.kind, wait_s)
+    else:
+        error = out_of_money(hold.debits[at].kind)
+    error.headers.update(openai_headers(standings))
+    raise error
