@@ -18,6 +18,7 @@ import orjson
 from gateway.simulator.behaviour import Behaviour
 from gateway.simulator.reply import Refused
 from gateway.simulator.schema import minimal_instance
+from gateway.simulator.script import Turn
 
 TOKENS_PER_PART = 10
 REASONING = "The user wrote something; I will repeat it."
@@ -95,6 +96,8 @@ def check(question: Question, behaviour: Behaviour) -> None:
 def answer(question: Question, behaviour: Behaviour, choice: int = 0) -> Answer:
     """Return the answer of one choice."""
     reasoning = pieces_of(REASONING) if behaviour.is_reasoning else ()
+    if behaviour.turn is not None:
+        return _scripted(question, behaviour.turn, reasoning)
     if behaviour.is_refusal:
         refusal = pieces_of(REFUSAL)
         return Answer(refusal=refusal, reasoning=reasoning, tokens=len(refusal) + len(reasoning))
@@ -105,6 +108,16 @@ def answer(question: Question, behaviour: Behaviour, choice: int = 0) -> Answer:
     if behaviour.is_length or behaviour.is_filtered:
         finish = "length" if behaviour.is_length else "content_filter"
     return Answer(pieces=pieces, reasoning=reasoning, finish=finish, tokens=len(pieces) + len(reasoning))
+
+
+def _scripted(question: Question, turn: Turn, reasoning: tuple[str, ...]) -> Answer:
+    offered = {tool.name: tool for tool in question.tools}
+    calls = tuple((offered[name], arguments) for name, arguments in turn.calls if name in offered)
+    if calls:
+        tokens = sum(1 + count_tokens(arguments) for _, arguments in calls)
+        return Answer(calls=calls, reasoning=reasoning, finish="tool_calls", tokens=tokens + len(reasoning))
+    pieces = pieces_of(turn.text)
+    return Answer(pieces=pieces, reasoning=reasoning, tokens=len(pieces) + len(reasoning))
 
 
 def _calls(question: Question, behaviour: Behaviour) -> tuple[tuple[Tool, str], ...]:

@@ -3,7 +3,8 @@
 A name is `sim`, then options joined by dashes, in any order; each option is a word and its whole numbers. Anything
 before the last `/` is skipped. Names that start with neither `sim` nor `bench` behave as plain `sim`.
 
-- text: `chunks-N`, `tools-N`, `refusal`, `reasoning`, `length`, `filter`, `empty`, `context-N`, `noprefill`
+- text: `chunks-N`, `tools-N`, `script-NAME`, `refusal`, `reasoning`, `length`, `filter`, `empty`, `context-N`,
+  `noprefill`
 - usage: `nousage`, `usage-each`
 - clocks: `pace-MS`, `first-MS`, `wait-MS`, `slow-headers-MS`, `stall-N-MS`, `silent`, `scale-PERCENT`
 - statuses: `status-NNN`, `after-S`, `flagged`, `redirect`, `html`
@@ -27,6 +28,8 @@ import sys
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+from gateway.simulator.script import Turn
 
 MOST = {"MS": 3_600_000, "S": 86_400, "MB": 256}
 MOST_OTHERS = 100_000
@@ -96,6 +99,9 @@ class Behaviour:
     is_closing: bool = False
     is_hanging_up: bool = False
     is_bench: bool = False
+    script: str = ""
+    turn: Turn | None = None
+    """The turn of the script this request gets; the server looks it up."""
     times: int | None = None
     every: int | None = None
     down_ms: int = 0
@@ -131,6 +137,7 @@ OPTIONS = (
     Option(
         "tools", ("N",), ("tools",), "answers with N tool calls: the request's tools in turn, else invented ones", 1
     ),
+    Option("script", ("NAME",), ("script",), "answers with the turns of a script handed in before (see below)"),
     Option("refusal", (), ("is_refusal",), "answers with `refusal` instead of content"),
     Option("reasoning", (), ("is_reasoning",), "`reasoning_content` before the content"),
     Option("length", (), ("is_length",), "ends with finish reason `length`"),
@@ -247,6 +254,9 @@ def _read(words: list[str], found: dict[str, Any]) -> None:
             continue
         option, at = _option_at(words, at)
         if option.word == "tag":
+            at += 1
+        elif option.word == "script":
+            found["script"] = words[at] if at < len(words) else ""
             at += 1
         elif not option.numbers:
             found.update(dict.fromkeys(option.sets, option.default or True))

@@ -5,7 +5,8 @@ Rules:
 - A client that leaves is counted at once, in whatever phase: its loss cancels the handler.
 - Every failure is the format's error object; unknown paths and methods included.
 
-Control (JSON): GET /health, GET /_sim/stats?last=N, GET /_sim/requests?model=NAME&last=N, POST /_sim/reset.
+Control (JSON): GET /health, GET /_sim/stats?last=N, GET /_sim/requests?model=NAME&last=N, POST /_sim/reset,
+PUT /_sim/scripts/NAME.
 
 Not here: what is answered (openai.py, answer.py), when and how brokenly (play.py), what names mean (behaviour.py).
 """
@@ -15,7 +16,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 from aiohttp import web
@@ -30,6 +31,7 @@ from gateway.simulator.observed import Call, Observed
 from gateway.simulator.openai import OpenAi
 from gateway.simulator.play import Raw, play, refusal
 from gateway.simulator.reply import Ask, Refused, WireFormat
+from gateway.simulator.script import BadScript, Scripts, Turn
 
 BACKLOG = 4096
 MAX_REQUEST_BYTES = 128 << 20
@@ -104,6 +106,7 @@ async def _serve_until_signal(host: str, port: int, key: str | None, on_listenin
 class _Server:
     def __init__(self, key: str | None) -> None:
         self.observed = Observed()
+        self.scripts = Scripts()
         self.runner: web.AppRunner | None = None
         self._key = key
 
@@ -113,6 +116,7 @@ class _Server:
         app.router.add_get("/_sim/stats", self._stats)
         app.router.add_get("/_sim/requests", self._requests)
         app.router.add_post("/_sim/reset", self._reset)
+        app.router.add_put("/_sim/scripts/{name}", self._take_script)
         app.router.add_route("*", "/_sim/redirected", self._redirected)
         for wire_format in FORMATS:
             for route in wire_format.routes:
@@ -158,7 +162,15 @@ class _Server:
             return await play(request, call, wire_format, ask, Behaviour())
         self.observed.name(call, ask.model, is_stream=ask.is_stream)
         behaviour = _behaviour(ask).at(*self.observed.attempt(call))
+        if behaviour.script:
+            behaviour = replace(behaviour, turn=self._turn(ask, behaviour.script))
         return await play(request, call, wire_format, ask, behaviour)
+
+    def _turn(self, ask: Ask, script: str) -> Turn:
+        try:
+            return self.scripts.turn(script, ask.body)
+        except BadScript as error:
+            raise Refused(404, "model_not_found", str(error), "model") from None
 
     async def _health(self, _: web.Request) -> web.Response:
         return _json({"status": "ok"})
@@ -175,6 +187,13 @@ class _Server:
 
     async def _reset(self, _: web.Request) -> web.Response:
         self.observed.reset()
+        return _json({"status": "ok"})
+
+    async def _take_script(self, request: web.Request) -> web.Response:
+        try:
+            self.scripts.put(request.match_info["name"], await request.read())
+        except BadScript as error:
+            return web.Response(status=400, text=str(error))
         return _json({"status": "ok"})
 
     async def _redirected(self, _: web.Request) -> web.Response:
