@@ -59,10 +59,10 @@ def head(status: int, content_type: str, length: int, lines: str) -> bytes:
     return f"{start}{kind}{size}{_date_line()}{lines}\r\n".encode("latin-1", "replace")
 
 
-def stream_head(status: int, lines: str, *, is_chunked: bool) -> bytes:
+def stream_head(status: int, lines: str, *, is_chunked: bool, content_type: str = EVENT_STREAM) -> bytes:
     """The head of an event stream; without the chunked coding (HTTP/1.0) it ends with its connection."""
     coding = "transfer-encoding: chunked\r\n" if is_chunked else ""
-    start = f"{_STATUS_LINES[status]}content-type: {EVENT_STREAM}\r\n{coding}"
+    start = f"{_STATUS_LINES[status]}content-type: {content_type}\r\n{coding}"
     return f"{start}{_date_line()}{lines}\r\n".encode("latin-1", "replace")
 
 

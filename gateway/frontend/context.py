@@ -14,6 +14,7 @@ import math
 import random
 import re
 from collections.abc import Mapping
+from urllib.parse import parse_qs
 
 from multidict import CIMultiDictProxy
 
@@ -25,6 +26,7 @@ from gateway.rpc.contract import CallContext
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _KEY = re.compile(r"[\x21-\x7e]{1,4096}")
+PARAMETERS_MAX = 100
 _TIMEOUT_MAX_S = 86_400.0
 _ids = random.Random()  # its own state: whoever seeds the module's must not repeat request ids
 
@@ -61,6 +63,23 @@ def _bearer(headers: CIMultiDictProxy[str]) -> str:
         raise GatewayError(Kind.INVALID_REQUEST, "Several Authorization headers were sent; send one.")
     scheme, _, key = value.partition(" ")
     return key.strip(" ") if scheme.lower() == "bearer" else ""
+
+
+def query_of(raw_path: str) -> dict[str, str]:
+    """The last value of each parameter of a request target. Raises GatewayError for too many of them."""
+    try:
+        found = parse_qs(raw_path.partition("?")[2], keep_blank_values=True, max_num_fields=PARAMETERS_MAX)
+    except ValueError:
+        raise GatewayError(Kind.INVALID_REQUEST, f"The URL has more than {PARAMETERS_MAX} parameters.") from None
+    return {name: values[-1] for name, values in found.items()}
+
+
+def query_credential(raw_path: str, name: str) -> str:
+    """The key in a parameter of the URL; empty when there is none. Raises GatewayError as `credential` does."""
+    found = query_of(raw_path).get(name, "") if f"{name}=" in raw_path else ""
+    if found and not _KEY.fullmatch(found):
+        raise GatewayError(Kind.INVALID_KEY, f"The API key in the URL's `{name}` holds characters no key has.")
+    return found
 
 
 def timeout_ms(headers: Mapping[str, str]) -> int | None:

@@ -20,13 +20,14 @@ from functools import partial
 from aiohttp import web
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.frontend import answer, context, inference, kept, pages
+from gateway.frontend import answer, context, gemini, inference, kept, pages
 from gateway.frontend.bodies import Bodies
 from gateway.frontend.observer import Observer, unobserved
 from gateway.frontend.openapi import document_bytes
 from gateway.frontend.reply import Reply
 from gateway.frontend.responses import RESPONSES_FAMILY
 from gateway.frontend.settings import FrontendSettings
+from gateway.frontend.voice import GEMINI
 from gateway.frontend.watch import Watch
 from gateway.rpc.contract import Caller
 
@@ -42,6 +43,7 @@ _DIALECTS = {  # routes that only clients of one format ask for
     **dict.fromkeys((kept.ONE, kept.ITEMS, kept.CANCEL), "responses"),
     "/v1/messages": "anthropic",
     "/v1/messages/count_tokens": "anthropic",
+    **dict.fromkeys((gemini.MODELS, gemini.MODEL, *gemini.METHOD_ROUTES.values()), "gemini"),
 }
 
 
@@ -159,6 +161,7 @@ class Edge:
         path = path_of(request)
         route, methods = self._find(path)
         if methods is None or not _is_spoken(route, reply):
+            _speak_as_asked(route, path, reply)
             raise GatewayError(Kind.NOT_FOUND, f"Invalid URL ({request.method} {path[:200]})")
         reply.route = route
         endpoint = methods.get(request.method)
@@ -167,10 +170,13 @@ class Edge:
         elif request.method == "OPTIONS":
             await self._preflight(reply, methods)
         else:
+            _speak_as_asked(route, path, reply)
             raise _wrong_method(request.method, path, methods)
 
     def _find(self, path: str) -> tuple[str, dict[str, Endpoint] | None]:
         methods = self._routes.get(path)
+        if methods is None and (found := gemini.find(self._caller, path)) is not None:
+            return found
         if methods is None and path.startswith(pages.MODEL_PREFIX) and len(path) > len(pages.MODEL_PREFIX):
             endpoint = partial(pages.get_model, self._caller, path=path)
             return "/v1/models/{id}", {"GET": endpoint, "HEAD": endpoint}
@@ -217,6 +223,13 @@ def _is_spoken(route: str, reply: Reply) -> bool:
     """Whether the profile has the client format a route belongs to."""
     dialect = _DIALECTS.get(route)
     return dialect is None or dialect in reply.profile.dialects
+
+
+def _speak_as_asked(route: str, path: str, reply: Reply) -> None:
+    """Refuse a path only Gemini's clients ask for in their format."""
+    is_gemini = _DIALECTS.get(route) == gemini.DIALECT or gemini.is_own(path)
+    if is_gemini and gemini.DIALECT in reply.profile.dialects:
+        reply.speak(GEMINI)
 
 
 def _wrong_method(method: str, path: str, methods: dict[str, Endpoint]) -> GatewayError:

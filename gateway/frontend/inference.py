@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 from gateway.core.errors import GatewayError, Kind
 from gateway.frontend import answer
 from gateway.frontend.body import read_json
-from gateway.frontend.context import call_context, credential
+from gateway.frontend.context import call_context, credential, query_credential
 from gateway.frontend.reply import Reply
 from gateway.frontend.voice import ANTHROPIC, OPENAI, Voice
 from gateway.rpc import contract
@@ -173,9 +173,12 @@ def context_of(reply: Reply, *, has_credential: bool = True) -> CallContext:
         address=request.protocol.peername,
         has_credential=has_credential,
     )
-    context.dialect = reply.voice.dialect
-    if has_credential and not context.credential and reply.voice.carriers:
-        context.credential = credential(request.headers, replace(reply.profile, key_carriers=reply.voice.carriers))
+    voice = reply.voice
+    context.dialect = voice.dialect
+    if has_credential and not context.credential and voice.carriers:
+        context.credential = credential(request.headers, replace(reply.profile, key_carriers=voice.carriers))
+        if not context.credential and voice.query_key:
+            context.credential = query_credential(request.raw_path, voice.query_key)
     return context
 
 

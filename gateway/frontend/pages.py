@@ -9,17 +9,20 @@ Not here: which models a key may use (the service), what the metrics are (gatewa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.frontend import answer
+from gateway.frontend.context import query_of
 from gateway.frontend.inference import answer_whole, context_of
 from gateway.frontend.reply import Reply
-from gateway.frontend.voice import ANTHROPIC
+from gateway.frontend.voice import ANTHROPIC, GEMINI, OPENAI, Voice
 from gateway.rpc.contract import GET_MODEL, LIST_MODELS, CallContext, Caller
 from gateway.wire import json
 from gateway.wire.anthropic import models as anthropic_models
+from gateway.wire.gemini import models as gemini_models
 from gateway.wire.openai import models
 from gateway.wire.pb import models_pb2
 
@@ -28,40 +31,50 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _EXTRAS = {"capabilities": ("capabilities",), "context_window": ("context_window",), "pricing": ("pricing",)}
 
 
-async def list_models(caller: Caller, reply: Reply) -> None:
-    """`GET /v1/models`, in the shape of the client's format."""
-    if _is_anthropic(reply):
-        reply.speak(ANTHROPIC)
-        items = caller(LIST_MODELS, models_pb2.ListModelsRequest(), _context(reply))
-        await answer_whole(items, anthropic_models.encode_list, reply)
-        return
+async def list_models(caller: Caller, reply: Reply, *, spoken: Voice | None = None) -> None:
+    """The list of models: in the shape of `spoken`, or of the client that asks for `GET /v1/models`."""
+    reply.speak(spoken or _voice_of(reply))
     items = caller(LIST_MODELS, models_pb2.ListModelsRequest(), _context(reply))
-
-    def encode(message: models_pb2.ListModelsResponse) -> dict[str, Any]:
-        listed = models.encode_list(message)
-        for model in listed["data"]:
-            trim(model, reply.profile.model_extras)
-        return listed
-
-    await answer_whole(items, encode, reply)
+    await answer_whole(items, _encoders(reply)[0], reply)
 
 
 async def get_model(caller: Caller, reply: Reply, path: str) -> None:
     """`GET /v1/models/{id}`; the id is the rest of the path, decoded once, so it may contain `/` and `:`."""
     raw = path.removeprefix(MODEL_PREFIX).encode("utf-8", "surrogateescape")
-    model_id = unquote(raw.decode("utf-8", "replace"))
-    if _is_anthropic(reply):
-        reply.speak(ANTHROPIC)
-        items = caller(GET_MODEL, models_pb2.GetModelRequest(id=model_id), _context(reply))
-        await answer_whole(items, anthropic_models.encode_model, reply)
-        return
+    await show_model(caller, reply, unquote(raw.decode("utf-8", "replace")))
+
+
+async def show_model(caller: Caller, reply: Reply, model_id: str, *, spoken: Voice | None = None) -> None:
+    """One model: in the shape of `spoken`, or of the client that asks for `GET /v1/models/{id}`."""
+    reply.speak(spoken or _voice_of(reply))
     items = caller(GET_MODEL, models_pb2.GetModelRequest(id=model_id), _context(reply))
-    await answer_whole(items, lambda message: trim(models.encode_model(message), reply.profile.model_extras), reply)
+    await answer_whole(items, _encoders(reply)[1], reply)
 
 
-def _is_anthropic(reply: Reply) -> bool:
-    """Whether an Anthropic client asks: it always names the version of its format."""
-    return "anthropic-version" in reply.request.headers and ANTHROPIC.dialect in reply.profile.dialects
+def _voice_of(reply: Reply) -> Voice:
+    """Who asks, where all formats have one path: Anthropic's clients name its version, Gemini's have key carriers."""
+    headers, dialects = reply.request.headers, reply.profile.dialects
+    if "anthropic-version" in headers and ANTHROPIC.dialect in dialects:
+        return ANTHROPIC
+    has_carrier = "x-goog-api-key" in headers or "key" in query_of(reply.request.raw_path)
+    return GEMINI if has_carrier and GEMINI.dialect in dialects else OPENAI
+
+
+def _encoders(reply: Reply) -> tuple[Callable[[Any], dict[str, Any]], Callable[[Any], dict[str, Any]]]:
+    """What writes the list and one model, in the shape of the reply's format."""
+    if reply.voice.dialect == ANTHROPIC.dialect:
+        return anthropic_models.encode_list, anthropic_models.encode_model
+    if reply.voice.dialect == GEMINI.dialect:
+        return gemini_models.encode_list, gemini_models.encode_model
+    extras = reply.profile.model_extras
+
+    def encode_list(message: models_pb2.ListModelsResponse) -> dict[str, Any]:
+        listed = models.encode_list(message)
+        for model in listed["data"]:
+            trim(model, extras)
+        return listed
+
+    return encode_list, lambda message: trim(models.encode_model(message), extras)
 
 
 def _context(reply: Reply) -> CallContext:

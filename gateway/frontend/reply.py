@@ -161,8 +161,9 @@ class Reply:
         self.outcome = "complete"
 
     def ping(self) -> None:
-        """Write a comment, so that nothing between here and the reader takes the stream for dead."""
-        self._write(answer.chunk(answer.PING) if self._is_chunked else answer.PING)
+        """Write what says nothing, so that nothing between here and the reader takes the stream for dead."""
+        ping = self.voice.ping
+        self._write(answer.chunk(ping) if self._is_chunked else ping)
 
     def is_paused(self) -> bool:
         """Whether the reader is so far behind that the next write must wait."""
@@ -230,7 +231,7 @@ class Reply:
         lines = "cache-control: no-cache\r\nx-accel-buffering: no\r\n"
         lines += self.call_lines() + self._common_lines()
         self.headers = _NO_HEADERS  # they are said, and a stream may stay open for hours
-        head = answer.stream_head(200, lines, is_chunked=self._is_chunked)
+        head = answer.stream_head(200, lines, is_chunked=self._is_chunked, content_type=self.voice.stream_type)
         high = self.http.stream_buffer_max_bytes
         self._transport().set_write_buffer_limits(high=high, low=high // 4)
         self._write(head + answer.chunk(data) if self._is_chunked and data else head + data)

@@ -4,7 +4,8 @@ Rules:
     - Each client format has one voice; before a route is known, it is OpenAI's.
     - A failure has one rendering, before (`failure`) and after (`error_event`) the head was sent.
 
-Format: OpenAI's error object; Anthropic's, with its rate-limit headers, whose resets are RFC 3339 times.
+Format: OpenAI's error object; Anthropic's, with its rate-limit headers, whose resets are RFC 3339 times; Google's
+(google.rpc.Status with details), whose members are named in Gemini's words.
 
 Not here: bodies and streams (inference.py), bytes of heads (answer.py).
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway.core.errors import GatewayError
@@ -22,16 +23,24 @@ from gateway.frontend import answer
 from gateway.frontend.settings import Profile
 from gateway.wire import json
 from gateway.wire.anthropic.errors import error_object
+from gateway.wire.gemini import array
+from gateway.wire.gemini.errors import encode as google_error
+from gateway.wire.gemini.names import own_path
 from gateway.wire.sse import encode_event
 
 Headers = Mapping[str, str]
+_DROPPED = "x-gateway-dropped"
 _LIMIT = re.compile(r"x-ratelimit-(limit|remaining|reset)-(\w+)")
 _GO_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One client format. `id_header` carries the request id beside `x-request-id`; `carriers` add to the profile's."""
+    """One client format.
+
+    `id_header` carries the request id beside `x-request-id`; `carriers` add to the profile's, the parameter `query_key`
+    of the URL to both. `stream_type` is the media type of streams, `ping` what keeps one alive without saying anything.
+    """
 
     dialect: str
     failure: Callable[[GatewayError, Profile, str], tuple[int, bytes, str]]
@@ -39,6 +48,9 @@ class Voice:
     headers: Callable[[Headers, Profile], Headers]
     id_header: str = ""
     carriers: tuple[str, ...] = ()
+    query_key: str = ""
+    stream_type: str = answer.EVENT_STREAM
+    ping: bytes = answer.PING
 
 
 def _openai_failure(error: GatewayError, profile: Profile, _request_id: str) -> tuple[int, bytes, str]:
@@ -82,8 +94,63 @@ def _reset_at(duration: str) -> str:
     return datetime.fromtimestamp(time.time() + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _google_object(error: GatewayError, status: int) -> dict[str, object]:
+    """Google's error object: the same reason and details as over gRPC."""
+    field = own_path(error.param) if error.param else ""
+    message = error.message.replace(f"`{error.param}`", f"`{field}`") if error.param else error.message
+    told = (("param", field), ("code", error.code), ("limit", error.limit))
+    return google_error(
+        status,
+        message,
+        reason=error.kind.name,
+        retry_after_s=error.retry_after_s,
+        metadata={name: value for name, value in told if value},
+        field=field,
+        quota=error.limit or "",
+    )
+
+
+def _gemini_failure(error: GatewayError, profile: Profile, _request_id: str) -> tuple[int, bytes, str]:
+    status, _, lines = answer.failure(error, profile)
+    return status, json.dumps(_google_object(error, status)), lines
+
+
+def _gemini_event(error: GatewayError, _request_id: str) -> bytes:
+    return b"data: %b\n\n" % json.dumps(_google_object(error, error.http_status or error.row.http_status))
+
+
+def _array_failure(error: GatewayError, profile: Profile, request_id: str) -> tuple[int, bytes, str]:
+    status, body, lines = _gemini_failure(error, profile, request_id)
+    return status, array.OPEN + body + array.CLOSE, lines
+
+
+def _array_event(error: GatewayError, _request_id: str) -> bytes:
+    """The last element; a stream that has begun has elements before it."""
+    body = json.dumps(_google_object(error, error.http_status or error.row.http_status))
+    return array.BETWEEN + body + array.CLOSE
+
+
+def _gemini_headers(headers: Headers, _profile: Profile) -> Headers:
+    dropped = headers.get(_DROPPED)
+    if dropped is None:
+        return headers
+    return {**headers, _DROPPED: ", ".join([own_path(path) for path in dropped.split(", ")])}
+
+
 OPENAI = Voice("openai", _openai_failure, _openai_event, _as_they_are)
 RESPONSES = Voice("responses", _openai_failure, _openai_event, _as_they_are)  # a stream's events: responses.py
 ANTHROPIC = Voice(
     "anthropic", _anthropic_failure, _anthropic_event, _anthropic_headers, "request-id", ("x-api-key", "bearer")
 )
+GEMINI = Voice(
+    "gemini",
+    _gemini_failure,
+    _gemini_event,
+    _gemini_headers,
+    carriers=("x-goog-api-key", "bearer"),
+    query_key="key",
+    ping=b"\n",  # Google's Python SDK takes a comment for JSON
+)
+GEMINI_ARRAY = replace(
+    GEMINI, failure=_array_failure, error_event=_array_event, stream_type=answer.JSON
+)  # a stream without `alt=sse`

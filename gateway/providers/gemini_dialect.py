@@ -33,7 +33,7 @@ from gateway.wire.gemini import chat, embeddings, errors
 from gateway.wire.gemini.chunks import Template, template_of, text_of
 from gateway.wire.gemini.outcome import usage_of
 from gateway.wire.openai.chunks import is_content
-from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.pb import chat_pb2, embeddings_pb2, types_pb2
 from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
 
 NAME: Final = "gemini"
@@ -60,7 +60,7 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
         text = f"A member `..._json` of the request does not hold JSON: {error}"
         raise GatewayError(Kind.INVALID_REQUEST, text) from error
     return UpstreamRequest(
-        url=_url(deployment, method, upstream_model),
+        url=_url(deployment, method, upstream_model, is_single=_is_single(request)),
         headers=headers_of(deployment, is_stream=method.is_stream),
         body=json.dumps(_configured(body, deployment)),
         is_stream=method.is_stream,
@@ -74,6 +74,10 @@ def _body(method: Method, request: Any, model: str, unsupported: list[str]) -> d
     if method in (CHAT, STREAM_CHAT):
         return chat.encode_request(request, unsupported)
     raise _no_completions()
+
+
+def _is_single(request: Message) -> bool:
+    return isinstance(request, embeddings_pb2.EmbeddingRequest) and embeddings.is_single(request)
 
 
 def _no_completions() -> GatewayError:
@@ -324,7 +328,7 @@ def _classified(status: int, headers: Mapping[str, str], failure: errors.Failure
     )
 
 
-def _url(deployment: Deployment, method: Method, model: str) -> str:
+def _url(deployment: Deployment, method: Method, model: str, *, is_single: bool) -> str:
     """The URL of a method; a configured path counts when it names `{model}`, as all of Gemini's do."""
     configured = deployment.paths.get("embeddings" if method is EMBED else "chat", "")
     path = configured if "{model}" in configured else PATHS[method.name]
@@ -332,6 +336,8 @@ def _url(deployment: Deployment, method: Method, model: str) -> str:
     if method.is_stream:
         path = path.replace(":generateContent", ":streamGenerateContent")
         query["alt"] = "sse"
+    if is_single:
+        path = path.replace(":batchEmbedContents", ":embedContent")
     path = path.replace("{model}", quote(model, safe=""))
     return deployment.base_url + path + ("?" + urlencode(query) if query else "")
 

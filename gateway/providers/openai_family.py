@@ -26,6 +26,7 @@ from gateway.providers.outgoing import configured, headers_of, url_of
 from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest
 from gateway.rpc.contract import CHAT, COMPLETE, EMBED, STREAM_CHAT, STREAM_COMPLETE, Event, Method
 from gateway.wire import json
+from gateway.wire.foreign import plain_embedding
 from gateway.wire.openai import chat, chunks, completions, embeddings
 from gateway.wire.openai.usage import USAGE
 from gateway.wire.pb import completions_pb2, types_pb2
@@ -87,6 +88,8 @@ def _body(method: Method, request: Any, unsupported: list[str]) -> dict[str, Any
     """The body as the client wrote it; of a chat in another format, mapped."""
     if method is CHAT or method is STREAM_CHAT:
         return chat.encode_request(request, unsupported)
+    if method is EMBED:
+        request = plain_embedding(request, unsupported)
     return _ENCODE[method.name](request)
 
 

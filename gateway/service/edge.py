@@ -40,8 +40,8 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 TIMEOUT_MAX_MS = 2**32 - 1
 DETAILS = "grpc-status-details-bin"
 _WITH_EXTRA = (chat_pb2.ChatRequest, completions_pb2.CompletionRequest, embeddings_pb2.EmbeddingRequest)
-_COUNTED = frozenset(("model", "messages", "contents", "input", "n", "best_of", "system", "systemInstruction")) | {
-    "max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens"
+_COUNTED = frozenset(("model", "messages", "contents", "content", "input", "n", "best_of", "system")) | {
+    "systemInstruction", "max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens"
 }  # fmt: skip
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -147,7 +147,12 @@ def _counted_in_extra(request: Any) -> str | None:
     """In a request of another dialect than OpenAI's: the first member of its `extra` that limits are counted by."""
     if not request.extra or getattr(request, "dialect", "") in ("", "openai"):
         return None
-    return next((name for name in loads(request.extra.encode()) if name in _COUNTED), None)
+    extra = loads(request.extra.encode())
+    batch = extra.get("requests")  # of Gemini's embeddings
+    for at, item in enumerate(batch if isinstance(batch, list) else ()):
+        if isinstance(item, dict) and "content" in item:
+            return f"requests[{at}].content"
+    return next((name for name in extra if name in _COUNTED), None)
 
 
 async def _abort(context: Any, error: GatewayError, told: Metadata = ()) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from google.protobuf.message import Message as AnyMessage
 
 from gateway.wire.json import dumps, loads
-from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.pb import chat_pb2, embeddings_pb2, types_pb2
 
 M = TypeVar("M", bound=AnyMessage)
 
@@ -37,7 +37,7 @@ _UNREPORTED: Final = {
         ("input", "instructions", "tools", "reasoning", "text", "include", "stream_options", "max_tool_calls")
     ),
 }  # fmt: skip
-_NEUTRAL: Final = {"responses": {"background": False, "truncation": "disabled"}}
+_NEUTRAL: Final = {"responses": {"background": False, "truncation": "disabled", "top_logprobs": 0}}
 """Members that say what is so anyway."""
 _SETTINGS: Final = frozenset(
     ("temperature", "topP", "topK", "candidateCount", "maxOutputTokens", "stopSequences", "responseMimeType",
@@ -45,6 +45,7 @@ _SETTINGS: Final = frozenset(
      "logprobs", "responseModalities", "thinkingConfig"),
 )  # fmt: skip
 """The members of Gemini's generationConfig that have typed fields; `extra` holds them when those are not exact."""
+_TYPED_OF_EMBEDDING: Final = frozenset(("model", "content", "outputDimensionality", "output_dimensionality"))
 _MEDIA = frozenset(("image", "document", "file"))
 
 
@@ -85,7 +86,7 @@ def openai_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> cha
     plain = stripped(request)
     unsupported += unknown_members(request)
     del plain.messages[:]
-    first = -1 if request.messages and is_lifted(request.messages[0]) else 0
+    first = -1 if request.messages and _is_beside(request.messages[0], request.dialect) else 0
     for at, message in enumerate(request.messages, first):
         plain.messages.extend(_turns(message, f"messages[{at}]", unsupported))
     _tools(plain, unsupported)
@@ -103,9 +104,38 @@ def openai_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> cha
     return plain
 
 
+def plain_embedding(
+    request: embeddings_pb2.EmbeddingRequest, unsupported: list[str]
+) -> embeddings_pb2.EmbeddingRequest:
+    """A request of Gemini's embedContent or batchEmbedContents without what only it has; others as they are."""
+    if not is_foreign(request.dialect):
+        return request
+    kept = loads(request.extra.encode(), depth_max=1000) if request.extra else {}
+    residues = kept.pop("requests", None)
+    unsupported += _beside_text(kept, "")
+    for at, residue in enumerate(residues if isinstance(residues, list) else ()):
+        unsupported += _beside_text(residue, f"requests[{at}].") if isinstance(residue, dict) else []
+    return stripped(request)
+
+
+def _beside_text(item: dict[str, Any], path: str) -> list[str]:
+    found = [f"{path}{name}" for name in item if name not in _TYPED_OF_EMBEDDING]
+    content = item.get("content")
+    parts = content.get("parts") if isinstance(content, dict) else None
+    for at, part in enumerate(parts if isinstance(parts, list) else ()):
+        if not isinstance(part, dict) or not isinstance(part.get("text"), str):
+            found.append(f"{path}content.parts[{at}]")
+    return found
+
+
 def is_lifted(message: types_pb2.Message) -> bool:
     """Whether a first message stands for the member beside `messages` that holds the instructions."""
     return message.role == "system" and not message.extra
+
+
+def _is_beside(message: types_pb2.Message, dialect: str) -> bool:
+    """Whether a first message stood beside the turns, so that it does not count as one of them."""
+    return is_lifted(message) or (dialect == "gemini" and message.role == "system")
 
 
 def unknown_members(request: chat_pb2.ChatRequest) -> list[str]:
@@ -147,13 +177,18 @@ def _tools(request: chat_pb2.ChatRequest, unsupported: list[str]) -> None:
         elif tool.HasField("custom_json"):
             kept.append(tool)
         else:
-            unsupported.append(f"tools[{at}]")
+            unsupported.append(tool_path(request, at))
     if len(kept) != len(request.tools):
         del request.tools[:]
         request.tools.extend(kept)
     if not request.tools:
         request.ClearField("tool_choice")
         request.ClearField("parallel_tool_calls")
+
+
+def tool_path(request: chat_pb2.ChatRequest, at: int) -> str:
+    """Where the client wrote a tool: Gemini's own tools are members, and its functions not counted among them."""
+    return f"tools.{request.tools[at].type}" if request.dialect == "gemini" else f"tools[{at}]"
 
 
 def _turns(message: types_pb2.Message, path: str, unsupported: list[str]) -> list[types_pb2.Message]:

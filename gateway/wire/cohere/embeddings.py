@@ -10,7 +10,7 @@ Not here: vectors as base64 (the renderer that was asked for it).
 
 from typing import Any, Final
 
-from gateway.wire.foreign import extra_names
+from gateway.wire.foreign import extra_names, plain_embedding
 from gateway.wire.openai.mirror import JsonObject, kept_object
 from gateway.wire.pb import embeddings_pb2
 
@@ -21,6 +21,7 @@ _HINTS: Final = ("user", "encoding_format", *_NATIVE)
 
 def encode_request(request: embeddings_pb2.EmbeddingRequest, unsupported: list[str]) -> JsonObject:
     """The body for a request. Paths of what cannot be mapped are appended to `unsupported`."""
+    request = plain_embedding(request, unsupported)
     if request.input.tokens:
         unsupported.append("input")
     unsupported += [name for name in extra_names(request.extra) if name not in _HINTS]

@@ -1,10 +1,11 @@
 """Embeddings: embedContent and batchEmbedContents.
 
 Rules:
-- Written is always a batch, one request per input; the answer's vectors keep their order. Gemini reports no usage.
-- Read are both: a batch whose items agree on dimensions is one request of several texts.
-- Token ids have no place here, nor do the members `taskType` and `title` in OpenAI's format: they are named in
-  `unsupported`.
+- A request of this dialect is written as it was read: one content (input form `string`) or a batch. Of others, always
+  a batch. The answer's vectors keep their order. Gemini reports no usage.
+- Typed are the texts, and the dimensions where all agree. What those cannot give back exactly stands in `extra`, item
+  by item (`requests`), and is laid over what they give. The model is the upstream's wherever the client named one.
+- Token ids have no place here, nor has OpenAI's format one for `taskType` and `title`: they are named in `unsupported`.
 
 Not here: vectors as base64 (the renderer that was asked for it).
 """
@@ -14,53 +15,113 @@ from typing import Any, Final
 
 from gateway.wire.foreign import extra_names
 from gateway.wire.gemini.groups import is_text
-from gateway.wire.openai.mirror import JsonObject
+from gateway.wire.gemini.parts import DIALECT
+from gateway.wire.json import text
+from gateway.wire.openai.mirror import JsonObject, kept_object
 from gateway.wire.pb import embeddings_pb2, types_pb2
 
-_READ: Final = frozenset(("model", "content", "outputDimensionality", "output_dimensionality"))
+_DIMENSIONS: Final = ("outputDimensionality", "output_dimensionality")
 
 
 def encode_request(request: embeddings_pb2.EmbeddingRequest, model: str, unsupported: list[str]) -> JsonObject:
-    """The body of batchEmbedContents for this upstream model. Unmappable members are appended to `unsupported`."""
+    """The body of batchEmbedContents for this upstream model, or of embedContent (`is_single`).
+
+    Unmappable members of other dialects' requests are appended to `unsupported`. Raises JsonInvalid for an `extra` that
+    is no JSON.
+    """
+    name = model if "/" in model else f"models/{model}"
+    kept: JsonObject = {}
+    if request.dialect == DIALECT:
+        kept = kept_object(request.extra) if request.extra else {}
+    else:
+        unsupported += [name for name in extra_names(request.extra) if name not in ("user", "encoding_format")]
     if request.input.tokens:
         unsupported.append("input")
-    unsupported += [name for name in extra_names(request.extra) if name not in ("user", "encoding_format")]
-    shared: JsonObject = {"outputDimensionality": request.dimensions} if request.HasField("dimensions") else {}
-    name = model if "/" in model else f"models/{model}"
-    contents = ({"parts": [{"text": text}]} for text in request.input.texts)
-    return {"requests": [{"model": name, "content": content, **shared} for content in contents]}
+    if is_single(request):
+        return _item(request, request.input.texts[0] if request.input.texts else None, name, kept)
+    texts = request.input.texts
+    if "requests" not in kept:
+        items = [_item(request, words, name, {}) for words in texts]
+        return {"requests": items, **kept} if items or request.dialect != DIALECT else kept
+    if not _is_fitting(kept["requests"], len(texts)):
+        return kept
+    pairs = zip(texts, kept["requests"], strict=True)
+    return {**kept, "requests": [_item(request, words, name, residue) for words, residue in pairs]}
 
 
-def decode_request(obj: JsonObject, unsupported: list[str]) -> embeddings_pb2.EmbeddingRequest:
-    """Read the body of embedContent or batchEmbedContents; the URL says the model."""
-    batch = obj.get("requests")
-    items = [item for item in batch if type(item) is dict] if type(batch) is list else [obj]
-    request = embeddings_pb2.EmbeddingRequest()
-    is_batch = type(batch) is list
+def is_single(request: embeddings_pb2.EmbeddingRequest) -> bool:
+    """Whether a request is one of embedContent."""
+    return request.dialect == DIALECT and request.input.form == types_pb2.INPUT_FORM_STRING
+
+
+def _is_fitting(residues: Any, count: int) -> bool:
+    return type(residues) is list and len(residues) == count and all(type(residue) is dict for residue in residues)
+
+
+def _item(request: embeddings_pb2.EmbeddingRequest, words: str | None, model: str, residue: JsonObject) -> JsonObject:
+    out: JsonObject = {}
+    if "model" not in request.nulls:
+        out["model"] = model
+    if words is not None:
+        out["content"] = {"parts": [{"text": words}]}
+    if request.HasField("dimensions") and not any(name in residue for name in _DIMENSIONS):
+        out["outputDimensionality"] = request.dimensions
+    out.update(residue)
+    if "model" in residue:
+        out["model"] = model
+    return out
+
+
+def decode_request(obj: JsonObject, *, is_batch: bool) -> embeddings_pb2.EmbeddingRequest:
+    """Read the body of batchEmbedContents or embedContent; any JSON object is accepted. The URL says the model."""
+    request = embeddings_pb2.EmbeddingRequest(dialect=DIALECT)
     request.input.form = types_pb2.INPUT_FORM_STRINGS if is_batch else types_pb2.INPUT_FORM_STRING
-    for at, item in enumerate(items):
-        where = f"requests[{at}]." if is_batch else ""
-        request.input.texts.append(_text_of(item.get("content"), f"{where}content", unsupported))
-        unsupported += [f"{where}{name}" for name in item if name not in _READ]
-        dimensions = item.get("outputDimensionality", item.get("output_dimensionality"))
-        if type(dimensions) is int and 0 < dimensions < 2**31:
-            if request.HasField("dimensions") and request.dimensions != dimensions:
-                unsupported.append(f"{where}outputDimensionality")
-            request.dimensions = dimensions
+    items = obj.get("requests") if is_batch else [obj]
+    if type(items) is not list or not items or not all(type(item) is dict for item in items):
+        request.extra = text(obj) if obj else ""
+        return request
+    if any("model" not in item for item in items):
+        request.nulls.append("model")
+    dimensions = {_dimensions_of(item) for item in items}
+    if len(dimensions) == 1 and (agreed := dimensions.pop()) is not None:
+        request.dimensions = agreed
+    residues = [_read_item(item, request, is_batch=is_batch) for item in items]
+    extra = {**obj, "requests": residues} if is_batch else residues[0]
+    if is_batch and not any(residues):
+        del extra["requests"]
+    if extra:
+        request.extra = text(extra)
     return request
 
 
-def _text_of(content: Any, path: str, unsupported: list[str]) -> str:
+def _dimensions_of(item: JsonObject) -> int | None:
+    value = item.get("outputDimensionality", item.get("output_dimensionality"))
+    return value if type(value) is int and 0 < value < 2**31 else None
+
+
+def _read_item(item: JsonObject, request: embeddings_pb2.EmbeddingRequest, *, is_batch: bool) -> JsonObject:
+    """Take what has typed fields; return the rest."""
+    content = item.get("content")
+    words = _text_of(content)
+    if is_batch or "content" in item:
+        request.input.texts.append(words)
+    residue = {name: value for name, value in item.items() if name != "content"}
+    if "model" not in request.nulls:
+        del residue["model"]
+    if "outputDimensionality" in item and request.HasField("dimensions") and "output_dimensionality" not in item:
+        del residue["outputDimensionality"]
+    if content != {"parts": [{"text": words}]}:
+        residue |= {"content": content} if "content" in item else {}
+    return residue
+
+
+def _text_of(content: Any) -> str:
+    """What is counted, and what a model of another format is asked: all texts of a content."""
     if is_text(content):
         return str(content)
     parts = content.get("parts") if type(content) is dict else None
-    found: list[str] = []
-    for at, part in enumerate(parts if type(parts) is list else ()):
-        if type(part) is dict and is_text(text := part.get("text")):
-            found.append(text)
-        else:
-            unsupported.append(f"{path}.parts[{at}]")
-    return "\n".join(found)
+    found = [part.get("text") for part in parts if type(part) is dict] if type(parts) is list else []
+    return "\n".join(text for text in found if is_text(text))
 
 
 def decode_response(obj: JsonObject) -> embeddings_pb2.EmbeddingResponse:

@@ -2,12 +2,14 @@
 
 Rules:
 - The status word is the canonical gRPC code; the HTTP status goes with it, so 402 and 413 become 429 and 400.
-- A wait goes into a RetryInfo detail, the reason into an ErrorInfo detail (google/rpc/error_details.proto).
+- A wait goes into a RetryInfo detail, the reason into an ErrorInfo detail, the member that is wrong into a BadRequest
+  detail, an exhausted limit into a QuotaFailure detail (google/rpc/error_details.proto).
 - A streamed answer that is no event stream has its error in an array of one element; reading takes both.
 
 Not here: what a failure means for the call (providers.gemini_dialect), kinds (core.errors).
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -58,6 +60,7 @@ HTTP_STATUSES: Final = {
 }
 """Status word -> HTTP status."""
 
+WAIT_MAX_S: Final = 1e9
 _TYPE = "type.googleapis.com/google.rpc."
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s", re.ASCII)
 
@@ -75,17 +78,29 @@ class Failure(NamedTuple):
 
 
 def encode(
-    http_status: int, message: str, *, reason: str = "", retry_after_s: float | None = None, metadata: Any = None
-) -> JsonObject:
-    """The error body of a failure with this HTTP status."""
+    http_status: int, message: str, *, reason: str = "", retry_after_s: float | None = None, metadata: Any = None,
+    field: str = "", quota: str = "",
+) -> JsonObject:  # fmt: skip
+    """The error body of a failure with this HTTP status; `field` is the member that is wrong, `quota` the limit."""
     details: list[JsonObject] = []
     if reason:
         info = {"@type": _TYPE + "ErrorInfo", "reason": reason.upper(), "domain": "gateway"}
         details.append(info | ({"metadata": metadata} if metadata else {}))
     if retry_after_s is not None:
-        details.append({"@type": _TYPE + "RetryInfo", "retryDelay": f"{retry_after_s:g}s"})
+        details.append({"@type": _TYPE + "RetryInfo", "retryDelay": _duration(retry_after_s)})
+    if field:
+        violation = {"field": field, "description": message}
+        details.append({"@type": _TYPE + "BadRequest", "fieldViolations": [violation]})
+    if quota:
+        details.append({"@type": _TYPE + "QuotaFailure", "violations": [{"subject": quota, "description": message}]})
     word = STATUS_WORDS.get(http_status, "INTERNAL" if http_status >= 500 else "FAILED_PRECONDITION")
     return {"error": {"code": http_status, "message": message, "status": word, "details": details}}
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as protobuf's JSON spells a duration: to the millisecond, rounded up, never zero."""
+    millis = max(1, math.ceil(round(min(seconds, WAIT_MAX_S) * 1000, 3)))
+    return f"{millis // 1000}.{millis % 1000:03}".rstrip("0").rstrip(".") + "s"
 
 
 def decode(body: bytes) -> Failure:

@@ -8,12 +8,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class EmbeddingRequest(_message.Message):
-    __slots__ = ("model", "input", "dimensions", "encoding_format", "user", "extra", "nulls")
+    __slots__ = ("model", "input", "dimensions", "encoding_format", "user", "dialect", "extra", "nulls")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FORMAT_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
+    DIALECT_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     NULLS_FIELD_NUMBER: _ClassVar[int]
     model: str
@@ -21,9 +22,10 @@ class EmbeddingRequest(_message.Message):
     dimensions: int
     encoding_format: str
     user: str
+    dialect: str
     extra: str
     nulls: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[str] = ..., input: _Optional[_Union[_types_pb2.TextInput, _Mapping]] = ..., dimensions: _Optional[int] = ..., encoding_format: _Optional[str] = ..., user: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., input: _Optional[_Union[_types_pb2.TextInput, _Mapping]] = ..., dimensions: _Optional[int] = ..., encoding_format: _Optional[str] = ..., user: _Optional[str] = ..., dialect: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EmbeddingResponse(_message.Message):
     __slots__ = ("object", "data", "model", "usage", "extra", "nulls")

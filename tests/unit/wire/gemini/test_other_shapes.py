@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.wire.foreign import plain_embedding
 from gateway.wire.gemini import chat, embeddings, errors
 from gateway.wire.gemini.array import BETWEEN, CLOSE, OPEN, ArrayInvalid, ArrayParser
 from gateway.wire.openai import chat as openai_chat
@@ -59,14 +61,19 @@ def test_embeddings_of_openai_are_a_batch() -> None:
 
 
 def test_embeddings_of_geminis_clients() -> None:
-    """One and many; vectors come back, packed ones too; unknown members are named."""
+    """One and many for a model of another format; unknown members are named; vectors come back, packed ones too."""
     unsupported: list[str] = []
-    one = embeddings.decode_request({"content": {"parts": [{"text": "a"}]}, "taskType": "X"}, unsupported)
-    assert openai_embeddings.encode_request(one) == {"input": "a"}
-    items = [{"model": "models/e", "content": {"parts": [{"text": t}]}, "outputDimensionality": 2} for t in "ab"]
-    many = embeddings.decode_request({"requests": items}, unsupported)
-    assert openai_embeddings.encode_request(many) == {"input": ["a", "b"], "dimensions": 2}
-    assert unsupported == ["taskType"]
+    one = embeddings.decode_request({"content": {"parts": [{"text": "a"}]}, "taskType": "X"}, is_batch=False)
+    assert openai_embeddings.encode_request(plain_embedding(one, unsupported)) == {"input": "a"}
+    items: list[Any] = [
+        {"model": "models/e", "content": {"parts": [{"text": t}]}, "outputDimensionality": 2} for t in "ab"
+    ]
+    items[1]["content"]["parts"].append({"inlineData": {"data": "AAAA"}})
+    many = embeddings.decode_request({"requests": items, "x": 1}, is_batch=True)
+    assert openai_embeddings.encode_request(plain_embedding(many, unsupported)) == {
+        "input": ["a", "b"], "dimensions": 2
+    }  # fmt: skip
+    assert unsupported == ["taskType", "x", "requests[1].content.parts[1]"]
     answer = embeddings.decode_response({"embeddings": [{"values": [0.5, 1]}, {"values": [0.25, 0.0]}]})
     assert openai_embeddings.encode_response(answer)["data"][0]["embedding"] == [0.5, 1.0]
     assert embeddings.encode_response(answer, is_batch=True)["embeddings"][1] == {"values": [0.25, 0.0]}
