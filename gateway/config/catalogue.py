@@ -18,12 +18,15 @@ from typing import Any, NamedTuple
 from cachetools import LRUCache
 
 from gateway.config.caching import CacheRules, cache_rules
+from gateway.config.choice import Choice, choice_of, has_headroom, name_of
 from gateway.config.schema import BreakerRules, Candidate, Config, Model, Pricing, Provider, Timeouts
 from gateway.config.schema.access import Limits as LimitSettings
 from gateway.config.schema.rescue import Hedge
+from gateway.config.schema.routing import Concurrency
 from gateway.config.schema.upstream import NEVER_STREAMS
 from gateway.core.globs import is_glob, matches
 from gateway.core.limits import LIMIT_NAMES, Limits, Scope
+from gateway.core.secret import Secret
 
 GLOB_CACHE_MAX = 4096
 NAME_MAX_CHARS = 200  # of a wire name, as in the schema
@@ -43,7 +46,8 @@ class AwsKeys:
 class Deployment:
     """Provider + upstream model + credentials: the thing that can fail."""
 
-    id: str  # provider/upstream_model; the model part is * when the client's name is passed on
+    id: str  # its name; with #1, #2, ... for several keys
+    name: str  # provider/upstream_model; the model part is * when the client's name is passed on
     provider: str
     dialect: str
     upstream_model: str | None  # None = the name the client sent
@@ -67,6 +71,11 @@ class Deployment:
     can_stream: bool = True  # whether it may be asked for a stream
     can_answer_whole: bool = True  # whether it may be asked for an answer that is no stream
     breaker: BreakerRules = field(default_factory=BreakerRules)
+    place: int = 0  # of its candidate in the list; keys of one provider share it
+    concurrency: Concurrency | None = None  # None = as many calls at the same time as come
+    capabilities: frozenset[str] = frozenset()
+    pricing: Pricing | None = None  # its provider's own, else the model's; None = unknown
+    has_limit_headers: bool = False  # whether a policy asks what the provider's own limits leave
     context_window_tokens: int | None = None  # None = unknown
     accepts_prefill: bool = False  # goes on from an unfinished answer
     aws: AwsKeys | None = None  # None = the credential is among the headers
@@ -111,6 +120,7 @@ class Entry:
     hedge: Hedge | None = None  # None = first tokens are not hedged
     content_filter_fallback: frozenset[str] = frozenset()  # providers
     deadline_min_s: float = 0.0
+    choice: Choice | None = None  # None = priority and weight alone
     cache: CacheRules | None = None  # None = answers are neither kept nor shared
 
 
@@ -119,6 +129,7 @@ class Catalogue:
 
     def __init__(self, entries: tuple[Entry, ...]) -> None:
         self.entries = entries
+        self._slugs = {e.slug: e for e in entries}
         self._exact = {name: e for e in reversed(entries) for name in e.names if not is_glob(name)}
         self._globs = [(name, e) for e in entries for name in e.names if is_glob(name)]
         self._seen: LRUCache[str, Entry | None] = LRUCache(GLOB_CACHE_MAX)
@@ -136,6 +147,10 @@ class Catalogue:
         if name not in self._seen:
             self._seen[name] = next((e for glob, e in self._globs if matches(name, glob)), None)
         return self._seen[name]
+
+    def of_slug(self, slug: str) -> Entry | None:
+        """The model of that key of the configuration; None when there is none."""
+        return self._slugs.get(slug)
 
     def listed(self) -> list[tuple[str, Entry]]:
         """Every wire name that may be shown, with its model, in the order of the configuration."""
@@ -173,6 +188,7 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         hedge=model.hedge if model.hedge.is_enabled else None,
         content_filter_fallback=frozenset(model.content_filter_fallback),
         deadline_min_s=config.policies.deadline_min_s,
+        choice=choice_of(model),
         cache=cache_rules(slug, model, candidates),
     )
 
@@ -195,19 +211,39 @@ def _limits(own: LimitSettings) -> Limits | None:
 
 
 def _candidates(model: Model, config: Config) -> tuple[Deployment, ...]:
+    """One deployment per candidate and key of its provider, in the order of the list."""
     breaker = model.routing.breaker.over(config.policies.breaker)
-    return tuple(_deployment(c, model, config.providers[c.provider], breaker) for c in model.candidates)
+    return tuple(
+        _deployment((place, number, key), candidate, model, config.providers[candidate.provider], breaker)
+        for place, candidate in enumerate(model.candidates)
+        for number, key in _numbered(config.providers[candidate.provider])
+    )
 
 
-def _deployment(candidate: Candidate, model: Model, provider: Provider, breaker: BreakerRules) -> Deployment:
+def _numbered(provider: Provider) -> list[tuple[int, Secret | None]]:
+    """The keys with their numbers; a sole key has none. Of several, those that are absent are left out."""
+    keys = provider.keys
+    if len(keys) < 2:
+        return [(0, keys[0] if keys else None)]
+    there = [(number, key) for number, key in enumerate(keys, 1) if key.is_set]
+    return there or [(1, keys[0])]
+
+
+def _deployment(
+    at: tuple[int, int, Secret | None], candidate: Candidate, model: Model, provider: Provider, breaker: BreakerRules
+) -> Deployment:
+    """One deployment; `at` is the candidate's place, the key's number and the key."""
+    place, number, key = at
     streaming = candidate.streaming or provider.streaming or ("never" if provider.dialect in NEVER_STREAMS else "both")
+    name = name_of(candidate)
     return Deployment(
-        id=f"{candidate.provider}/{candidate.upstream_model or '*'}",
+        id=f"{name}#{number}" if number else name,
+        name=name,
         provider=candidate.provider,
         dialect=provider.dialect,
         upstream_model=candidate.upstream_model,
         base_url=provider.base_url.rstrip("/"),
-        headers=_headers(provider),
+        headers=_headers(provider, key),
         query=provider.query,
         paths=provider.paths.model_dump(),
         force={**provider.force, **candidate.force},
@@ -226,6 +262,11 @@ def _deployment(candidate: Candidate, model: Model, provider: Provider, breaker:
         can_stream=streaming != "never",
         can_answer_whole=streaming != "only",
         breaker=breaker,
+        place=place,
+        concurrency=model.routing.concurrency,
+        capabilities=frozenset(model.capabilities if candidate.capabilities is None else candidate.capabilities),
+        pricing=candidate.pricing or model.pricing,
+        has_limit_headers=has_headroom(model),
         context_window_tokens=candidate.context_window_tokens or model.context_window_tokens,
         accepts_prefill=candidate.accepts_prefill,
         aws=_aws_keys(provider),
@@ -240,10 +281,9 @@ def _aws_keys(provider: Provider) -> AwsKeys | None:
     return AwsKeys(aws.region, aws.access_key_id.reveal(), aws.secret_access_key.reveal(), token)
 
 
-def _headers(provider: Provider) -> dict[str, str]:
+def _headers(provider: Provider, key: Secret | None) -> dict[str, str]:
     headers = {name.lower(): value for name, value in provider.headers.items()}
-    if provider.auth != "none" and provider.api_key is not None and provider.api_key.is_set:
-        key = provider.api_key.reveal()
+    if provider.auth != "none" and key is not None and key.is_set:
         name = "authorization" if provider.auth == "bearer" else provider.auth
-        headers[name] = f"Bearer {key}" if provider.auth == "bearer" else key
+        headers[name] = f"Bearer {key.reveal()}" if provider.auth == "bearer" else key.reveal()
     return headers

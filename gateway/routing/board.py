@@ -16,6 +16,7 @@ from collections.abc import Container, Iterator, Mapping
 from math import ceil, exp
 
 from gateway.config.catalogue import Deployment
+from gateway.routing.allowance import Allowance
 from gateway.routing.breaker import Breaker, Verdict
 
 SAMPLES_MAX = 128  # of first contents, for the 95th percentile
@@ -26,11 +27,12 @@ LATENCY_DECAY_S = 2.0
 class Live:
     """One deployment, now."""
 
-    __slots__ = ("breaker", "deployment_id", "in_flight", "latency_at_s", "latency_s", "samples")
+    __slots__ = ("allowance", "breaker", "deployment_id", "in_flight", "latency_at_s", "latency_s", "samples")
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment_id = deployment.id
         self.breaker = Breaker(deployment.breaker)
+        self.allowance = Allowance()
         self.in_flight = 0
         self.latency_s = 0.0  # peak-sensitive average of first contents; 0 = none yet
         self.latency_at_s = 0.0
@@ -116,6 +118,8 @@ class Board:
 
     def told(self, deployment: Deployment, headers: Mapping[str, str], now_s: float) -> None:
         """An answer's headers came (names in lower case): what the provider's own limits leave."""
+        if deployment.has_limit_headers:
+            self.live(deployment).allowance.read(headers, now_s)
 
     def ttft_p95_s(self, deployment: Deployment) -> float | None:
         """95 of 100 first contents came within so many seconds; None while too few were seen."""

@@ -19,6 +19,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 class Facts(NamedTuple):
     """One call, as routing sees it. Tokens are estimates; headers are those on the edge's allow-list, lower case."""
 
+    model: str = ""  # as the client named it
     prompt_tokens: int = 0
     output_tokens: int = 0  # asked for; 0 = not said
     needs: tuple[str, ...] = ()  # capabilities
@@ -27,7 +28,6 @@ class Facts(NamedTuple):
     user: str = ""
     headers: Mapping[str, str] = _NOTHING
     metadata: Mapping[str, str] = _NOTHING
-    call_id: str = ""  # what makes the call unlike others, for draws that must be repeatable
 
 
 NO_FACTS = Facts()

@@ -2,12 +2,13 @@
 
 Rules:
     - Pure: the same model, facts, board, draws and time give the same plan.
-    - Candidates are ordered by priority; inside one priority as listed, or by weighted draw without
-      replacement when a weight is set there; weight 0 comes last in its priority.
+    - In this order: what cannot be used, the first rule that holds, capabilities and context window, breakers;
+      then each priority is ordered by policy or affinity, and a split puts its arm first.
+    - The keys of one provider stand together, the least busy one first; a weight is that of all of them.
     - A candidate whose breaker is open is out; if all are, the one that comes back first is tried.
-    - Nothing disappears silently: a dropped candidate carries its reason.
+    - Nothing disappears silently: a dropped candidate carries its reason, a decision its name in `because`.
 Not here:
-    - Trying them (pipeline.attempt).
+    - Trying them (pipeline.attempts); each policy (routing.select).
 """
 
 from __future__ import annotations
@@ -17,8 +18,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gateway.config.catalogue import Deployment, Entry
+from gateway.config.choice import Choice
 from gateway.routing.board import Board
 from gateway.routing.facts import Facts
+from gateway.routing.select import POLICIES, Sight
+from gateway.routing.select.affinity import by_affinity
+from gateway.routing.select.filters import lacking, too_small
+from gateway.routing.select.keys import value_of
+from gateway.routing.select.rules import first_rule
+from gateway.routing.select.split import arm_of
+
+NO_CHOICE = Choice("", "", (), None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,55 +40,122 @@ class Dropped:
 
 
 class Plan(NamedTuple):
-    """Candidates in the order in which they are tried."""
+    """Candidates in the order in which they are tried. `because` names what decided, e.g. `rule night`."""
 
     candidates: tuple[Deployment, ...]
     dropped: tuple[Dropped, ...]
+    because: tuple[str, ...] = ()
 
 
-def make_plan(
-    entry: Entry, facts: Facts, board: Board, draw: Callable[[], float], now_s: float  # noqa: ARG001 - policies read it
-) -> Plan:
+def other_model(entry: Entry, facts: Facts) -> str | None:
+    """The slug of the model whose candidates are used instead, by the first rule that holds; None = its own."""
+    rule = first_rule(entry.choice.rules, facts) if entry.choice is not None else None
+    return rule.model if rule is not None else None
+
+
+def make_plan(entry: Entry, facts: Facts, board: Board, draw: Callable[[], float], now_s: float) -> Plan:
     """The plan for one call. `draw` gives numbers in [0, 1); `now_s` is the board's time."""
-    if len(entry.candidates) == 1 and entry.candidates[0].unavailable_reason is None:
+    if entry.choice is None and len(entry.candidates) == 1 and entry.candidates[0].unavailable_reason is None:
         return Plan(entry.candidates, ())
-    dropped = [Dropped(d, d.unavailable_reason) for d in entry.candidates if d.unavailable_reason is not None]
-    usable = _closed([d for d in entry.candidates if d.unavailable_reason is None], dropped, board, now_s)
-    ordered: list[Deployment] = []
-    for priority in sorted({d.priority for d in usable}):
-        ordered += _drawn([d for d in usable if d.priority == priority], draw)
-    if not entry.has_fallback and len(ordered) > 1:
-        dropped += [Dropped(d, "fallback is off for this model") for d in ordered[1:]]
-        ordered = ordered[:1]
-    return Plan(tuple(ordered), tuple(dropped))
+    return _Planning(entry, Sight(facts, board, draw, now_s)).plan()
 
 
-def _closed(usable: list[Deployment], dropped: list[Dropped], board: Board, now_s: float) -> list[Deployment]:
-    """Those whose breaker lets a call begin; the one that comes back first when there are none."""
-    refusals = {d: reason for d in usable if (reason := board.refusal(d, now_s)) is not None}
-    if not refusals:
-        return usable
-    left = [d for d in usable if d not in refusals] or [min(refusals, key=lambda d: board.live(d).breaker.open_until_s)]
-    dropped += [Dropped(d, reason) for d, reason in refusals.items() if d not in left]
-    return left
+class _Planning:
+    """One plan in the making: `left` shrinks, `dropped` and `because` grow."""
 
+    __slots__ = ("because", "choice", "dropped", "entry", "left", "sight")
 
-def _drawn(tier: list[Deployment], draw: Callable[[], float]) -> list[Deployment]:
-    """One priority's candidates: in the order of the list, or drawn by weight when any weight is set."""
-    if all(d.weight is None for d in tier):
-        return tier
-    weights = {d: 1 if d.weight is None else d.weight for d in tier}
-    rest, ordered = [d for d in tier if weights[d] > 0], []
-    while len(rest) > 1:
-        at = _pick([weights[d] for d in rest], draw())
-        ordered.append(rest.pop(at))
-    return ordered + rest + [d for d in tier if weights[d] == 0]
+    def __init__(self, entry: Entry, sight: Sight) -> None:
+        self.entry = entry
+        self.sight = sight
+        self.choice = entry.choice or NO_CHOICE
+        self.left = list(entry.candidates)
+        self.dropped: list[Dropped] = []
+        self.because: list[str] = []
 
+    def plan(self) -> Plan:
+        """See the module's rules."""
+        self.drop({d: d.unavailable_reason for d in self.left if d.unavailable_reason is not None})
+        policy = self.ruled() or self.choice.policy
+        if self.entry.choice is not None:
+            self.filter()
+        self.leave_out_broken()
+        ordered = self.split(self.ordered(policy))
+        if not self.entry.has_fallback:
+            others = [d for d in ordered if d.place != ordered[0].place]
+            self.left = ordered
+            self.drop(dict.fromkeys(others, "fallback is off for this model"))
+            ordered = self.left
+        return Plan(tuple(ordered), tuple(self.dropped), tuple(self.because))
 
-def _pick(weights: list[int], drawn: float) -> int:
-    point = drawn * sum(weights)
-    for at, weight in enumerate(weights):
-        point -= weight
-        if point < 0:
-            return at
-    return len(weights) - 1
+    def drop(self, reasons: dict[Deployment, str]) -> None:
+        """Take candidates out."""
+        if reasons:
+            self.left = [d for d in self.left if d not in reasons]
+            self.dropped += [Dropped(d, reason) for d, reason in reasons.items()]
+
+    def ruled(self) -> str:
+        """Apply the first rule that holds; the policy it sets."""
+        rule = first_rule(self.choice.rules, self.sight.facts) if self.choice.rules else None
+        if rule is None:
+            return ""
+        self.because.append(f"rule {rule.name}")
+        if rule.candidates is not None:
+            out = [d for d in self.left if d.name not in rule.candidates]
+            self.drop(dict.fromkeys(out, f"rule {rule.name} leaves it out"))
+        return rule.policy
+
+    def filter(self) -> None:
+        """Capabilities, then context windows."""
+        facts = self.sight.facts
+        self.drop({d: reason for d in self.left if (reason := lacking(d, facts)) is not None})
+        self.drop(too_small(self.left, facts))
+
+    def leave_out_broken(self) -> None:
+        """Those whose breaker lets no call begin; not the one that comes back first when that would be all."""
+        board, now_s = self.sight.board, self.sight.now_s
+        refusals = {d: reason for d in self.left if (reason := board.refusal(d, now_s)) is not None}
+        if refusals and len(refusals) == len(self.left):
+            first_back = min(refusals, key=lambda d: board.live(d).breaker.open_until_s)
+            del refusals[first_back]
+            self.because.append(f"last resort {first_back.id}")
+        self.drop(refusals)
+
+    def ordered(self, policy: str) -> list[Deployment]:
+        """Every priority in its order, each candidate followed by its other keys."""
+        keys: dict[int, list[Deployment]] = {}
+        for deployment in self.left:
+            keys.setdefault(deployment.place, []).append(deployment)
+        firsts = [self.turned(same) for same in keys.values()]
+        order: list[Deployment] = []
+        for priority in sorted({same[0].priority for same in firsts}):
+            tier = {same[0]: same for same in firsts if same[0].priority == priority}
+            order += [d for first in self.tier(list(tier), policy) for d in tier[first]]
+        return order
+
+    def tier(self, tier: list[Deployment], policy: str) -> list[Deployment]:
+        """One priority's candidates in order."""
+        key = value_of(self.sight.facts, self.choice.affinity) if self.choice.affinity else ""
+        if len(tier) < 2:
+            return tier
+        if key:
+            self.because.append(f"affinity {self.choice.affinity}")
+            return by_affinity(tier, key)
+        if policy:
+            self.because.append(f"policy {policy}")
+        return POLICIES[policy](tier, self.sight)
+
+    def turned(self, same: list[Deployment]) -> list[Deployment]:
+        """The keys of one candidate: the least busy first, equal ones drawn."""
+        if len(same) < 2:
+            return same
+        board, draw = self.sight.board, self.sight.draw
+        return sorted(same, key=lambda d: (board.live(d).in_flight, draw()))
+
+    def split(self, order: list[Deployment]) -> list[Deployment]:
+        """The caller's arm first, everything else behind it."""
+        if self.choice.split is None:
+            return order
+        arm = arm_of(self.choice.split, self.sight)
+        self.because.append(f"split {self.choice.split.name}: {arm.name}")
+        return sorted(order, key=lambda d: d.name not in arm.candidates)

@@ -97,19 +97,16 @@ class Candidate(Section):
         None, "`both`, `only` or `never`: whether it answers streamed, whole, or either; unset = as its provider."
     )
     context_window_tokens: int | None = setting(
-        None, "Prompt and completion together; unset = as its model.", unit="tokens", ge=1
+        None,
+        "Prompt and completion together; it is left out of larger calls. Unset = the model's.",
+        unit="tokens",
+        ge=1,
     )
     accepts_prefill: bool = setting(
         False, "Whether it goes on from an unfinished answer of the assistant at the end of the conversation."
     )
     capabilities: tuple[Capability, ...] | None = setting(
         None, "What it can do, where that is less than its model's; it is left out of calls that need more."
-    )
-    context_window_tokens: int | None = setting(
-        None,
-        "Prompt and completion together; it is left out of larger calls. Unset = the model's.",
-        unit="tokens",
-        ge=1,
     )
     pricing: Pricing | None = setting(None, "Its provider's own prices, for policy `cost`; unset = the model's.")
     timeouts: TimeoutOverrides = setting(TimeoutOverrides, "Clocks that differ from the model's.")

@@ -124,7 +124,7 @@ class Mirror(Section):
 
     model: Slug = setting(..., "Slug of the model that gets the copies; its first usable candidate is asked once.")
     percent: float = setting(..., "Share of calls that are copied.", unit="percent", gt=0, le=100)
-    in_flight_max: int = setting(16, "Copies at the same time; what is above is not copied.", ge=1, le=10_000)
+    in_flight_max: int = setting(16, "Copies at the same time; beyond it none is made.", unit="calls", ge=1, le=10_000)
 
 
 class Concurrency(Section):
@@ -133,7 +133,9 @@ class Concurrency(Section):
     limit_min: int = setting(4, "Never fewer.", unit="calls", ge=1, le=100_000)
     limit_max: int = setting(512, "Never more.", unit="calls", ge=1, le=100_000)
     limit_first: int = setting(32, "To begin with.", unit="calls", ge=1, le=100_000)
-    tolerance: float = setting(1.5, "Latency up to so many times the unloaded one is no overload.", ge=1, le=10)
+    tolerance: float = setting(
+        1.5, "Latency up to so many times the unloaded one is no overload.", unit="times", ge=1, le=10
+    )
     queue_max: int = setting(256, "Calls that wait; beyond it a call is shed.", unit="calls", ge=0, le=100_000)
     wait_max_s: float = setting(2.0, "Longest wait; then the call is shed.", unit="seconds", gt=0, le=600)
 
