@@ -21,6 +21,7 @@ from contextlib import suppress
 import grpc
 import orjson
 
+from gateway.app.breakers import Breakers
 from gateway.app.heap import Heap, started
 from gateway.app.link_tls import is_plain_abroad, service_credentials
 from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
@@ -73,6 +74,7 @@ class ServiceHalf:
         self._publish: Publish = lambda _json, _generation: None
         self._tasks: list[asyncio.Task[None]] = []
         self._heap = Heap()
+        self._breakers = Breakers(log)
         self._note_generation()
 
     def start(self, publish: Publish) -> None:
@@ -92,6 +94,10 @@ class ServiceHalf:
     def stalled_for_s(self) -> float:
         """How long a reader may take nothing, by the configuration in force."""
         return self.kit.runtime.config.http.stalled_for_s
+
+    def call_headers(self) -> tuple[str, ...]:
+        """Which metadata of an RPC routing may look at, by the configuration in force."""
+        return self.kit.runtime.config.http.call_headers
 
     def publish(self) -> None:
         """Send the frontends their part of the configuration."""
@@ -144,6 +150,7 @@ class ServiceHalf:
         RESERVATIONS.set(self.kit.quota.open_count)
         REPLIES.set(self.kit.transport.open_replies)
         self._heap.look(self.kit.in_flight)
+        self._breakers.look(self.kit)
 
     def _runtime(self) -> Runtime:
         snapshot = self.current.get()
@@ -190,7 +197,7 @@ async def _main(current: Current, addresses: list[str]) -> int:
         log.write("error", "cannot start", error=str(error))
         return EXIT_CONFIGURATION
     link = LinkServer(half.dispatch, link_options(config), LinkMetrics("service"))
-    grpc_server = GrpcServer(config, half.dispatch, half.stalled_for_s)
+    grpc_server = GrpcServer(config, half.dispatch, half.stalled_for_s, half.call_headers)
     try:
         links = await _serve(link, addresses, current)
         if config.grpc.is_enabled:

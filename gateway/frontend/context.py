@@ -3,7 +3,8 @@
 Rules:
     - Pure: headers in, a `CallContext` out, or a `GatewayError` that names the header.
     - The credential is carried, not judged; no credential is the empty string.
-    - No request header reaches a call beyond the fields of `CallContext`; of its `headers` only the allowed one, hops.
+    - No request header reaches a call beyond the fields of `CallContext`; of its `headers` only hops and those that
+      are configured (`http.call_headers`), cut to `CALL_HEADER_MAX_CHARS`.
 
 Not here: who the caller is and what it may do (the service).
 """
@@ -27,6 +28,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _KEY = re.compile(r"[\x21-\x7e]{1,4096}")
 PARAMETERS_MAX = 100
+CALL_HEADER_MAX_CHARS = 256
 _TIMEOUT_MAX_S = 86_400.0
 _ids = random.Random()  # its own state: whoever seeds the module's must not repeat request ids
 
@@ -136,4 +138,7 @@ def call_context(
     )
     if hops.HEADER in headers and (passed := hops.taken(headers.getall(hops.HEADER))):
         call.headers[hops.HEADER] = passed
+    for name in http.call_headers:
+        if name in headers:
+            call.headers[name] = headers[name][:CALL_HEADER_MAX_CHARS].encode("utf-8", "replace").decode()
     return call

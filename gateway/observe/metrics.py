@@ -43,7 +43,17 @@ TOKENS = Histogram("gen_ai_client_token_usage", "Tokens per call.", (*_CALL, "ge
 CALLS = Counter("gateway_calls_total", "Calls by outcome.", ("protocol", "method", "outcome"))
 COST = Counter("gateway_cost_usd_micros_total", "Cost by configured prices, micro-USD.", ("model", "provider"))
 ATTEMPTS = Counter("gateway_attempts_total", "Tries against a deployment.", ("provider", "outcome"))
+RESCUES = Counter("gateway_rescues_total", "Attempts for a broken stream.", ("means", "outcome"))
+HEDGES = Counter("gateway_hedges_total", "First tokens that were late enough for a second attempt.", ("outcome",))
 LIMITED = Counter("gateway_rate_limited_total", "Calls refused by a limit of the caller.", ("limit",))
+MIRRORED = Counter("gateway_mirrored_calls_total", "Copies of calls to another model.", ("model", "outcome"))
+BREAKERS = Gauge(
+    "gateway_breaker_state",
+    "Breaker of a deployment: 0 closed, 1 half-open, 2 open.",
+    ("deployment",),
+    multiprocess_mode="livemax",
+)
+OPENINGS = Counter("gateway_breaker_openings_total", "Times a deployment's breaker opened.", ("deployment",))
 IN_FLIGHT = Gauge("gateway_calls_in_flight", "Calls that run now.", multiprocess_mode="livesum")
 RESERVATIONS = Gauge("gateway_reservations_open", "Reservations not yet settled.", multiprocess_mode="livesum")
 REPLIES = Gauge("gateway_upstream_replies_open", "Provider responses not yet closed.", multiprocess_mode="livesum")
@@ -171,6 +181,11 @@ class CallMetrics:
         """One call more refused by that limit of its caller: requests, tokens or concurrency."""
         LIMITED.labels(limit).inc()
 
+    def mirrored(self, model: str, outcome: str) -> None:
+        """One copy of a call more to a model of the configuration."""
+        with not_failing():
+            MIRRORED.labels(model, outcome).inc()
+
     def tried(self, provider: str, outcome: str) -> None:
         """One attempt more against a provider of the configuration."""
         with not_failing():
@@ -178,6 +193,14 @@ class CallMetrics:
             if child is None:
                 child = self._tries[provider, outcome] = count_of(ATTEMPTS, provider, outcome)
             child.inc()
+
+    def rescued(self, means: str, outcome: str) -> None:
+        """One attempt more to rescue a stream by this means of the configuration."""
+        RESCUES.labels(means, outcome).inc()
+
+    def hedged(self, outcome: str) -> None:
+        """One late first token more: won or lost by the second attempt, or no second attempt was allowed (denied)."""
+        HEDGES.labels(outcome).inc()
 
     def _children(self, labels: CallLabels) -> _Children:
         found = self._ok.get(labels)

@@ -60,6 +60,7 @@ class Kit:
     board: Board = field(default_factory=Board)
     instance: str = field(default_factory=new_id)
     in_flight: int = 0
+    mirrors: int = 0  # copies of calls that run
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -28,12 +28,11 @@ from gateway.pipeline.attempts.order import Order
 from gateway.pipeline.attempts.series import Attempts
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.pipeline.progress import End, Progress
+from gateway.pipeline.route import plan_call
 from gateway.pipeline.scopes import scopes_of
 from gateway.pipeline.settle import settle
 from gateway.quota.headers import openai_headers
 from gateway.quota.reservation import Reservation
-from gateway.routing.facts import NO_FACTS
-from gateway.routing.plan import make_plan
 from gateway.rpc.contract import Batch, CallContext, Head, Item, Method, Tail
 
 LEFT_OUT_MAX_CHARS = 1000  # of a response header
@@ -49,7 +48,7 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
     try:
         order = _accept(kit, runtime, method, request, context, progress)
         stages.mark("admit")
-        _plan(kit, runtime, order, progress)
+        order = plan_call(kit, runtime, order, context, progress)
         stages.mark("plan")
         reservation = await _reserve(kit, progress)
         stages.mark("reserve")
@@ -102,11 +101,6 @@ def _accept(
     progress.entry, progress.shape = admit(runtime, progress.identity, request)
     raw_dialect = context.dialect if context.takes_json else ""
     return Order(method, request, progress.model, progress.entry, deadline_s, raw_dialect, onward)
-
-
-def _plan(kit: Kit, runtime: Runtime, order: Order, progress: Progress) -> None:
-    progress.plan = make_plan(order.entry, NO_FACTS, kit.board, kit.draw, kit.transport.loop.time())
-    kit.budget.earn(runtime.config.policies.retry.budget_percent)
 
 
 async def _reserve(kit: Kit, progress: Progress) -> Reservation:

@@ -17,7 +17,7 @@ import asyncio
 import math
 import re
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -35,8 +35,10 @@ from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2
 
 SERVICE = "gateway.v1.Inference"
 Metadata = tuple[tuple[str, str], ...]
+CallHeaders = Callable[[], tuple[str, ...]]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+CALL_HEADER_MAX_CHARS = 256
 TIMEOUT_MAX_MS = 2**32 - 1
 DETAILS = "grpc-status-details-bin"
 _WITH_EXTRA = (chat_pb2.ChatRequest, completions_pb2.CompletionRequest, embeddings_pb2.EmbeddingRequest)
@@ -46,14 +48,14 @@ _COUNTED = frozenset(("model", "messages", "contents", "content", "input", "n", 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def inference_handler(caller: Caller, watch: Watch | None = None) -> Any:
-    """The generic handler of the Inference service; `watch` ends its RPCs."""
+def inference_handler(caller: Caller, watch: Watch | None = None, call_headers: CallHeaders = tuple) -> Any:
+    """The generic handler of the Inference service; `watch` ends its RPCs, `call_headers` is metadata for routing."""
     watch = watch or Watch(lambda: math.inf)
-    handlers = {name: _handler(caller, method, watch) for name, method in METHODS.items()}
+    handlers = {name: _handler(caller, method, watch, call_headers) for name, method in METHODS.items()}
     return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
 
-def _handler(caller: Caller, method: Method, watch: Watch) -> Any:
+def _handler(caller: Caller, method: Method, watch: Watch, call_headers: CallHeaders) -> Any:
     codec: dict[str, Any] = {
         "request_deserializer": method.request.FromString,
         "response_serializer": method.reply.SerializeToString,
@@ -62,7 +64,7 @@ def _handler(caller: Caller, method: Method, watch: Watch) -> Any:
     async def stream(request: Message, context: Any) -> None:
         rpc, time, write = watch.enter(), asyncio.get_running_loop().time, context.write
         try:
-            async with aclosing(_messages(caller, method, request, context)) as messages:
+            async with aclosing(_messages(caller, method, request, context, call_headers())) as messages:
                 async for message in messages:
                     rpc.waits_since_s = time()
                     await write(message)
@@ -76,7 +78,7 @@ def _handler(caller: Caller, method: Method, watch: Watch) -> Any:
     async def unary(request: Message, context: Any) -> Message | None:
         reply, rpc = None, watch.enter()
         try:
-            async with aclosing(_messages(caller, method, request, context)) as messages:
+            async with aclosing(_messages(caller, method, request, context, call_headers())) as messages:
                 async for message in messages:
                     reply = message
         except asyncio.CancelledError:
@@ -97,9 +99,11 @@ async def _say_why(context: Any, rpc: Rpc) -> None:
         await _abort(context, rpc.ended)
 
 
-async def _messages(caller: Caller, method: Method, request: Message, context: Any) -> AsyncGenerator[Message, None]:
+async def _messages(
+    caller: Caller, method: Method, request: Message, context: Any, call_headers: tuple[str, ...]
+) -> AsyncGenerator[Message, None]:
     """The reply messages of one RPC; metadata and failures go to `context`."""
-    call = context_of(context)
+    call = context_of(context, call_headers)
     template: Message | None = None
     told: Metadata = ()
     try:
@@ -166,8 +170,8 @@ async def _abort(context: Any, error: GatewayError, told: Metadata = ()) -> None
     await context.abort(_CODES[status.code], status.message, trailers)
 
 
-def context_of(context: Any) -> CallContext:
-    """The call's context from an RPC's metadata, peer and deadline."""
+def context_of(context: Any, call_headers: tuple[str, ...] = ()) -> CallContext:
+    """The call's context from an RPC's metadata (of `call_headers` too), peer and deadline."""
     metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
     call = CallContext(
         credential=_credential(metadata),
@@ -180,6 +184,9 @@ def context_of(context: Any) -> CallContext:
     )
     if passed := hops.taken([metadata.get(hops.HEADER, "")]):
         call.headers[hops.HEADER] = passed
+    for name in call_headers:
+        if name in metadata:
+            call.headers[name] = metadata[name][:CALL_HEADER_MAX_CHARS]
     remaining_s = context.time_remaining()
     if remaining_s is not None:
         call.timeout_ms = max(0, min(int(remaining_s * 1000), TIMEOUT_MAX_MS))

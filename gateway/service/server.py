@@ -22,7 +22,7 @@ from grpc_reflection.v1alpha import reflection
 from gateway.config.schema import Config
 from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import Caller
-from gateway.service.edge import SERVICE, inference_handler
+from gateway.service.edge import SERVICE, CallHeaders, inference_handler
 from gateway.service.watch import Watch
 from gateway.wire.pb import inference_pb2  # noqa: F401  # registers the descriptors that reflection shows
 
@@ -33,14 +33,22 @@ LAST_WORDS_S = 1.0  # for the statuses of RPCs that were ended after the grace
 class GrpcServer:
     """The listener. `port` is the bound port."""
 
-    def __init__(self, config: Config, caller: Caller, stalled_for_s: Callable[[], float] | None = None) -> None:
-        """`stalled_for_s` gives the time in force after reloads; without it, that of `config` stays."""
+    def __init__(
+        self,
+        config: Config,
+        caller: Caller,
+        stalled_for_s: Callable[[], float] | None = None,
+        call_headers: CallHeaders | None = None,
+    ) -> None:
+        """`stalled_for_s` and `call_headers` give what is in force after reloads; without them, `config`'s stay."""
         self._config = config
         self._server = grpc.aio.server(options=_options(config))
         self._health = _Health()
         self._watch = Watch(stalled_for_s or (lambda: config.http.stalled_for_s))
         self._stopping: asyncio.Task[None] | None = None
-        self._server.add_generic_rpc_handlers((inference_handler(caller, self._watch),))
+        self._server.add_generic_rpc_handlers(
+            (inference_handler(caller, self._watch, call_headers or (lambda: config.http.call_headers)),)
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.grpc.reflection == "on" or (config.grpc.reflection == "auto" and config.environment == "development"):
             names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
