@@ -27,6 +27,7 @@ from gateway.frontend.voice import ANTHROPIC, OPENAI, Voice
 from gateway.rpc import contract
 from gateway.rpc.contract import Batch, CallContext, Caller, Event, Head, Item, Method, Raw
 from gateway.wire import json
+from gateway.wire.anthropic import betas
 from gateway.wire.anthropic import chat as messages
 from gateway.wire.anthropic.rendering import EventRenderer
 from gateway.wire.openai import chat, chunks, completions, embeddings
@@ -107,6 +108,8 @@ class Family:
     voice: Voice = OPENAI
     prepare: Callable[[Caller, CallContext, dict[str, Any]], Awaitable[dict[str, Any]]] | None = None
     of_request: Callable[[dict[str, Any], str], Family] | None = None
+    opt_ins: str = ""
+    """The header that opts into more of the format; `with_betas` reads it."""
     keep: Callable[[Caller, CallContext, AsyncGenerator[Item, None]], AsyncGenerator[Item, None]] | None = None
 
 
@@ -126,8 +129,9 @@ COMPLETIONS = Family(
 )
 EMBEDDINGS = Family(contract.EMBED, embeddings.decode_request, embeddings.encode_response)
 MESSAGES = Family(
-    contract.CHAT, messages.decode_request, messages.encode_response, contract.STREAM_CHAT, NamedFrames, ANTHROPIC
-)
+    contract.CHAT, messages.decode_request, messages.encode_response, contract.STREAM_CHAT, NamedFrames, ANTHROPIC,
+    opt_ins=betas.HEADER,
+)  # fmt: skip
 MESSAGE_COUNT = Family(contract.COUNT_TOKENS, messages.decode_request, messages.encode_count, voice=ANTHROPIC)
 
 
@@ -149,6 +153,8 @@ async def _open(
     body, reply.received_bytes = await read_json(reply.request, reply.http, reply.hold)
     if family.prepare is not None:
         body = await family.prepare(caller, context, body)
+    if family.opt_ins and family.opt_ins in reply.request.headers:
+        body = betas.with_betas(body, reply.request.headers.getall(family.opt_ins))
     request = family.decode(body)
     if family.of_request is not None:
         family = family.of_request(body, reply.request_id)

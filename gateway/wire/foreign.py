@@ -10,6 +10,7 @@ Not here: the members of a format (openai/, anthropic/, ...), what is done about
 """
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message as AnyMessage
@@ -23,18 +24,22 @@ OPENAI: Final = ("", "openai")
 EFFORT_BUDGETS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 24576, "max": 32000}
 """Reasoning effort -> thinking budget in tokens, smallest first."""
 
+USER_MAX_CHARS: Final = 64
+"""OpenAI refuses a longer `user`; other formats' longer ones become their SHA-256, which still tells users apart."""
 _OWN = frozenset(("extra", "nulls", "content_form", "dialect"))
 # Members kept in `extra` of a request that are not named as unsupported: mapped from there, or hints.
 _UNREPORTED: Final = {
     "anthropic": frozenset(
-        ("messages", "system", "metadata", "stop_sequences", "tools", "tool_choice", "cache_control", "output_config")
+        ("messages", "system", "metadata", "stop_sequences", "tools", "tool_choice", "cache_control", "output_config",
+         "anthropic_beta", "context_management"),
     ),
     "gemini": frozenset(
         ("contents", "systemInstruction", "system_instruction", "tools", "toolConfig", "tool_config", "safetySettings",
          "safety_settings", "cachedContent", "generationConfig", "generation_config", "labels", "model"),
     ),
     "responses": frozenset(
-        ("input", "instructions", "tools", "reasoning", "text", "include", "stream_options", "max_tool_calls")
+        ("input", "instructions", "tools", "reasoning", "text", "include", "stream_options", "max_tool_calls",
+         "client_metadata"),
     ),
 }  # fmt: skip
 _NEUTRAL: Final = {"responses": {"background": False, "truncation": "disabled", "top_logprobs": 0}}
@@ -94,6 +99,8 @@ def openai_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> cha
         if not plain.HasField("reasoning_effort"):
             _effort(plain)
         plain.ClearField("thinking")
+    if len(plain.user) > USER_MAX_CHARS:
+        plain.user = sha256(plain.user.encode()).hexdigest()
     if request.dialect == "responses":  # there, labels need no stored answer; in a chat they do
         plain.ClearField("metadata")
         plain.ClearField("store")

@@ -213,3 +213,15 @@ async def test_the_same_format_on_both_sides_loses_nothing(
     assert through.body == direct.body
     first, second = await Simulated(upstream.url).requests(model)
     assert first["body"] == second["body"]
+
+
+async def test_what_a_client_opts_into(client: AsyncAnthropic, upstream: Running, gateway: InProcess) -> None:
+    """The header reaches a provider of the format, and no body; `?beta=true` changes nothing."""
+    model = f"anthropic/{unique()}"
+    message = await client.beta.messages.create(model=model, max_tokens=9, messages=HI, betas=["one-1", "two-2"])
+    assert message.stop_reason == "end_turn"
+    seen = await Simulated(upstream.url).last(model)
+    assert seen["headers"]["anthropic-beta"] == "one-1,two-2"
+    assert "anthropic_beta" not in seen["body"]
+    other = await client.beta.messages.create(model="openai/sim", max_tokens=9, messages=HI, betas=["one-1"])
+    assert other.stop_reason == "end_turn"

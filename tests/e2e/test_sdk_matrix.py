@@ -16,7 +16,7 @@ from openai import AsyncOpenAI
 
 from gateway.providers.registry import DIALECTS
 from gateway.simulator.server import Running, serve
-from tests.support.matrix import anthropic_rows, openai_rows  # noqa: F401 - they enter their rows
+from tests.support.matrix import anthropic_rows, gemini_rows, openai_rows  # noqa: F401 - they enter their rows
 from tests.support.matrix.cells import Cell, Clients, Operation, row_id, rows, run_row
 from tests.support.matrix.node import EVERYTHING, run_node
 from tests.support.matrix.upstreams import BY_NAME, Upstream, layer

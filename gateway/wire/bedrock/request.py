@@ -36,7 +36,7 @@ _INFERENCE: Final = {
 _ADDITIONAL: Final = ("thinking", "top_k")
 _KNOWN: Final = frozenset(
     (*_INFERENCE, *_ADDITIONAL, "model", "messages", "system", "tools", "tool_choice", "stream", "metadata",
-     "service_tier", "output_config"),
+     "service_tier", "output_config", "anthropic_beta", "context_management"),
 )  # fmt: skip
 
 

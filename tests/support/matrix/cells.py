@@ -23,6 +23,8 @@ from tests.support.simulated import Simulated, unique
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 """A whole picture of one pixel, in base64."""
 
+_PLAIN_BASE64 = str.maketrans("-_", "+/")  # Google's SDK for Python writes the alphabet of URLs
+
 CITY: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 NOTHING: dict[str, Any] = {"type": "object", "properties": {}}
 SAID = "You said: hello big world"
@@ -104,7 +106,7 @@ async def run_row(cell: Cell, done: Operation) -> None:
         seen = await cell.requests()
         assert seen
         assert [request["path"] for request in seen if not cell.upstream.is_its(request["path"])] == []
-        assert done.need != "image" or PNG in json.dumps(seen[-1]["body"])
+        assert done.need != "image" or PNG in json.dumps(seen[-1]["body"]).translate(_PLAIN_BASE64)
         return
     told = await failure(done.run(cell))
     assert refusal in told, told
