@@ -172,12 +172,20 @@ def _embed(model: str, _query: dict[str, str], *, is_batch: bool) -> Family:
     def decode(body: dict[str, Any]) -> embeddings_pb2.EmbeddingRequest:
         requests = body.get("requests") if is_batch else [body]
         if not isinstance(requests, list) or not requests or not all(isinstance(item, dict) for item in requests):
-            raise GatewayError(Kind.INVALID_REQUEST, "`requests` must be a list of objects.", param="requests")
+            raise _invalid("requests", "`requests` must be a list of objects.")
+        for at, item in enumerate(requests):
+            if item.get("content") is None:
+                path = f"requests[{at}].content" if is_batch else "content"
+                raise _invalid(path, f"`{path}` is missing: the content to embed.")
         request = embeddings.decode_request(body, is_batch=is_batch)
         request.model = model
         return request
 
     return Family(contract.EMBED, decode, partial(embeddings.encode_response, is_batch=is_batch), voice=GEMINI)
+
+
+def _invalid(param: str, message: str) -> GatewayError:
+    return GatewayError(Kind.INVALID_REQUEST, message, param=param)
 
 
 METHODS: Final[dict[str, Families]] = {

@@ -77,7 +77,8 @@ def decode_request(obj: JsonObject, *, is_batch: bool) -> embeddings_pb2.Embeddi
     request = embeddings_pb2.EmbeddingRequest(dialect=DIALECT)
     request.input.form = types_pb2.INPUT_FORM_STRINGS if is_batch else types_pb2.INPUT_FORM_STRING
     items = obj.get("requests") if is_batch else [obj]
-    if type(items) is not list or not items or not all(type(item) is dict for item in items):
+    if type(items) is not list or not items or not all(type(item) is dict and "content" in item for item in items):
+        request.nulls.append("model")
         request.extra = text(obj) if obj else ""
         return request
     if any("model" not in item for item in items):
@@ -85,7 +86,7 @@ def decode_request(obj: JsonObject, *, is_batch: bool) -> embeddings_pb2.Embeddi
     dimensions = {_dimensions_of(item) for item in items}
     if len(dimensions) == 1 and (agreed := dimensions.pop()) is not None:
         request.dimensions = agreed
-    residues = [_read_item(item, request, is_batch=is_batch) for item in items]
+    residues = [_read_item(item, request) for item in items]
     extra = {**obj, "requests": residues} if is_batch else residues[0]
     if is_batch and not any(residues):
         del extra["requests"]
@@ -99,19 +100,18 @@ def _dimensions_of(item: JsonObject) -> int | None:
     return value if type(value) is int and 0 < value < 2**31 else None
 
 
-def _read_item(item: JsonObject, request: embeddings_pb2.EmbeddingRequest, *, is_batch: bool) -> JsonObject:
+def _read_item(item: JsonObject, request: embeddings_pb2.EmbeddingRequest) -> JsonObject:
     """Take what has typed fields; return the rest."""
-    content = item.get("content")
+    content = item["content"]
     words = _text_of(content)
-    if is_batch or "content" in item:
-        request.input.texts.append(words)
+    request.input.texts.append(words)
     residue = {name: value for name, value in item.items() if name != "content"}
     if "model" not in request.nulls:
         del residue["model"]
     if "outputDimensionality" in item and request.HasField("dimensions") and "output_dimensionality" not in item:
         del residue["outputDimensionality"]
     if content != {"parts": [{"text": words}]}:
-        residue |= {"content": content} if "content" in item else {}
+        residue["content"] = content
     return residue
 
 

@@ -326,12 +326,21 @@ async def test_counting(name: str, is_inner: bool) -> None:
         assert await ask(front, "/v1beta/models/m:countTokens", body) == (200, {"totalTokens": 1})
 
 
-@pytest.mark.parametrize("body", [{}, {"requests": []}, {"requests": {}}, {"requests": [{}, 1]}])
-async def test_a_batch_that_is_none(body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({}, "requests"),
+        ({"requests": []}, "requests"),
+        ({"requests": {}}, "requests"),
+        ({"requests": [{"content": {}}, 1]}, "requests"),
+        ({"requests": [{"content": {}}, {}]}, "requests[1].content"),
+    ],
+)
+async def test_a_batch_that_is_none(body: dict[str, Any], param: str) -> None:
     """Is refused by name."""
     async with frontend() as front:
         status, answer = await ask(front, "/v1beta/models/m:batchEmbedContents", body)
-    assert (status, answer["error"]["details"][0]["metadata"]["param"]) == (400, "requests")
+    assert (status, answer["error"]["details"][0]["metadata"]["param"]) == (400, param)
 
 
 async def test_vectors() -> None:
