@@ -77,12 +77,15 @@ class Progress:
     plan: Plan | None = None
     tries: list[Try] = field(default_factory=list)
     is_committed: bool = False
+    is_held: bool = False  # the answer is given when it is complete, not before
     first_content_s: float | None = None
     chunks: int = 0
     output_chars: int = 0
     shape: Shape = NO_SHAPE
     usage: types_pb2.Usage | None = None
     left_out: tuple[str, ...] = ()  # members the provider's format had no place for
+    cache: str = ""  # hit, shared, miss; empty = none was asked
+    is_free: bool = False  # what was used is settled elsewhere: by the call whose answer this one was given, too
     end: End = End.ERROR
     is_whole: bool = False  # the answer was read to its end although the caller had left
     error: GatewayError | None = None

@@ -26,6 +26,11 @@ from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2, link_pb2,
 
 CallContext: TypeAlias = link_pb2.CallContext
 
+ON_CUT, RESTART = "x-gateway-on-cut", "restart"
+"""The request header of a caller that understands a stream which begins anew, and its value."""
+BUFFERED = "x-gateway-buffered"
+"""The response header of a stream whose first event comes when the answer is complete."""
+
 
 @dataclass(frozen=True, slots=True)
 class Raw:

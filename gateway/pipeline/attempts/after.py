@@ -55,6 +55,12 @@ def retry_wait_s(entry: Entry, failure: GatewayError, number: int, drawn: float,
     return None if failure.retry_after_s > entry.retry_after_max_s else failure.retry_after_s + wait_s / 10
 
 
+def too_late(allowed_s: float, deadline_min_s: float) -> GatewayError:
+    """The refusal of a call that has no time for an answer."""
+    text = f"The call allows {allowed_s:g} s, an answer needs at least {deadline_min_s:g} s (policies.deadline_min_s)."
+    return GatewayError(Kind.DEADLINE_EXCEEDED, text)
+
+
 def rotated(candidates: tuple[Deployment, ...], failed: Deployment) -> tuple[Deployment, ...]:
     """The others first, from the one behind `failed` on; `failed` itself last."""
     at = candidates.index(failed) if failed in candidates else -1
