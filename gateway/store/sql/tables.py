@@ -190,7 +190,9 @@ usage_records = Table(
     Column("cost_usd_micros", BigInteger),  # null = no price was known
     Column("latency_ms", BigInteger, nullable=False),
     Column("is_cached", Boolean, nullable=False),
+    Column("is_estimate", Boolean, nullable=False),
     _at("created_at_ms", is_required=True),
+    Index("ix_usage_records_key_id_created_at_ms", "key_id", "created_at_ms"),
     Index("ix_usage_records_user_id_created_at_ms", "user_id", "created_at_ms"),
     Index("ix_usage_records_created_at_ms", "created_at_ms"),
 )

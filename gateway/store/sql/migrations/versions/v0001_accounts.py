@@ -77,10 +77,14 @@ def upgrade() -> None:
         sa.Column("cost_usd_micros", sa.BigInteger(), nullable=True),
         sa.Column("latency_ms", sa.BigInteger(), nullable=False),
         sa.Column("is_cached", sa.Boolean(), nullable=False),
+        sa.Column("is_estimate", sa.Boolean(), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_records")),
     )
     op.create_index("ix_usage_records_created_at_ms", "usage_records", ["created_at_ms"], unique=False)
+    op.create_index(
+        "ix_usage_records_key_id_created_at_ms", "usage_records", ["key_id", "created_at_ms"], unique=False
+    )
     op.create_index(
         "ix_usage_records_user_id_created_at_ms", "usage_records", ["user_id", "created_at_ms"], unique=False
     )
@@ -246,6 +250,7 @@ def downgrade() -> None:
     op.drop_table("users")
     op.drop_table("invitations")
     op.drop_index("ix_usage_records_user_id_created_at_ms", table_name="usage_records")
+    op.drop_index("ix_usage_records_key_id_created_at_ms", table_name="usage_records")
     op.drop_index("ix_usage_records_created_at_ms", table_name="usage_records")
     op.drop_table("usage_records")
     op.drop_table("settings")
