@@ -49,6 +49,7 @@ class Kind(IntEnum):
     STREAM_CUT = 27
     UNAVAILABLE = 28
     STALLED_READER = 29
+    PROVIDER_REFUSED = 30
 
 
 class Fault(Enum):
@@ -137,6 +138,7 @@ TABLE: dict[Kind, Row] = {
         Status.RESOURCE_EXHAUSTED, 429, "rate_limit_error", "provider_rate_limited", Next.RETRY, _P
     ),
     Kind.PROVIDER_AUTH: Row(Status.UNAVAILABLE, 502, _SERVER, "provider_auth_failed", Next.FALLBACK, _P),
+    Kind.PROVIDER_REFUSED: Row(Status.UNAVAILABLE, 502, _SERVER, "provider_refused", Next.FALLBACK, _P),
     Kind.PROVIDER_INVALID: Row(Status.UNAVAILABLE, 502, _SERVER, "provider_invalid_response", Next.RETRY, _P),
     Kind.STREAM_CUT: Row(Status.UNAVAILABLE, 502, _SERVER, "stream_cut", Next.RETRY, _P),
     Kind.UNAVAILABLE: Row(Status.UNAVAILABLE, 503, "service_unavailable", "unavailable", Next.STOP, _G),
@@ -182,6 +184,19 @@ class GatewayError(Exception):
     def row(self) -> Row:
         """The line of the table for this failure."""
         return TABLE[self.kind]
+
+    def again(self) -> GatewayError:
+        """The same failure for another call; what a call adds to its own (headers, trailers) is not shared."""
+        return GatewayError(
+            self.kind,
+            self.message,
+            param=self.param,
+            code=self.code,
+            retry_after_s=self.retry_after_s,
+            limit=self.limit,
+            http_status=self.http_status,
+            cause=self.cause,
+        )
 
     def __repr__(self) -> str:
         return f"GatewayError({self.kind.name}, {self.message!r}, param={self.param!r})"

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.accounts.keys import Keyring
+from gateway.cache.answers import Answers
 from gateway.config.catalogue import Catalogue
 from gateway.config.schema import Config
 from gateway.core.clock import Clock, SystemClock
@@ -57,6 +58,7 @@ class Kit:
     clock: Clock = field(default_factory=SystemClock)
     draw: Callable[[], float] = random.random
     budget: RetryBudget = field(default_factory=RetryBudget)
+    answers: Answers = field(default_factory=Answers)
     board: Board = field(default_factory=Board)
     instance: str = field(default_factory=new_id)
     in_flight: int = 0

@@ -24,8 +24,9 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.core.limits import Amounts
 from gateway.observe.stages import Stages
 from gateway.pipeline.admit import admit, identify
+from gateway.pipeline.attempts.after import too_late
 from gateway.pipeline.attempts.order import Order
-from gateway.pipeline.attempts.series import Attempts
+from gateway.pipeline.cached import Answering, answering
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.pipeline.progress import End, Progress
 from gateway.pipeline.route import plan_call
@@ -33,34 +34,35 @@ from gateway.pipeline.scopes import scopes_of
 from gateway.pipeline.settle import settle
 from gateway.quota.headers import openai_headers
 from gateway.quota.reservation import Reservation
-from gateway.rpc.contract import Batch, CallContext, Head, Item, Method, Tail
+from gateway.rpc.contract import BUFFERED, ON_CUT, RESTART, Batch, CallContext, Head, Item, Method, Tail
 
 LEFT_OUT_MAX_CHARS = 1000  # of a response header
+NOTHING = Amounts(0, 0)
 
 
 async def run(kit: Kit, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
     """Run one inference call; the items are those of `gateway.rpc.contract`."""
     runtime, stages, progress = kit.runtime, Stages(), Progress()
     reservation: Reservation | None = None
-    attempts: Attempts | None = None
+    answer: Answering | None = None
     has_head = False
     kit.in_flight += 1
     try:
-        order = _accept(kit, runtime, method, request, context, progress)
-        stages.mark("admit")
+        order = _accept(kit, runtime, method, request, context, progress, stages)
         order = plan_call(kit, runtime, order, context, progress)
         stages.mark("plan")
+        answer = await answering(kit, order, context, progress)
         reservation = await _reserve(kit, progress)
         stages.mark("reserve")
-        attempts = Attempts(kit, progress)
-        batch: Batch | None = await attempts.first(order)
+        batch: Batch | None = await answer.first(order)
         del request, order  # nothing needs them any more, and a stream may stay open for hours
         stages.mark("attempt")
         has_head = True
         yield Head(_headers(runtime, progress, reservation, stages, is_stream=method.is_stream))
         while batch is not None:
-            yield batch
-            batch = await attempts.next()
+            if batch:  # a buffered answer has none at first
+                yield batch
+            batch = await answer.next()
         stages.mark("stream")
         progress.end = End.COMPLETE
     except GatewayError as error:
@@ -80,9 +82,9 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
         raise bug from error
     finally:
         kit.in_flight -= 1
-        end = _end(kit, method, context, progress, reservation, stages, attempts)
-        if attempts is not None and _is_read_on(progress):
-            kit.spawn(_read_on(attempts, progress, end))
+        end = _end(kit, method, context, progress, reservation, stages, answer)
+        if answer is not None and _is_read_on(progress):
+            kit.spawn(_read_on(answer, progress, end))
         else:
             await end
     stages.mark("settle")
@@ -90,36 +92,47 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
 
 
 def _accept(
-    kit: Kit, runtime: Runtime, method: Method, request: Message, context: CallContext, progress: Progress
+    kit: Kit,
+    runtime: Runtime,
+    method: Method,
+    request: Message,
+    context: CallContext,
+    progress: Progress,
+    stages: Stages,
 ) -> Order:
     """The call as the caller may make it: who, which model, until when."""
-    deadline_s = kit.transport.loop.time() + _allowed_s(runtime, context)
+    allowed_s = _allowed_s(runtime, context)
+    deadline_s = kit.transport.loop.time() + allowed_s
     progress.request_id = context.request_id
     progress.model = request.model  # type: ignore[attr-defined]  # every inference request has it
     progress.identity = identify(runtime, context, kit.clock.wall_s())
     onward = hops.onward(context.headers.get(hops.HEADER, ""), kit.instance)
     progress.entry, progress.shape = admit(runtime, progress.identity, request)
-    raw_dialect = context.dialect if context.takes_json else ""
-    return Order(method, request, progress.model, progress.entry, deadline_s, raw_dialect, onward)
+    if allowed_s < progress.entry.deadline_min_s:
+        raise too_late(allowed_s, progress.entry.deadline_min_s)
+    takes_raw = context.takes_json and progress.entry.cache is None  # what is kept serves every protocol
+    raw_dialect = context.dialect if takes_raw else ""
+    takes_restart = progress.entry.rescue is not None and context.headers.get(ON_CUT, "") == RESTART
+    stages.mark("admit")
+    return Order(method, request, progress.model, progress.entry, deadline_s, raw_dialect, onward, None, takes_restart)
 
 
 async def _reserve(kit: Kit, progress: Progress) -> Reservation:
     identity, shape = progress.identity, progress.shape
     if identity is None:
         raise AssertionError("nobody was identified")
-    return await kit.quota.reserve(
-        scopes_of(identity, progress.entry), Amounts(shape.prompt_tokens, shape.output_tokens)
-    )
+    amounts = NOTHING if progress.is_free else Amounts(shape.prompt_tokens, shape.output_tokens)
+    return await kit.quota.reserve(scopes_of(identity, progress.entry), amounts)
 
 
 async def _end(  # every part of a call meets here
     kit: Kit, method: Method, context: CallContext, progress: Progress, reservation: Reservation | None,
-    stages: Stages, attempts: Attempts | None,
+    stages: Stages, answer: Answering | None,
 ) -> None:  # fmt: skip
     """Close the provider's connection, then settle: the last thing of every call."""
     try:
-        if attempts is not None:
-            await attempts.close(progress.outcome, progress.cause)
+        if answer is not None:
+            await answer.close(progress.outcome, progress.cause)
     finally:
         await settle(kit, method, context, progress, reservation, stages)
 
@@ -130,10 +143,10 @@ def _is_read_on(progress: Progress) -> bool:
     return is_left and progress.entry is not None and progress.entry.on_client_gone == "drain"
 
 
-async def _read_on(attempts: Attempts, progress: Progress, end: Coroutine[Any, Any, None]) -> None:
+async def _read_on(answer: Answering, progress: Progress, end: Coroutine[Any, Any, None]) -> None:
     """Read what the caller no longer wants, bounded by the attempt's clocks, then end the call."""
     try:
-        while await attempts.next() is not None:
+        while await answer.next() is not None:
             pass
         progress.is_whole = True
     except GatewayError:
@@ -157,10 +170,14 @@ def _headers(
         headers.update(openai_headers(reservation.standings))
     elif progress.error is not None:
         headers.update(progress.error.headers)
-    if progress.is_committed and progress.deployment is not None:
+    if (progress.is_committed or progress.is_held) and progress.deployment is not None:
         headers["x-gateway-provider"] = progress.deployment.provider
         if progress.left_out:
             headers["x-gateway-dropped"] = _header_text(", ".join(progress.left_out))
+        if progress.is_held:
+            headers[BUFFERED] = "true"
+    if progress.cache:
+        headers["x-gateway-cache"] = progress.cache
     if is_stream:  # a whole answer has it in its trailers, with every stage
         headers["server-timing"] = stages.server_timing()
     return headers

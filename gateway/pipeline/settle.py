@@ -6,6 +6,7 @@ Rules:
     - Usage is what the provider reported last; without a report it is estimated from what was delivered
       and marked; a call that never reached a provider used nothing.
     - A model without a price has no cost, which is not a cost of zero.
+    - An answer that was kept, or is settled by another call that reads it too, used nothing (`is_free`).
 Not here:
     - When (pipeline.run).
 """
@@ -65,6 +66,8 @@ def _amounts(usage: types_pb2.Usage) -> Amounts:
 
 
 def _usage(progress: Progress) -> types_pb2.Usage:
+    if progress.is_free:
+        return types_pb2.Usage()
     if progress.usage is None:
         return estimated_usage(progress) if progress.is_committed else types_pb2.Usage()
     if progress.end is not End.COMPLETE and not progress.is_whole:
@@ -122,7 +125,7 @@ def _measure(
     per_token_s = (seconds - first_s) / steps if first_s is not None and steps > 0 else None
     error = "" if progress.end is End.COMPLETE else outcome
     kit.metrics.ended(labels, error=error, seconds=seconds, first_token_s=first_s, per_token_s=per_token_s)
-    if progress.is_committed:
+    if progress.is_committed and not progress.is_free:
         kit.metrics.used(labels, usage.prompt_tokens, usage.completion_tokens, cost)
 
 
@@ -145,6 +148,8 @@ def _log(
         "ms": round((perf_counter() - progress.started_s) * 1000, 3),
         "stages": stages.as_millis(),
     }
+    if progress.cache:
+        fields["cache"] = progress.cache
     if progress.left_out:
         fields["left_out"] = progress.left_out[:20]
     if usage.is_estimate:
