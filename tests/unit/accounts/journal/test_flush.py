@@ -78,7 +78,7 @@ async def test_what_was_used_is_in_the_database_once(database: Database, tmp_pat
     journal = Journal(tmp_path / "journal", "a")
     for number in range(1201):
         user = number % 3
-        who = {"user_id": f"u{user}", "key_id": f"k{user}"} if user else {"user_id": "", "key_id": "yaml"}
+        who: dict[str, Any] = {"user_id": f"u{user}", "key_id": f"k{user}"} if user else {"user_id": "", "key_id": "yaml"}
         journal.ended(replace(USED, id=f"call-{number}", cost_usd_micros=1, **who))
     journal.write()
     copy = (journal.folder / "00000001.jsonl").read_bytes()
