@@ -5,6 +5,7 @@ Rules:
 - A schema an Anthropic client asks for is Converse's own; other clients' are emulated (wire.anthropic).
 - Without a choice `none`, tools are left out instead, unless the conversation holds calls, which need them.
 - A cache marker becomes a `cachePoint` behind its block.
+- Instructions in the middle of a conversation join those before it; neighbouring turns of one role are one.
 
 Not here: requests of other formats (wire.anthropic), parameters of single models (the configuration's `force`).
 """
@@ -49,14 +50,9 @@ def encode_request(
     """
     given = chat.encode_request(request, unsupported, max_tokens=max_tokens)
     unsupported += [name for name in given if name not in _KNOWN]
-    messages = _objects(given.get("messages"))
-    out: JsonObject = {
-        "messages": [
-            {"role": message.get("role"), "content": _content(message.get("content"), f"messages[{at}]", unsupported)}
-            for at, message in enumerate(messages)
-        ]
-    }
-    if system := _content(given.get("system"), "system", unsupported):
+    system = _content(given.get("system"), "system", unsupported)
+    out: JsonObject = {"messages": _turns(given, system, unsupported)}
+    if system:
         out["system"] = system
     if inference := {ours: given[name] for name, ours in _INFERENCE.items() if given.get(name) is not None}:
         out["inferenceConfig"] = inference
@@ -77,6 +73,20 @@ def encode_request(
 def _text_format(wanted: JsonObject) -> JsonObject:
     schema = {"schema": dumps(wanted.get("schema")).decode(), "name": chat.SCHEMA_NAME}
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
+
+
+def _turns(given: JsonObject, system: list[JsonObject], unsupported: list[str]) -> list[JsonObject]:
+    """The turns, in which user and assistant alternate; instructions among them go to `system`."""
+    turns: list[JsonObject] = []
+    for at, message in enumerate(_objects(given.get("messages"))):
+        role, content = message.get("role"), _content(message.get("content"), f"messages[{at}]", unsupported)
+        if role == "system":
+            system += content
+        elif turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += content
+        else:
+            turns.append({"role": role, "content": content})
+    return turns
 
 
 def _objects(value: Any) -> list[JsonObject]:

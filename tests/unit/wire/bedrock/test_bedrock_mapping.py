@@ -189,3 +189,12 @@ def test_what_an_anthropic_client_wants_of_the_answer() -> None:
     assert body["additionalModelRequestFields"] == {"output_config": {"effort": "low"}}
     schema = {"schema": dumps(SCHEMA).decode(), "name": "answer"}
     assert body["outputConfig"] == {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
+
+
+def test_instructions_in_the_middle() -> None:
+    """Join the others: Converse knows turns of user and assistant only, and they alternate."""
+    turns = [HI, {"role": "system", "content": "be brief"}, HI]
+    given = {"model": "m", "max_tokens": 9, "system": "be kind", "messages": turns}
+    body = encode_request(anthropic_chat.decode_request(given), [])
+    assert body["system"] == [{"text": "be kind"}, {"text": "be brief"}]
+    assert body["messages"] == [{"role": "user", "content": [{"text": "hi"}, {"text": "hi"}]}]
