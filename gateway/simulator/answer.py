@@ -4,6 +4,7 @@ Rules:
 - Deterministic: the same question and behaviour give the same answer, so that tests can predict every member.
 - One token is one word (a run of non-space with the space before it); a part that is not text counts 10 tokens.
 - Text echoes: `You said: <last user text>`, or `The tool said: <results>` after tool results.
+- An answer that was begun (`prefill`) is gone on with: only its rest is said. Of another beginning nothing is known.
 - Tools are called when the format says they must be, or may be and no tool result came last.
 
 Not here: members and names of a wire format (openai.py and its neighbours).
@@ -43,6 +44,8 @@ class Question:
     part_count: int = 0
     tool_results: tuple[str, ...] = ()
     is_prefilled: bool = False
+    prefill: str = ""
+    """The beginning of the answer, when the conversation ends with it."""
     tools: tuple[Tool, ...] = ()
     may_call: bool = True
     must_call: bool = False
@@ -104,7 +107,7 @@ def answer(question: Question, behaviour: Behaviour, choice: int = 0) -> Answer:
     if calls := _calls(question, behaviour):
         tokens = sum(1 + count_tokens(arguments) for _, arguments in calls) + len(reasoning)
         return Answer(calls=calls, reasoning=reasoning, finish="tool_calls", tokens=tokens)
-    pieces, finish = _limited(_text(question, behaviour, choice), question)
+    pieces, finish = _limited(_rest(_text(question, behaviour, choice), question.prefill), question)
     if behaviour.is_length or behaviour.is_filtered:
         finish = "length" if behaviour.is_length else "content_filter"
     return Answer(pieces=pieces, reasoning=reasoning, finish=finish, tokens=len(pieces) + len(reasoning))
@@ -118,6 +121,11 @@ def _scripted(question: Question, turn: Turn, reasoning: tuple[str, ...]) -> Ans
         return Answer(calls=calls, reasoning=reasoning, finish="tool_calls", tokens=tokens + len(reasoning))
     pieces = pieces_of(turn.text)
     return Answer(pieces=pieces, reasoning=reasoning, tokens=len(pieces) + len(reasoning))
+
+
+def _rest(pieces: tuple[str, ...], prefill: str) -> tuple[str, ...]:
+    text = "".join(pieces)
+    return pieces_of(text[len(prefill) :]) if prefill and text.startswith(prefill) else pieces
 
 
 def _calls(question: Question, behaviour: Behaviour) -> tuple[tuple[Tool, str], ...]:

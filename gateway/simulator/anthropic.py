@@ -201,6 +201,7 @@ def _question(body: Json) -> Question:
         part_count=sum(block.get("type") in ("image", "document") for block in last),
         tool_results=tuple(results),
         is_prefilled=messages[-1].get("role") == "assistant",
+        prefill=_text_of(messages[-1].get("content")) if messages[-1].get("role") == "assistant" else "",
         tools=tools if is_free else (),
         may_call=is_free,
         must_call=choice.get("type") in ("any", "tool"),

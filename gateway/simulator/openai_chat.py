@@ -64,6 +64,7 @@ def _chat_question(body: Json) -> Question:
         part_count=len(_other_parts(users[-1].get("content"))),
         tool_results=tuple(results),
         is_prefilled=messages[-1].get("role") == "assistant",
+        prefill=_text_of(messages[-1].get("content")) if messages[-1].get("role") == "assistant" else "",
         tools=tools,
         may_call=body.get("tool_choice", body.get("function_call")) != "none",
         must_call=is_required,

@@ -64,3 +64,11 @@ def test_refusals_of_a_question() -> None:
     check(Question("x", 1, is_prefilled=True), PLAIN)
     with pytest.raises(Refused):
         check(Question("x", 1, is_prefilled=True), parse("sim-noprefill"))
+
+
+def test_a_begun_answer_is_gone_on_with() -> None:
+    """The rest of it and nothing else; a beginning this model would not say changes nothing."""
+    begun = answer(Question("hello big world", 3, is_prefilled=True, prefill="You said: hello"), PLAIN)
+    assert (begun.pieces, begun.tokens) == ((" big", " world"), 2)
+    other = answer(Question("hello big world", 3, is_prefilled=True, prefill="I said"), PLAIN)
+    assert other.text == "You said: hello big world"
