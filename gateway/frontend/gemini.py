@@ -145,6 +145,7 @@ def _stream(model: str, query: dict[str, str]) -> Family:
         contract.STREAM_CHAT,
         EventFrames if is_sse else ArrayFrames,
         GEMINI if is_sse else GEMINI_ARRAY,
+        can_restart=is_sse,
     )
 
 

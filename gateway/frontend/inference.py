@@ -23,6 +23,7 @@ from gateway.frontend import answer
 from gateway.frontend.body import read_json
 from gateway.frontend.context import call_context, credential, query_credential
 from gateway.frontend.reply import Reply
+from gateway.frontend.restart import RestartFrames
 from gateway.frontend.voice import ANTHROPIC, OPENAI, Voice
 from gateway.rpc import contract
 from gateway.rpc.contract import Batch, CallContext, Caller, Event, Head, Item, Method, Raw
@@ -108,6 +109,8 @@ class Family:
     voice: Voice = OPENAI
     prepare: Callable[[Caller, CallContext, dict[str, Any]], Awaitable[dict[str, Any]]] | None = None
     of_request: Callable[[dict[str, Any], str], Family] | None = None
+    can_restart: bool = True
+    """Whether its stream is events that stand for themselves, so that another may follow after `gateway.restart`."""
     opt_ins: str = ""
     """The header that opts into more of the format; `with_betas` reads it."""
     keep: Callable[[Caller, CallContext, AsyncGenerator[Item, None]], AsyncGenerator[Item, None]] | None = None
@@ -161,11 +164,25 @@ async def _open(
         reply.voice = family.voice
     reply.accepted_s = time.perf_counter()
     is_stream = family.stream is not None and family.frames is not None and request.stream
-    frames = family.frames() if is_stream and family.frames is not None else None
+    frames = _frames(family, reply, context) if is_stream else None
     items = caller(family.stream if is_stream and family.stream is not None else family.whole, request, context)
     if family.keep is not None:
         items = family.keep(caller, context, items)
     return items, frames, family.encode
+
+
+def _frames(family: Family, reply: Reply, context: CallContext) -> Frames | None:
+    """The frames of one stream, which may begin anew where the client said that it understands that."""
+    if family.frames is None:
+        return None
+    if (
+        family.can_restart
+        and family.of_request is None
+        and reply.request.headers.get(contract.ON_CUT) == contract.RESTART
+    ):
+        context.headers[contract.ON_CUT] = contract.RESTART
+        return RestartFrames(family.frames)
+    return family.frames()
 
 
 def context_of(reply: Reply, *, has_credential: bool = True) -> CallContext:
@@ -229,6 +246,8 @@ async def _stream(items: AsyncGenerator[Item, None], frames: Frames, reply: Repl
                     await reply.drain()
             elif isinstance(item, Head):
                 reply.headers = item.headers
+                if contract.BUFFERED in item.headers:  # its events come late: the head and pings meanwhile
+                    reply.write_events(b"", 0)
             else:
                 is_complete = True
                 reply.end_stream(frames.end())
