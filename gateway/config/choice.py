@@ -65,7 +65,7 @@ def name_of(candidate: Candidate) -> str:
 def choice_of(model: Model) -> Choice | None:
     """What a model's routing section says; None when there is nothing to choose by."""
     routing = model.routing
-    is_set = routing.policy or routing.affinity or routing.rules or routing.split or routing.mirror
+    is_set = any((routing.policy, routing.affinity, routing.rules, routing.split, routing.mirror, routing.concurrency))
     has_filters = any(c.capabilities is not None or c.context_window_tokens for c in model.candidates)
     if not is_set and not has_filters:
         return None

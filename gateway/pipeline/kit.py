@@ -24,6 +24,7 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.core.hops import new_id
 from gateway.observe.log import Log
 from gateway.observe.metrics import CallMetrics
+from gateway.pipeline.gate import Gate
 from gateway.providers.transport import Transport
 from gateway.quota.memory import MemoryQuota
 from gateway.routing.board import Board
@@ -60,6 +61,7 @@ class Kit:
     budget: RetryBudget = field(default_factory=RetryBudget)
     answers: Answers = field(default_factory=Answers)
     board: Board = field(default_factory=Board)
+    gate: Gate = field(default_factory=Gate)
     instance: str = field(default_factory=new_id)
     in_flight: int = 0
     mirrors: int = 0  # copies of calls that run

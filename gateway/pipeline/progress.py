@@ -76,6 +76,7 @@ class Progress:
     model: str = ""
     plan: Plan | None = None
     tries: list[Try] = field(default_factory=list)
+    is_batch: bool = False  # it may wait behind others for a place
     is_committed: bool = False
     is_held: bool = False  # the answer is given when it is complete, not before
     first_content_s: float | None = None

@@ -22,6 +22,7 @@ from gateway.pipeline.mirror import mirror
 from gateway.pipeline.progress import Progress
 from gateway.routing.facts import NO_FACTS, Facts
 from gateway.routing.plan import Plan, make_plan, other_model
+from gateway.routing.select.rules import holds
 from gateway.rpc.contract import CallContext
 
 
@@ -38,6 +39,7 @@ def plan_call(kit: Kit, runtime: Runtime, order: Order, context: CallContext, pr
     if other is not None:
         order = order._replace(entry=other, model=next((n for n in other.names if not is_glob(n)), order.model))
         progress.entry = other
+    progress.is_batch = any(holds(condition, facts) for condition in runtime.config.policies.batch)
     progress.plan = plan = make_plan(order.entry, facts, kit.board, kit.draw, now_s)
     if other is not None:
         progress.plan = plan._replace(because=(f"model {other.slug}, by a rule of {entry.slug}", *plan.because))
@@ -55,6 +57,7 @@ def facts_of(order: Order, context: CallContext, progress: Progress) -> Facts:
     members = request.DESCRIPTOR.fields_by_name
     return Facts(
         model=order.model,
+        is_stream=order.method.is_stream,
         prompt_tokens=shape.prompt_tokens,
         output_tokens=shape.output_tokens,
         needs=tuple([need for need, _ in shape.needs]),

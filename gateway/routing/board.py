@@ -24,33 +24,42 @@ SAMPLES_MIN = 20  # below that no percentile is given
 LATENCY_DECAY_S = 2.0
 
 
+class Meter:
+    """A peak-sensitive average of times: a slower one counts at once, faster ones by and by."""
+
+    __slots__ = ("at_s", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0  # 0 = nothing seen yet
+        self.at_s = 0.0
+
+    def now_s(self, now_s: float) -> float:
+        """The average, decayed since: a deployment that gets no calls is slowly given another chance."""
+        return self.seconds * exp(-max(0.0, now_s - self.at_s) / LATENCY_DECAY_S)
+
+    def observed(self, now_s: float, seconds: float) -> None:
+        """One more."""
+        if seconds >= self.seconds:
+            self.seconds = seconds
+        else:
+            kept = exp(-max(0.0, now_s - self.at_s) / LATENCY_DECAY_S)
+            self.seconds = self.seconds * kept + seconds * (1 - kept)
+        self.at_s = now_s
+
+
 class Live:
     """One deployment, now."""
 
-    __slots__ = ("allowance", "breaker", "deployment_id", "in_flight", "latency_at_s", "latency_s", "samples")
+    __slots__ = ("allowance", "breaker", "deployment_id", "first_contents", "in_flight", "samples", "whole_answers")
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment_id = deployment.id
         self.breaker = Breaker(deployment.breaker)
         self.allowance = Allowance()
         self.in_flight = 0
-        self.latency_s = 0.0  # peak-sensitive average of first contents; 0 = none yet
-        self.latency_at_s = 0.0
+        self.first_contents = Meter()  # of streams
+        self.whole_answers = Meter()
         self.samples: deque[float] = deque(maxlen=SAMPLES_MAX)
-
-    def latency_now_s(self, now_s: float) -> float:
-        """The average, decayed since: a deployment that gets no calls is slowly given another chance."""
-        return self.latency_s * exp(-max(0.0, now_s - self.latency_at_s) / LATENCY_DECAY_S)
-
-    def observed(self, now_s: float, seconds: float) -> None:
-        """A first content came. A slower one counts at once, faster ones by and by."""
-        if seconds >= self.latency_s:
-            self.latency_s = seconds
-        else:
-            kept = exp(-max(0.0, now_s - self.latency_at_s) / LATENCY_DECAY_S)
-            self.latency_s = self.latency_s * kept + seconds * (1 - kept)
-        self.latency_at_s = now_s
-        self.samples.append(seconds)
 
 
 class Board:
@@ -96,11 +105,16 @@ class Board:
             live.breaker.began(now_s)
 
     def first_content(self, deployment: Deployment, now_s: float, seconds: float) -> None:
-        """An attempt gave its first content, `seconds` after it began."""
+        """A stream gave its first content, `seconds` after its attempt began."""
         live = self.live(deployment)
-        live.observed(now_s, seconds)
+        live.first_contents.observed(now_s, seconds)
+        live.samples.append(seconds)
         if seconds > deployment.breaker.slow_s and deployment.breaker.is_enabled:
             live.breaker.was_slow(now_s)
+
+    def answered(self, deployment: Deployment, now_s: float, seconds: float) -> None:
+        """An attempt gave a whole answer, `seconds` after it began."""
+        self.live(deployment).whole_answers.observed(now_s, seconds)
 
     def ended(
         self,

@@ -20,6 +20,7 @@ class Facts(NamedTuple):
     """One call, as routing sees it. Tokens are estimates; headers are those on the edge's allow-list, lower case."""
 
     model: str = ""  # as the client named it
+    is_stream: bool = False
     prompt_tokens: int = 0
     output_tokens: int = 0  # asked for; 0 = not said
     needs: tuple[str, ...] = ()  # capabilities

@@ -4,7 +4,8 @@ Rules:
     - Pure: the failure, the model's settings and the time decide; the draw and the purse are passed in.
     - A refused key or account: the next deployment. A prompt that is too long: only a deployment with a larger
       window. A filtered prompt: the end, unless the model lists providers for it. A rate limit: the next deployment
-      when there is one. Silence or a slow first token: the next deployment, never the same.
+      when there is one. Silence or a slow first token: the next deployment, never the same. No place at
+      a deployment (OVERLOADED): the next one.
     - A retry waits a full-jitter share of its backoff, or as long as the provider asked up to `retry_after_max_s`,
       and never past the deadline.
 Not here:
@@ -21,7 +22,7 @@ def is_final(failure: GatewayError, entry: Entry) -> bool:
     """Whether no other attempt can mend this."""
     if failure.kind is Kind.CONTENT_FILTERED:
         return not entry.content_filter_fallback
-    return failure.row.next is Next.STOP
+    return failure.row.next is Next.STOP and failure.kind is not Kind.OVERLOADED
 
 
 def may_follow(candidate: Deployment, failed: Deployment, failure: GatewayError, entry: Entry) -> bool:

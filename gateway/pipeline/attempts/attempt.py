@@ -13,10 +13,12 @@ Not here:
 from __future__ import annotations
 
 from gateway.config.catalogue import Deployment
+from gateway.config.schema.routing import Concurrency
 from gateway.core import hops
 from gateway.core.errors import Fault, GatewayError, Kind
 from gateway.pipeline.attempts import shapes
 from gateway.pipeline.attempts.order import Order
+from gateway.pipeline.gate import Door
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress
 from gateway.pipeline.said import note
@@ -39,7 +41,7 @@ class Attempt:
     All but `close` raise GatewayError. A cancelled wait leaves `close` to be called.
     """
 
-    __slots__ = ("_began_s", "_decoder", "_failure", "_is_open", "_kit", "_progress", "_reply", "record")
+    __slots__ = ("_began_s", "_decoder", "_door", "_failure", "_is_open", "_kit", "_progress", "_reply", "record")
 
     def __init__(self, kit: Kit, progress: Progress, deployment: Deployment, kind: str = "") -> None:
         self._kit = kit
@@ -49,6 +51,7 @@ class Attempt:
         self._decoder: StreamDecoder | None = None
         self._failure: GatewayError | None = None  # to be raised when the events before it were given
         self._is_open = True
+        self._door: Door | None = None  # where its place is, while it has one
         self._began_s = kit.transport.loop.time()
         kit.board.began(deployment, self._began_s)
 
@@ -60,6 +63,8 @@ class Attempt:
     async def begin(self, order: Order) -> Batch:
         """Send the request; the first events, up to and with the first content."""
         deployment = self.record.deployment
+        if deployment.concurrency is not None:
+            await self._take_place(deployment.concurrency, order.deadline_s)
         dialect = DIALECTS[deployment.dialect]
         method = shapes.upstream_method(order.method, deployment)
         request = dialect.encode(method, shapes.request_for(order, method), deployment, order.model)
@@ -76,6 +81,7 @@ class Attempt:
             return await self._in_another_shape(order, method, reply)
         if not method.is_stream:
             body = await reply.read()
+            self._answer_came()
             try:
                 return [self._whole(order, deployment, body)]
             except GatewayError:
@@ -125,6 +131,8 @@ class Attempt:
         verdict = Verdict.OK if outcome == COMPLETE else verdict_of(failure)
         wait_s = None if failure is None else failure.retry_after_s
         self._kit.board.ended(record.deployment, now_s, verdict, now_s - self._began_s, wait_s)
+        if self._door is not None:
+            self._door.leave(now_s - self._began_s, verdict)
         self._reply = self._decoder = None
         if reply is not None:
             await reply.close()
@@ -186,10 +194,24 @@ class Attempt:
         self._content_came(reply)
         return held
 
+    async def _take_place(self, rules: Concurrency, deadline_s: float) -> None:
+        """Wait for a place at the deployment; only then does the attempt's time begin."""
+        door = self._kit.gate.door(self.record.deployment, rules)
+        await door.enter(deadline_s, is_batch=self._progress.is_batch)
+        self._door, self._began_s = door, self._kit.transport.loop.time()
+
     def _content_came(self, reply: Reply) -> None:
         reply.content_came()
         now_s = self._kit.transport.loop.time()
         self._kit.board.first_content(self.record.deployment, now_s, now_s - self._began_s)
+        if self._door is not None:
+            self._door.limit.took(now_s, now_s - self._began_s, is_stream=True)
+
+    def _answer_came(self) -> None:
+        now_s = self._kit.transport.loop.time()
+        self._kit.board.answered(self.record.deployment, now_s, now_s - self._began_s)
+        if self._door is not None:
+            self._door.limit.took(now_s, now_s - self._began_s, is_stream=False)
 
     def _note(self, reply: Reply, body: bytes) -> None:
         """Tell the debug log what a failing attempt was answered."""

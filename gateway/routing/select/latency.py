@@ -1,8 +1,9 @@
 """Policy `latency`: the better of two drawn at random, by time to first content and calls under way.
 
 Rules:
-    - The load of a deployment is its peak-sensitive average time to first content, decayed since the last one, times
-      the calls under way and one more. One that turns slow gathers calls, and is avoided before its first slow answer.
+    - The load of a deployment is its peak-sensitive average time (of streams to their first content, of other calls to
+      the answer), decayed since the last one, times the calls under way and one more. One that turns slow gathers
+      calls, and is avoided before its first slow answer.
     - One that was not asked yet counts as fast as the fastest known, so that it is tried and not flooded.
     - Two are drawn by weight, the better goes first; the others follow by load. So nobody gets everything.
 Source: Finagle's and linkerd's "power of two choices, peak EWMA".
@@ -32,12 +33,11 @@ def latency(tier: list[Deployment], sight: Sight) -> list[Deployment]:
 
 
 def _loads(tier: list[Deployment], sight: Sight) -> dict[Deployment, float]:
-    lives = [(d, sight.board.live(d)) for d in tier]
-    known = [live.latency_now_s(sight.now_s) for _, live in lives if live.latency_s]
-    fastest_s = max(LATENCY_MIN_S, min(known, default=LATENCY_MIN_S))
+    lives = {d: sight.board.live(d) for d in tier}
+    meters = {d: live.first_contents if sight.facts.is_stream else live.whole_answers for d, live in lives.items()}
+    seen = {d: meter.now_s(sight.now_s) for d, meter in meters.items() if meter.seconds}
+    fastest_s = min(seen.values(), default=LATENCY_MIN_S)
     return {
-        d: max(LATENCY_MIN_S, live.latency_now_s(sight.now_s) if live.latency_s else fastest_s) * (live.in_flight + 1)
-        if weight_of(d)
-        else inf
-        for d, live in lives
+        d: max(LATENCY_MIN_S, seen.get(d, fastest_s)) * (live.in_flight + 1) if weight_of(d) else inf
+        for d, live in lives.items()
     }
