@@ -164,6 +164,7 @@ _BY_KIND: dict[ErrorKind, _Row] = {
     _K.PROVIDER_RATE_LIMITED: _Row(RateLimitError, 429),
     _K.PROVIDER_AUTH: _Row(ProviderError, 502),
     _K.PROVIDER_INVALID: _Row(ProviderError, 502),
+    _K.PROVIDER_REFUSED: _Row(ProviderError, 502),
     _K.STREAM_CUT: _Row(StreamCutError, 502),
     _K.UNAVAILABLE: _Row(UnavailableError, 503),
     _K.STALLED_READER: _Row(DeadlineExceededError, 408),

@@ -40,7 +40,14 @@ _RESERVED = frozenset(
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 # Kinds whose status an SDK would retry although another try cannot help.
 _HOPELESS = frozenset(
-    (Kind.UNIMPLEMENTED, Kind.PROVIDER_AUTH, Kind.DEADLINE_EXCEEDED, Kind.STALLED_READER, Kind.CONFLICT)
+    (
+        Kind.UNIMPLEMENTED,
+        Kind.PROVIDER_AUTH,
+        Kind.PROVIDER_REFUSED,
+        Kind.DEADLINE_EXCEEDED,
+        Kind.STALLED_READER,
+        Kind.CONFLICT,
+    )
 )
 
 

@@ -3,6 +3,7 @@
 Rules:
     - The body sent equals that of a client of the same format but for what the configuration changes; requests of
       other formats are mapped (wire.anthropic).
+    - What a client of the same format opts into (`anthropic-beta`) is passed on.
     - A client of the same format gets the events as they came; others get chunks, and usage only if they asked.
     - A stream is complete only when it said `message_stop`.
     - An answer is classified by status, then by the error's `type`, never by its message.
@@ -22,12 +23,15 @@ from google.protobuf.message import Message
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.outgoing import configured, headers_of, url_of
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s, sendable
+from gateway.providers.refusals import refusal
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, sendable
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.anthropic import DIALECT, chat
+from gateway.wire.anthropic.betas import HEADER as BETAS
+from gateway.wire.anthropic.betas import taken_betas
 from gateway.wire.anthropic.canonical import Canonical, UsageSum, without_json_tool
-from gateway.wire.anthropic.errors import STATUSES, error_of, read_error
+from gateway.wire.anthropic.errors import STATUSES, TYPES, error_of, read_error
 from gateway.wire.anthropic.events import EventDecoder, type_of
 from gateway.wire.anthropic.mapping import MAX_TOKENS_DEFAULT
 from gateway.wire.openai.chunks import is_content
@@ -58,9 +62,12 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
     elif body.get("stream"):
         body["stream"] = False
     path = deployment.paths["chat"]
+    headers = headers_of(deployment, is_stream=method.is_stream, anthropic_version=VERSION)
+    if opted := taken_betas(body, headers.get(BETAS, "")):
+        headers[BETAS] = opted
     return UpstreamRequest(
         url=url_of(deployment, PATH if path == OPENAI_PATH else path, upstream_model),
-        headers=headers_of(deployment, is_stream=method.is_stream, anthropic_version=VERSION),
+        headers=headers,
         body=json.dumps(configured(body, deployment)),
         is_stream=method.is_stream,
         unsupported=tuple(unsupported),
@@ -202,32 +209,9 @@ def in_band_error(answer: object) -> GatewayError:
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """What an answer that is not a success means."""
     type_, message = read_error(body)
-    code = sendable(type_, 100)
-    status = STATUSES.get(type_, status) if status >= 500 else status
-    cause = f"HTTP {status} {code}"
-    wait_s = retry_after_s(headers, time.time())
-    if status in (401, 402, 403):
-        text = "The provider refused the gateway's own credentials or account."
-        return GatewayError(Kind.PROVIDER_AUTH, text, cause=cause)
-    if status in (400, 413, 415, 422):
-        kind = Kind.REQUEST_TOO_LARGE if status == 413 else Kind.INVALID_REQUEST  # an HTTP status
-        words = sendable(message or "no reason given", TEXT_MAX_CHARS)
-        return GatewayError(kind, f"The provider refused the request: {words}", cause=cause)
-    if status == 404:  # an HTTP status
-        text = "The provider does not know this model. Check `upstream_model` of its candidate."
-        return GatewayError(Kind.MODEL_NOT_FOUND, text, param="model", cause=cause)
-    if status in (408, 504):
-        return GatewayError(Kind.PROVIDER_TIMEOUT, f"The provider answered {status}: it timed out.", cause=cause)
-    if status == 429:  # an HTTP status
-        text = "The provider's rate limit is reached."
-        return GatewayError(Kind.PROVIDER_RATE_LIMITED, text, retry_after_s=wait_s, cause=cause)
-    return GatewayError(
-        Kind.PROVIDER_ERROR,
-        "The provider is overloaded." if status == 529 else f"The provider answered HTTP {status}.",
-        retry_after_s=wait_s,
-        http_status=status if status in (500, 502, 503, 529) else None,
-        cause=cause,
-    )
+    says_more = status >= 500 and type_ != TYPES[500]
+    meant = STATUSES.get(type_, status) if says_more else status
+    return refusal(meant, headers, words=message, cause=f"HTTP {meant} {sendable(type_, 100)}")
 
 
 def _invalid(why: str) -> GatewayError:

@@ -22,7 +22,8 @@ from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.aws_signature import signature_headers
 from gateway.providers.outgoing import configured, headers_of, url_of
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s, sendable
+from gateway.providers.refusals import refusal
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, sendable
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.anthropic import DIALECT as ANTHROPIC
@@ -32,7 +33,7 @@ from gateway.wire.anthropic.events import EventDecoder
 from gateway.wire.anthropic.mapping import MAX_TOKENS_DEFAULT
 from gateway.wire.bedrock import DIALECT
 from gateway.wire.bedrock.answers import anthropic_answer
-from gateway.wire.bedrock.errors import STATUSES, read_error
+from gateway.wire.bedrock.errors import HEADER_STATUSES, STATUSES, error_name, read_error
 from gateway.wire.bedrock.events import EventTranslator
 from gateway.wire.bedrock.eventstream import MEDIA_TYPE, EventMessage, EventStreamBroken, EventStreamParser
 from gateway.wire.bedrock.request import encode_request
@@ -41,7 +42,6 @@ from gateway.wire.pb import chat_pb2, types_pb2
 
 NAME: Final = DIALECT
 PATHS: Final = {CHAT.name: "/model/{model}/converse", STREAM_CHAT.name: "/model/{model}/converse-stream"}
-_UNKNOWN_MODEL = "The provider does not know this model. Check `upstream_model` of its candidate."
 
 
 def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
@@ -194,29 +194,9 @@ class BedrockStreamDecoder:
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """What an answer that is not a success means."""
-    cause = sendable(f"HTTP {status} {headers.get('x-amzn-errortype', '')}".rstrip(), 200)
-    if status in (401, 402, 403):
-        text = "The provider refused the gateway's own credentials or account."
-        return GatewayError(Kind.PROVIDER_AUTH, text, cause=cause)
-    if status in (400, 413, 415, 422):
-        kind = Kind.REQUEST_TOO_LARGE if status == 413 else Kind.INVALID_REQUEST  # an HTTP status
-        words = sendable(read_error(body) or "no reason given", TEXT_MAX_CHARS)
-        return GatewayError(kind, f"The provider refused the request: {words}", cause=cause)
-    if status == 404:  # an HTTP status
-        return GatewayError(Kind.MODEL_NOT_FOUND, _UNKNOWN_MODEL, param="model", cause=cause)
-    if status in (408, 504):
-        return GatewayError(Kind.PROVIDER_TIMEOUT, f"The provider answered {status}: it timed out.", cause=cause)
-    wait_s = retry_after_s(headers, time.time())
-    if status == 429:  # an HTTP status
-        text = "The provider's rate limit is reached."
-        return GatewayError(Kind.PROVIDER_RATE_LIMITED, text, retry_after_s=wait_s, cause=cause)
-    return GatewayError(
-        Kind.PROVIDER_ERROR,
-        f"The provider answered HTTP {status}.",
-        retry_after_s=wait_s,
-        http_status=status if status in (500, 502, 503) else None,
-        cause=cause,
-    )
+    name = error_name(headers.get("x-amzn-errortype", ""))
+    meant = HEADER_STATUSES.get(name, status) if status < 500 else status
+    return refusal(meant, headers, words=read_error(body), cause=sendable(f"HTTP {status} {name}".rstrip(), 200))
 
 
 def _invalid(why: str) -> GatewayError:

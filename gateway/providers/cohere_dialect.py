@@ -20,7 +20,8 @@ from google.protobuf.message import Message
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.outgoing import configured, headers_of, url_of
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s, sendable
+from gateway.providers.refusals import refusal
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest
 from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.cohere import DIALECT, answers, embeddings
@@ -32,6 +33,8 @@ from gateway.wire.pb import chat_pb2, types_pb2
 from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
 
 NAME: Final = DIALECT
+INVALID_TOKEN: Final = 498
+"""Cohere's own status for a key that is not valid."""
 # What a path is when the configuration says nothing -> Cohere's.
 PATHS: Final = {"/chat/completions": "/chat", "/embeddings": "/embed"}
 
@@ -190,30 +193,8 @@ class CohereStreamDecoder:
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """What an answer that is not a success means."""
-    cause = f"HTTP {status}"
-    if status in (401, 402, 403, 498):  # 498: the token is not valid
-        text = "The provider refused the gateway's own credentials or account."
-        return GatewayError(Kind.PROVIDER_AUTH, text, cause=cause)
-    if status in (400, 413, 415, 422):
-        kind = Kind.REQUEST_TOO_LARGE if status == 413 else Kind.INVALID_REQUEST  # an HTTP status
-        words = sendable(read_error(body) or "no reason given", TEXT_MAX_CHARS)
-        return GatewayError(kind, f"The provider refused the request: {words}", cause=cause)
-    if status == 404:  # an HTTP status
-        text = "The provider does not know this model. Check `upstream_model` of its candidate."
-        return GatewayError(Kind.MODEL_NOT_FOUND, text, param="model", cause=cause)
-    if status in (408, 504):
-        return GatewayError(Kind.PROVIDER_TIMEOUT, f"The provider answered {status}: it timed out.", cause=cause)
-    wait_s = retry_after_s(headers, time.time())
-    if status == 429:  # an HTTP status
-        text = "The provider's rate limit is reached."
-        return GatewayError(Kind.PROVIDER_RATE_LIMITED, text, retry_after_s=wait_s, cause=cause)
-    return GatewayError(
-        Kind.PROVIDER_ERROR,
-        f"The provider answered HTTP {status}.",
-        retry_after_s=wait_s,
-        http_status=status if status in (500, 502, 503) else None,
-        cause=cause,
-    )
+    kind = Kind.PROVIDER_AUTH if status == INVALID_TOKEN else None
+    return refusal(status, headers, words=read_error(body), kind=kind)
 
 
 def _invalid(why: str) -> GatewayError:

@@ -25,7 +25,8 @@ from google.protobuf.message import Message
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.outgoing import headers_of
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, retry_after_s, sendable
+from gateway.providers.refusals import refusal
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, sendable
 from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.foreign import kept_signature, stripped
@@ -302,29 +303,14 @@ def in_band_error(error: object) -> GatewayError:
 
 
 def _classified(status: int, headers: Mapping[str, str], failure: errors.Failure) -> GatewayError:
-    cause = sendable(f"HTTP {status} {failure.status} {failure.reason}".rstrip(), 200)
-    wait_s = failure.retry_after_s if failure.retry_after_s is not None else retry_after_s(headers, time.time())
-    if status in (401, 402, 403) or failure.reason in _INVALID_KEY or failure.status == "FAILED_PRECONDITION":
-        message = "The provider refused the gateway's own credentials or account."
-        return GatewayError(Kind.PROVIDER_AUTH, message, cause=cause)
-    if status in (400, 413, 415, 422):
-        kind = Kind.REQUEST_TOO_LARGE if status == 413 else Kind.INVALID_REQUEST  # an HTTP status
-        words = sendable(failure.message or "no reason given", TEXT_MAX_CHARS)
-        return GatewayError(kind, f"The provider refused the request: {words}", cause=cause)
-    if status == 404:  # an HTTP status
-        message = "The provider does not know this model. Check `upstream_model` of its candidate."
-        return GatewayError(Kind.MODEL_NOT_FOUND, message, param="model", cause=cause)
-    if status in (408, 504):
-        return GatewayError(Kind.PROVIDER_TIMEOUT, f"The provider answered {status}: it timed out.", cause=cause)
-    if status == 429:  # an HTTP status
-        message = "The provider's rate limit is reached."
-        return GatewayError(Kind.PROVIDER_RATE_LIMITED, message, retry_after_s=wait_s, cause=cause)
-    return GatewayError(
-        Kind.PROVIDER_ERROR,
-        f"The provider answered HTTP {status}.",
-        retry_after_s=wait_s,
-        http_status=status if status in (500, 502, 503) else None,
-        cause=cause,
+    is_account = failure.reason in _INVALID_KEY or failure.status == "FAILED_PRECONDITION"
+    return refusal(
+        status,
+        headers,
+        words=failure.message,
+        cause=sendable(f"HTTP {status} {failure.status} {failure.reason}".rstrip(), 200),
+        kind=Kind.PROVIDER_AUTH if is_account else None,
+        wait_s=failure.retry_after_s,
     )
 
 

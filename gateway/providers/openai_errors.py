@@ -9,41 +9,53 @@ Not here:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.providers.upstream import TEXT_MAX_CHARS, retry_after_s, sendable
+from gateway.providers.refusals import refusal
+from gateway.providers.upstream import sendable
 from gateway.wire import json
+
+KINDS: Final = {
+    "context_length_exceeded": Kind.CONTEXT_LENGTH_EXCEEDED,
+    "content_filter": Kind.CONTENT_FILTERED,
+    "content_policy_violation": Kind.CONTENT_FILTERED,
+    "unsupported_parameter": Kind.UNSUPPORTED_PARAMETER,
+    "unsupported_value": Kind.UNSUPPORTED_PARAMETER,
+    "model_not_found": Kind.MODEL_NOT_FOUND,
+    "insufficient_quota": Kind.PROVIDER_AUTH,
+    "invalid_api_key": Kind.PROVIDER_AUTH,
+    "billing_not_active": Kind.PROVIDER_AUTH,
+}
+"""An error's `code` (or `type`) -> kind, over the statuses of refused requests; an account's over all."""
+FLEX_CAPACITY: Final = 498
+"""Groq's status for a service tier without capacity."""
+_NO_ACCESS: Final = frozenset((403, 404, 410))
+_REFUSED: Final = frozenset((400, 413, 415, 422))
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """What an answer that is not a success means."""
     error = error_object(body)
-    wait_s = retry_after_s(headers, time.time())
-    code = sendable(str(error.get("code") or error.get("type") or ""), 100)
-    cause = f"HTTP {status} {code}"
-    if status in (401, 402, 403) or code in ("insufficient_quota", "invalid_api_key", "billing_not_active"):
-        message = "The provider refused the gateway's own credentials or account."
-        return GatewayError(Kind.PROVIDER_AUTH, message, cause=cause)
-    if status in (400, 413, 415, 422):
-        return _refused(status, code, error, cause)
-    if status == 404:  # an HTTP status
-        message = "The provider does not know this model. Check `upstream_model` of its candidate."
-        return GatewayError(Kind.MODEL_NOT_FOUND, message, param="model", cause=cause)
-    if status in (408, 504):
-        return GatewayError(Kind.PROVIDER_TIMEOUT, f"The provider answered {status}: it timed out.", cause=cause)
-    if status == 429:  # an HTTP status
-        message = "The provider's rate limit is reached."
-        return GatewayError(Kind.PROVIDER_RATE_LIMITED, message, retry_after_s=wait_s, cause=cause)
-    return GatewayError(
-        Kind.PROVIDER_ERROR,
-        f"The provider answered HTTP {status}.",
-        retry_after_s=wait_s,
-        http_status=status if status in (500, 502, 503) else None,
-        cause=cause,
+    code, param = error.get("code"), error.get("param")
+    name = sendable(str(code or error.get("type") or ""), 100)
+    return refusal(
+        status,
+        headers,
+        words=str(error.get("message") or ""),
+        cause=f"HTTP {status} {name}",
+        kind=_kind_of(status, name),
+        param=sendable(param, 200) if isinstance(param, str) else None,
+        code=name if isinstance(code, str) and code else None,
     )
+
+
+def _kind_of(status: int, name: str) -> Kind | None:
+    kind = KINDS.get(name)
+    if kind is Kind.PROVIDER_AUTH or status in _REFUSED or (kind is Kind.MODEL_NOT_FOUND and status in _NO_ACCESS):
+        return kind
+    return Kind.PROVIDER_RATE_LIMITED if status == FLEX_CAPACITY else None
 
 
 def in_band_error(error: object) -> GatewayError:
@@ -54,26 +66,6 @@ def in_band_error(error: object) -> GatewayError:
     known = {"rate_limit_exceeded": 429, "context_length_exceeded": 400, "content_filter": 400, "invalid_prompt": 400}
     guessed = known.get(str(members.get("code"))) or known.get(str(members.get("type"))) or 500
     return classify(status if is_status else guessed, {}, json.dumps({"error": members}))  # type: ignore[arg-type]  # int
-
-
-def _refused(status: int, code: str, error: Mapping[str, Any], cause: str) -> GatewayError:
-    kind = {
-        "context_length_exceeded": Kind.CONTEXT_LENGTH_EXCEEDED,
-        "content_filter": Kind.CONTENT_FILTERED,
-        "content_policy_violation": Kind.CONTENT_FILTERED,
-        "unsupported_parameter": Kind.UNSUPPORTED_PARAMETER,
-        "unsupported_value": Kind.UNSUPPORTED_PARAMETER,
-    }.get(code, Kind.REQUEST_TOO_LARGE if status == 413 else Kind.INVALID_REQUEST)  # an HTTP status
-    words = sendable(str(error.get("message") or "no reason given"), TEXT_MAX_CHARS)
-    param = error.get("param")
-    has_code = isinstance(error.get("code"), str) and kind is Kind.INVALID_REQUEST
-    return GatewayError(
-        kind,
-        f"The provider refused the request: {words}",
-        param=sendable(param, 200) if isinstance(param, str) else None,
-        code=code if has_code else None,
-        cause=cause,
-    )
 
 
 def error_object(body: bytes) -> Mapping[str, Any]:

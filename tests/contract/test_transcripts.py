@@ -114,7 +114,7 @@ def arguments_of(words: str) -> Any:
     return "broken" if said.keys() == {"arguments"} else said
 
 
-@pytest.mark.parametrize("transcript", [case for case in CASES if case.values[0].dialect in NATIVE])  # type: ignore[attr-defined]
+@pytest.mark.parametrize("transcript", [each for each in ALL if each.dialect in NATIVE], ids=lambda each: each.id)
 def test_a_client_of_the_same_format_gets_what_the_provider_said(transcript: Transcript) -> None:
     """Every frame before a failure, in its order, with its name: as JSON values."""
     client = CLIENTS[NATIVE[transcript.dialect]]

@@ -37,6 +37,7 @@ class ErrorKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_KIND_STREAM_CUT: _ClassVar[ErrorKind]
     ERROR_KIND_UNAVAILABLE: _ClassVar[ErrorKind]
     ERROR_KIND_STALLED_READER: _ClassVar[ErrorKind]
+    ERROR_KIND_PROVIDER_REFUSED: _ClassVar[ErrorKind]
 ERROR_KIND_UNSPECIFIED: ErrorKind
 ERROR_KIND_INVALID_REQUEST: ErrorKind
 ERROR_KIND_UNSUPPORTED_PARAMETER: ErrorKind
@@ -67,6 +68,7 @@ ERROR_KIND_PROVIDER_INVALID: ErrorKind
 ERROR_KIND_STREAM_CUT: ErrorKind
 ERROR_KIND_UNAVAILABLE: ErrorKind
 ERROR_KIND_STALLED_READER: ErrorKind
+ERROR_KIND_PROVIDER_REFUSED: ErrorKind
 
 class Error(_message.Message):
     __slots__ = ("kind", "message", "param", "code", "retry_after_ms", "limit", "http_status")

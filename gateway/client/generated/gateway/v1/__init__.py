@@ -314,6 +314,11 @@ class ErrorKind(betterproto2.Enum):
     408 DEADLINE_EXCEEDED: the caller did not read its stream
     """
 
+    PROVIDER_REFUSED = 30
+    """
+    502 UNAVAILABLE: the provider refuses for good (405, 409, 451, ...)
+    """
+
     @classmethod
     def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
         return {
@@ -347,6 +352,7 @@ class ErrorKind(betterproto2.Enum):
             27: "ERROR_KIND_STREAM_CUT",
             28: "ERROR_KIND_UNAVAILABLE",
             29: "ERROR_KIND_STALLED_READER",
+            30: "ERROR_KIND_PROVIDER_REFUSED",
         }
 
     @classmethod
@@ -382,6 +388,7 @@ class ErrorKind(betterproto2.Enum):
             "ERROR_KIND_STREAM_CUT": 27,
             "ERROR_KIND_UNAVAILABLE": 28,
             "ERROR_KIND_STALLED_READER": 29,
+            "ERROR_KIND_PROVIDER_REFUSED": 30,
         }
 
 
