@@ -7,6 +7,7 @@ Rules:
     - A bad key is INVALID_KEY whatever is wrong with it; only the log says which (`cause`).
 Not here:
     - Where records live (configuration layers); what a key may spend (quota).
+    - Keys and tokens that only the database knows (directory).
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.accounts.addresses import Network, networks
 from gateway.config.schema import Config, Key
 from gateway.core.errors import GatewayError, Kind
 from gateway.core.globs import matches
 from gateway.core.limits import LIMIT_NAMES, Limits, Scope
 
-CREDENTIAL_MAX_CHARS = 512
+CREDENTIAL_MAX_CHARS = 1024
 _NO_DIGEST = "0" * 64
 _BLOCK_BYTES = 64  # of SHA-256
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -30,17 +32,36 @@ _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who calls: the key's public id, its name, what it may use. `models` empty = all."""
+    """Who calls: the key's public id, its name, what it may use. `models` empty = all.
+
+    `user_id` and `group` are empty for keys of the configuration. A session is a user who logged in, without a key.
+    """
 
     key_id: str
     name: str
     models: tuple[str, ...]
     limits: Limits
     scopes: tuple[Scope, ...] = ()  # whom its calls are counted for: the key, its user, its group
+    user_id: str = ""
+    group: str = ""
+    ratio_ppm: int = 1_000_000  # what its group pays of a price, in millionths
+    is_admin: bool = False
+    is_session: bool = False
+    allowed_ips: tuple[Network, ...] = ()  # empty = all
+    group_models: tuple[str, ...] = ()  # of its group; empty = all
+
+    @property
+    def actor(self) -> str:
+        """Who it is in ledgers and the audit log."""
+        return f"user:{self.user_id}" if self.user_id else f"key:{self.key_id}"
 
     def may_use(self, model: str) -> bool:
         """Whether this key may call the model of that wire name."""
-        return not self.models or any(matches(model, glob) for glob in self.models)
+        return _is_among(model, self.models) and _is_among(model, self.group_models)
+
+
+def _is_among(model: str, globs: tuple[str, ...]) -> bool:
+    return not globs or any(matches(model, glob) for glob in globs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +127,25 @@ class Keyring:
         if config.environment != "production" and dev_key is not None and dev_key.is_set:
             whole = dev_key.reveal()
             key_id = id_of(whole, config.auth.key_prefix) or whole
-            identity = _identity("dev", "development key", (), _limits(None, config))
+            limits = _limits(None, config)
+            identity = Identity("dev", "development key", (), limits, (Scope("dev", limits),), is_admin=True)
             records[key_id] = _Record(digest(pepper, whole), identity, is_disabled=False, expires_at=None)
         return cls(records, pepper, config.auth.key_prefix, is_required=config.auth.is_required)
 
     def identify(self, credential: str, now_unix_s: float) -> Identity:
-        """Whose key this is.
+        """Whose key this is, if the configuration knows it.
 
         Raises GatewayError MISSING_KEY or INVALID_KEY; the message never quotes the credential.
+        """
+        found = self.look(credential, now_unix_s)
+        if isinstance(found, str):
+            raise refused("unknown id or wrong secret")
+        return found
+
+    def look(self, credential: str, now_unix_s: float) -> Identity | str:
+        """Whose key this is; of an id that the configuration does not know, the digest of the credential.
+
+        Raises GatewayError MISSING_KEY or INVALID_KEY.
         """
         if not credential:
             if not self._is_required:
@@ -123,20 +155,23 @@ class Keyring:
                 "You did not provide an API key. Send it in the Authorization header: Authorization: Bearer YOUR_KEY.",
             )
         if len(credential) > CREDENTIAL_MAX_CHARS:
-            raise _refused("longer than any key")
-        key_id = id_of(credential, self._prefix) or credential
-        record = self._records.get(key_id)
+            raise refused("longer than any key")
+        record = self._records.get(id_of(credential, self._prefix) or credential)
         presented = self._digester.digest(credential)
-        if not hmac.compare_digest(presented, record.digest if record else _NO_DIGEST) or record is None:
-            raise _refused("unknown id or wrong secret")
+        is_same = hmac.compare_digest(presented, record.digest if record else _NO_DIGEST)
+        if record is None:
+            return presented
+        if not is_same:
+            raise refused("wrong secret")
         if record.is_disabled:
-            raise _refused(f"key {record.identity.key_id} is disabled")
+            raise refused(f"key {record.identity.key_id} is disabled")
         if record.expires_at is not None and record.expires_at <= now_unix_s:
-            raise _refused(f"key {record.identity.key_id} expired at {record.expires_at:.0f}")
+            raise refused(f"key {record.identity.key_id} expired at {record.expires_at:.0f}")
         return record.identity
 
 
-def _refused(cause: str) -> GatewayError:
+def refused(cause: str) -> GatewayError:
+    """The failure of a bad key, the same for whatever is wrong with it; the log has `cause`."""
     return GatewayError(
         Kind.INVALID_KEY,
         "Incorrect API key provided. Check the key, and that it was made for this gateway.",
@@ -145,13 +180,13 @@ def _refused(cause: str) -> GatewayError:
 
 
 def _record(key: Key, config: Config) -> _Record:
-    identity = _identity(key.id, key.name, key.models, _limits(key, config))
+    limits = _limits(key, config)
+    identity = Identity(
+        key.id, key.name, key.models, limits, (Scope(key.id, limits),),
+        is_admin=key.is_admin, allowed_ips=networks(key.allowed_ips),
+    )  # fmt: skip
     expires_at = key.expires_at.timestamp() if key.expires_at else None
     return _Record(key.hmac, identity, key.is_disabled, expires_at)
-
-
-def _identity(key_id: str, name: str, models: tuple[str, ...], limits: Limits) -> Identity:
-    return Identity(key_id, name, models, limits, (Scope(key_id, limits),))
 
 
 def _limits(key: Key | None, config: Config) -> Limits:

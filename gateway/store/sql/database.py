@@ -16,6 +16,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.errors import GatewayError, Kind
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 RETRY_AFTER_S = 1.0
-BUSY_TIMEOUT_MS = 5000
-_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON")
+_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 _IS_WRITE = "gateway_is_write"
 
 
@@ -62,7 +62,7 @@ class Database:
     async def _open(self) -> None:
         from gateway.store.sql.migrate import upgrade
 
-        engine = make_engine(self.place, self._pool_max)
+        engine = make_engine(self.place, self._pool_max, self.timeout_s)
         try:
             with _said():
                 await upgrade(engine, self.place)
@@ -133,7 +133,7 @@ def _is_outage(error: BaseException) -> bool:
     return isinstance(error, exc.DBAPIError | exc.TimeoutError) or type(error).__module__.startswith("asyncpg")
 
 
-def make_engine(place: Place, pool_max: int = 10) -> AsyncEngine:
+def make_engine(place: Place, pool_max: int = 10, timeout_s: float = 5.0) -> AsyncEngine:
     """The engine of a place. Raises ValueError when PostgreSQL is asked for without its driver."""
     from sqlalchemy import event
     from sqlalchemy.ext.asyncio import create_async_engine
@@ -141,7 +141,7 @@ def make_engine(place: Place, pool_max: int = 10) -> AsyncEngine:
     if place.file is not None:
         _make_file(place)
         engine = create_async_engine(place.url, pool_size=pool_max, max_overflow=0)
-        event.listen(engine.sync_engine, "connect", _prepare)
+        event.listen(engine.sync_engine, "connect", partial(_prepare, timeout_s))
         event.listen(engine.sync_engine, "begin", _begin)
         return engine
     try:
@@ -159,10 +159,10 @@ def _make_file(place: Place) -> None:
         os.close(os.open(place.file, os.O_RDWR | os.O_CREAT, 0o600))
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _prepare(timeout_s: float, connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
-    for pragma in _PRAGMAS:
+    for pragma in (*_PRAGMAS, f"busy_timeout={int(timeout_s * 1000)}"):  # a thread that waits cannot be cancelled
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -1,0 +1,109 @@
+"""Everything about accounts behind one object: made once per process, opened at first use.
+
+Rules:
+    - Making it imports nothing heavy. `start` opens the database only if there may be something in it; the first
+      change opens it in any case.
+    - A reload changes settings and token keys at the next use; the place of the database needs a restart.
+Not here:
+    - The parts (beside this file); who may call them (service.accounts).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.accounts.api_keys import ApiKeys
+from gateway.accounts.codes import Codes
+from gateway.accounts.directory import Directory
+from gateway.accounts.facts import Facts, key_facts, session_facts
+from gateway.accounts.groups import Groups
+from gateway.accounts.holds import Holds
+from gateway.accounts.keys import Digester
+from gateway.accounts.reports import Reports
+from gateway.accounts.sessions import Sessions
+from gateway.accounts.shared import Shared
+from gateway.accounts.tokens import Claims, Tokens
+from gateway.accounts.users import Users
+from gateway.accounts.wallets import Wallets
+from gateway.config.schema import Config
+from gateway.core.clock import Clock
+from gateway.core.errors import GatewayError
+from gateway.store.sql.database import Database
+
+TEND_EVERY_S = 30.0
+
+
+class Accounts:
+    """See the module's rules. The members are the parts."""
+
+    def __init__(self, database: Database, config: Callable[[], Config], pepper: bytes, clock: Clock) -> None:
+        self.database = database
+        self._config = config
+        self._pepper = pepper
+        self._clock = clock
+        self._tokens: tuple[Config, Tokens] | None = None
+        self._tending: asyncio.Task[None] | None = None
+        self.directory = Directory(self, lambda: config().accounts, clock)
+        shared = Shared(database, clock, Digester(pepper), config, self.tokens, self.directory)
+        self.wallets = Wallets(shared)
+        self.holds = Holds(shared, self.wallets)
+        self.users = Users(shared, self.wallets)
+        self.sessions = Sessions(shared)
+        self.keys = ApiKeys(shared)
+        self.groups = Groups(shared)
+        self.codes = Codes(shared, self.wallets)
+        self.reports = Reports(shared)
+
+    async def start(self) -> None:
+        """Open and migrate the database, if there is one, and tend it from now on. Raises GatewayError UNAVAILABLE."""
+        self._tending = asyncio.create_task(self._tend())
+        if self.database.has_data:
+            await self.database.open()
+
+    async def stop(self) -> None:
+        """Write what is still to be written, and close."""
+        if self._tending is not None:
+            self._tending.cancel()
+            await asyncio.gather(self._tending, return_exceptions=True)
+        await self._tend_once()
+        await self.database.close()
+
+    def tokens(self) -> Tokens:
+        """The token keys in force."""
+        config = self._config()
+        if self._tokens is None or self._tokens[0] is not config:
+            self._tokens = (config, Tokens(config.accounts, self._pepper))
+        return self._tokens[1]
+
+    @property
+    def has_data(self) -> bool:
+        """Whether there may be any account."""
+        return self.database.is_open or self.database.has_data
+
+    async def read(self, subject: str) -> Facts | None:
+        """What the database knows of `key:ID` or `session:ID`."""
+        kind, _, name = subject.partition(":")
+        question = key_facts if kind == "key" else session_facts
+        async with self.database.read() as connection:
+            return await question(connection, name, self._config())
+
+    def check_token(self, token: str) -> Claims:
+        """What an access token says. Raises GatewayError INVALID_KEY."""
+        return self.tokens().check(token, self._clock.wall_s())
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(TEND_EVERY_S)
+            await self._tend_once()
+
+    async def _tend_once(self) -> None:
+        """When keys were used; holds nobody ended. What fails is done the next time."""
+        used = self.directory.take_used()
+        if not self.database.is_open:
+            return
+        try:
+            await self.keys.note_used(used)
+            await self.holds.expire()
+        except GatewayError:
+            self.directory.used_at_ms = {**used, **self.directory.used_at_ms}

@@ -1,0 +1,197 @@
+"""What a call must know of a key or a session, read from the database in one question.
+
+Rules:
+    - Blocks, revocations and spent budgets are decided when the facts are read, expiry whenever they are used.
+    - A bad key is INVALID_KEY; a good key of a blocked user, or of a group that is no longer the user's, is
+      PERMISSION_DENIED; a spent budget is INSUFFICIENT_BALANCE.
+    - A key's own limits replace the default ones; those of its user and its group count beside them.
+Not here:
+    - How long facts are believed (directory).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gateway.accounts.addresses import networks
+from gateway.accounts.keys import Identity, refused
+from gateway.config.schema import Config
+from gateway.core.errors import GatewayError, Kind
+from gateway.core.limits import LIMIT_NAMES, Limits, Scope
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A key or a session. `digests` are its live secrets with their ends; times are unix milliseconds."""
+
+    subject: str
+    identity: Identity
+    digests: tuple[tuple[str, int | None], ...] = ()
+    refusal: tuple[Kind, str, str] | None = None  # kind, message, code
+    cause: str = ""  # why the credential is bad, if it is
+    expires_at_ms: int | None = None
+    tokens_from_ms: int = 0
+
+    def has(self, digest: str, now_ms: int) -> bool:
+        """Whether this is the digest of one of its live secrets."""
+        same = [hmac.compare_digest(digest, one) and (end is None or end > now_ms) for one, end in self.digests]
+        return any(same)
+
+    def use(self, now_ms: int) -> Identity:
+        """The identity, if it may be used now. Raises GatewayError."""
+        if self.cause:
+            raise refused(self.cause)
+        if self.expires_at_ms is not None and self.expires_at_ms <= now_ms:
+            raise refused(f"{self.subject} expired")
+        if self.refusal is not None:
+            kind, message, code = self.refusal
+            raise GatewayError(kind, message, code=code)
+        return self.identity
+
+
+async def key_facts(connection: AsyncConnection, key_id: str, config: Config) -> Facts | None:
+    """Of a key, by its public id; None when there is none."""
+    from sqlalchemy import func, select
+
+    from gateway.store.sql.tables import api_keys, groups, key_secrets, memberships, users
+
+    group_id = func.coalesce(api_keys.c.group_id, users.c.group_id)
+    is_member = (
+        select(memberships.c.user_id)
+        .where(memberships.c.user_id == users.c.id, memberships.c.group_id == group_id)
+        .exists()
+    )
+    question = (
+        select(
+            api_keys,
+            users.c.is_blocked.label("is_user_blocked"),
+            users.c.limits.label("user_limits"),
+            users.c.group_id.label("own_group_id"),
+            groups.c.id.label("group"),
+            groups.c.models.label("group_models"),
+            groups.c.limits.label("group_limits"),
+            groups.c.ratio_ppm,
+            is_member.label("is_member"),
+            key_secrets.c.digest,
+            key_secrets.c.expires_at_ms.label("secret_expires_at_ms"),
+        )
+        .join_from(api_keys, users, users.c.id == api_keys.c.user_id)
+        .join(groups, groups.c.id == group_id)
+        .join(key_secrets, key_secrets.c.key_id == api_keys.c.id)
+        .where(api_keys.c.id == key_id)
+    )
+    rows = (await connection.execute(question)).all()
+    return _key(rows, config) if rows else None
+
+
+def _key(rows: Any, config: Config) -> Facts:
+    row = rows[0]
+    own = {name: row.limits.get(name, getattr(config.limits, name)) for name in LIMIT_NAMES}
+    limits = Limits(**own)
+    identity = Identity(
+        key_id=row.id,
+        name=row.name,
+        models=tuple(row.models),
+        limits=limits,
+        scopes=(Scope(row.id, limits), *_shared_scopes(row, row.user_id)),
+        user_id=row.user_id,
+        group=row.group,
+        ratio_ppm=row.ratio_ppm,
+        allowed_ips=networks(row.allowed_ips),
+        group_models=tuple(row.group_models),
+    )
+    return Facts(
+        f"key {row.id}",
+        identity,
+        tuple((each.digest, each.secret_expires_at_ms) for each in rows),
+        _refusal(row),
+        _cause(row),
+        row.expires_at_ms,
+    )
+
+
+def _cause(row: Row[Any]) -> str:
+    if row.revoked_at_ms is not None:
+        return f"key {row.id} is revoked"
+    return f"key {row.id} is blocked" if row.is_blocked else ""
+
+
+def _refusal(row: Row[Any]) -> tuple[Kind, str, str] | None:
+    if row.is_user_blocked:
+        return _BLOCKED
+    if row.group != row.own_group_id and not row.is_member:
+        return (Kind.PERMISSION_DENIED, "This key's group is no longer its user's.", "group_not_allowed")
+    budget = row.max_budget_usd_micros
+    if budget is not None and row.spent_usd_micros >= budget:
+        return (Kind.INSUFFICIENT_BALANCE, "The budget of this key is spent.", "key_budget_exceeded")
+    return None
+
+
+async def session_facts(connection: AsyncConnection, session_id: str, config: Config) -> Facts | None:
+    """Of a session; None when there is none."""
+    from sqlalchemy import select
+
+    from gateway.store.sql.tables import groups, sessions, users
+
+    question = (
+        select(
+            sessions.c.ended_at_ms,
+            sessions.c.expires_at_ms,
+            users,
+            users.c.limits.label("user_limits"),
+            groups.c.id.label("group"),
+            groups.c.models.label("group_models"),
+            groups.c.limits.label("group_limits"),
+            groups.c.ratio_ppm,
+        )
+        .join_from(sessions, users, users.c.id == sessions.c.user_id)
+        .join(groups, groups.c.id == users.c.group_id)
+        .where(sessions.c.id == session_id)
+    )
+    row = (await connection.execute(question)).first()
+    return _session(row, session_id, config) if row else None
+
+
+def _session(row: Any, session_id: str, config: Config) -> Facts:
+    limits = Limits(**{name: getattr(config.limits, name) for name in LIMIT_NAMES})
+    identity = Identity(
+        key_id=f"user:{row.id}",
+        name=row.username,
+        models=(),
+        limits=limits,
+        scopes=(Scope(f"session:{row.id}", limits), *_shared_scopes(row, row.id)),
+        user_id=row.id,
+        group=row.group,
+        ratio_ppm=row.ratio_ppm,
+        is_admin=row.role == "admin",
+        is_session=True,
+        group_models=tuple(row.group_models),
+    )
+    return Facts(
+        f"session {session_id}",
+        identity,
+        refusal=_BLOCKED if row.is_blocked else None,
+        cause=f"session {session_id} has ended" if row.ended_at_ms is not None else "",
+        tokens_from_ms=row.tokens_from_ms,
+    )
+
+
+_BLOCKED = (Kind.PERMISSION_DENIED, "This account is blocked.", "account_blocked")
+
+
+def _shared_scopes(row: Any, user_id: str) -> tuple[Scope, ...]:
+    """Those of a user and of a group, where they are limited."""
+    user, group = _limits(row.user_limits), _limits(row.group_limits)
+    scopes = (Scope(f"user:{user_id}", user, "user"), Scope(f"group:{row.group}", group, "group"))
+    return tuple(scope for scope in scopes if scope.limits.is_limited)
+
+
+def _limits(stored: Mapping[str, int]) -> Limits:
+    return Limits(**{name: stored[name] for name in LIMIT_NAMES if name in stored})
