@@ -14,6 +14,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from gateway.frontend.openapi_gemini import GEMINI_SCHEMAS
 from gateway.frontend.openapi_messages import MESSAGES_SCHEMAS
 from gateway.frontend.openapi_responses import RESPONSES_SCHEMAS
 from gateway.frontend.openapi_schemas import INTEGER, SCHEMAS, STRING, ref
@@ -40,7 +41,8 @@ class Operation:
 
 
 _KEY_ERRORS = (401, 403, 429, 500, 503)
-_CALL_ERRORS = (400, 401, 402, 403, 404, 408, 413, 415, 429, 500, 502, 503, 504)
+_CALL_ERRORS = (400, 401, 402, 403, 404, 408, 413, 415, 429, 500, 502, 503, 504, 508)
+_GEMINI = "/v1beta/models/{model}:"
 OPERATIONS = (
     Operation(
         "post", "/v1/chat/completions", "createChatCompletion", "Continue a conversation", "ChatResponse",
@@ -90,6 +92,35 @@ OPERATIONS = (
         "get", "/v1/models/{id}", "getModel", "Describe one model; the id may contain slashes and colons", "Model",
         needs_key=True, errors=(*_KEY_ERRORS, 404),
     ),
+    Operation(
+        "post", f"{_GEMINI}generateContent", "generateContent", "Continue a conversation, in Gemini's format",
+        "GeminiResponse", "GeminiRequest", needs_key=True, errors=_CALL_ERRORS, error="GeminiError",
+    ),
+    Operation(
+        "post", f"{_GEMINI}streamGenerateContent", "streamGenerateContent",
+        "The same as a stream: one JSON array, or events with `alt=sse`", "GeminiResponses", "GeminiRequest",
+        "GeminiResponse", needs_key=True, errors=_CALL_ERRORS, error="GeminiError",
+    ),
+    Operation(
+        "post", f"{_GEMINI}countTokens", "countGeminiTokens", "Estimate how many tokens a prompt has",
+        "GeminiTokenCount", "GeminiCountRequest", needs_key=True, errors=_CALL_ERRORS, error="GeminiError",
+    ),
+    Operation(
+        "post", f"{_GEMINI}embedContent", "embedContent", "Turn a text into a vector", "GeminiEmbedding",
+        "GeminiEmbedRequest", needs_key=True, errors=_CALL_ERRORS, error="GeminiError",
+    ),
+    Operation(
+        "post", f"{_GEMINI}batchEmbedContents", "batchEmbedContents", "Turn texts into vectors", "GeminiEmbeddings",
+        "GeminiBatchRequest", needs_key=True, errors=_CALL_ERRORS, error="GeminiError",
+    ),
+    Operation(
+        "get", "/v1beta/models", "listGeminiModels", "List the models this key may use, in Gemini's shape",
+        "GeminiModelList", needs_key=True, errors=_KEY_ERRORS, error="GeminiError",
+    ),
+    Operation(
+        "get", "/v1beta/models/{id}", "getGeminiModel", "Describe one model, in Gemini's shape", "GeminiModel",
+        needs_key=True, errors=(*_KEY_ERRORS, 404), error="GeminiError",
+    ),
     Operation("get", "/", "getFrontPage", "Where to look next", "FrontPage"),
     Operation("get", "/health", "getHealth", "Whether this process answers", "Health"),
     Operation("get", "/readyz", "getReadiness", "Whether a call would reach a service", "Ready", errors=(503,)),
@@ -113,6 +144,7 @@ _WHY = {
     502: "The provider failed or answered nonsense.",
     503: "The gateway cannot take the call now; `retry-after` says when to come back.",
     504: "The provider or the caller's own deadline ran out of time.",
+    508: "The call came back to the gateway that sent it: a provider's address is the gateway's own.",
 }
 _PARAMETERS: dict[str, Node] = {
     "RequestId": {
@@ -141,6 +173,11 @@ _HEADERS: dict[str, Node] = {
     "retry-after": {"schema": {"type": "integer", "minimum": 1}, "description": "Seconds."},
     "retry-after-ms": {"schema": {"type": "integer", "minimum": 1}, "description": "The same, exact."},
 }
+_CARRIERS: dict[str, Node] = {
+    "key": {"type": "http", "scheme": "bearer", "description": "A key of this gateway."},
+    "googleKey": {"type": "apiKey", "in": "header", "name": "x-goog-api-key", "description": "The same key."},
+    "urlKey": {"type": "apiKey", "in": "query", "name": "key", "description": "The same key; headers are safer."},
+}
 _ONLY_ON_ERRORS = {"retry-after", "retry-after-ms"}
 
 
@@ -160,11 +197,11 @@ def document() -> Node:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS | MESSAGES_SCHEMAS | RESPONSES_SCHEMAS,
+            "schemas": SCHEMAS | MESSAGES_SCHEMAS | RESPONSES_SCHEMAS | GEMINI_SCHEMAS,
             "parameters": _PARAMETERS,
             "headers": _HEADERS,
             "responses": {str(status): _error(why) for status, why in _WHY.items()},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "A key of this gateway."}},
+            "securitySchemes": _CARRIERS,
         },
     }
 
@@ -184,7 +221,7 @@ def _operation(operation: Operation) -> Node:
             "200": _reply(operation),
             **{str(status): _failure(status, operation) for status in sorted({*operation.errors, 405, 431})},
         },
-        "security": [{"key": []}] if operation.needs_key else [],
+        "security": _carriers_of(operation) if operation.needs_key else [],
     }
     if operation.request:
         node["requestBody"] = {
@@ -193,6 +230,12 @@ def _operation(operation: Operation) -> Node:
             "content": {"application/json": {"schema": ref(operation.request)}},
         }
     return node
+
+
+def _carriers_of(operation: Operation) -> list[Node]:
+    """Where the key may stand; each is enough."""
+    own: list[Node] = [{"googleKey": []}, {"urlKey": []}] if operation.error == "GeminiError" else []
+    return [{"key": []}, *own]
 
 
 def _failure(status: int, operation: Operation) -> Node:
@@ -204,8 +247,10 @@ def _failure(status: int, operation: Operation) -> Node:
 def _parameters(operation: Operation) -> list[Node]:
     names = ["RequestId", "RequestTimeout", "Traceparent"] if operation.needs_key else ["RequestId"]
     parameters: list[Node] = [{"$ref": f"#/components/parameters/{name}"} for name in names]
-    if "{id}" in operation.path:
-        parameters.append({"name": "id", "in": "path", "required": True, "schema": STRING})
+    in_path = [name for name in ("id", "model") if f"{{{name}}}" in operation.path]
+    parameters += [{"name": name, "in": "path", "required": True, "schema": STRING} for name in in_path]
+    if operation.name == "streamGenerateContent":
+        parameters.append({"name": "alt", "in": "query", "schema": {"type": "string", "enum": ["sse", "json"]}})
     return parameters
 
 
@@ -220,9 +265,9 @@ def _reply(operation: Operation) -> Node:
             "schema": {
                 "type": "string",
                 "description": (
-                    f"With `stream: true`: events `data: <{operation.chunk} as JSON>`, then {_end_of(operation)}. A "
-                    f"stream that fails ends with {_failed_end_of(operation)}, without that end, and its "
-                    "connection is cut."
+                    f"With {_asked_by(operation)}: events `data: <{operation.chunk} as JSON>`, then "
+                    f"{_end_of(operation)}. A stream that fails ends with {_failed_end_of(operation)}, without that "
+                    "end, and its connection is cut."
                 ),
             }
         }
@@ -235,7 +280,13 @@ def _failed_end_of(operation: Operation) -> str:
     return "the events `error` and `response.failed`" if is_numbered else f"an event that is {operation.error}"
 
 
+def _asked_by(operation: Operation) -> str:
+    return "`alt=sse`" if operation.chunk == "GeminiResponse" else "`stream: true`"
+
+
 def _end_of(operation: Operation) -> str:
+    if operation.chunk == "GeminiResponse":
+        return "the end of the body"
     if operation.chunk == "ResponsesEvent":
         return "`response.completed` or `response.incomplete`; each event has its type as its name"
     return "`data: [DONE]`" if operation.error == "Error" else "`message_stop`; each event has its type as its name"

@@ -25,6 +25,9 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "place", "strict": True
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}}
 SOUND = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
 PARTS = [{"role": "user", "content": [{"type": "text", "text": "look"}, IMAGE, SOUND]}]
+GEMINI_TEXT = {"parts": [{"text": "hello big world"}]}
+GEMINI_HI = [{"role": "user", **GEMINI_TEXT}]
+GEMINI_TOOLS = {"tools": [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": CITY}]}]}
 RESULTS = [
     *HI,
     {
@@ -44,6 +47,11 @@ def chat(model: str, more: dict[str, Any] | None = None, **call: Any) -> Call:
 def stream(model: str, more: dict[str, Any] | None = None, **call: Any) -> Call:
     """The same, streamed."""
     return chat(model, {"stream": True, **(more or {})}, **call)
+
+
+def gemini(model: str, method: str = "generateContent", more: dict[str, Any] | None = None, **call: Any) -> Call:
+    """A request of Gemini's format, with the usual message; `more` are members of the body."""
+    return Call(f"gemini:{method}", {"model": model, "contents": GEMINI_HI, **(more or {})}, **call)
 
 
 SUCCESSES = {
@@ -83,6 +91,16 @@ SUCCESSES = {
     "embeddings": Call("embeddings", {"model": "sim-tag-parity", "input": ["a", "b"]}),
     "embeddings-base64": Call("embeddings", {"model": "sim-tag-parity", "input": "a", "encoding_format": "base64"}),
     "embeddings-tokens": Call("embeddings", {"model": "sim-tag-parity", "input": [[1, 2], [3]], "dimensions": 8}),
+    "gemini": gemini("sim-tag-parity", more={"systemInstruction": {"parts": [{"text": "be kind"}]}}),
+    "gemini-tools": gemini("sim-tools-2-tag-parity", more=GEMINI_TOOLS),
+    "gemini-settings": gemini("sim-tag-parity", more={"generationConfig": {"seed": 7, "candidateCount": 2}}),
+    "gemini-stream": gemini("sim-chunks-30-tag-parity", "streamGenerateContent"),
+    "gemini-stream-tools": gemini("sim-tools-2-tag-parity", "streamGenerateContent", GEMINI_TOOLS),
+    "gemini-count": gemini("sim-tag-parity", "countTokens"),
+    "gemini-embed": Call("gemini:embedContent", {"model": "sim-tag-parity", "content": GEMINI_TEXT}),
+    "gemini-embed-batch": Call(
+        "gemini:batchEmbedContents", {"model": "sim-tag-parity", "requests": [{"content": GEMINI_TEXT}] * 2}
+    ),
     "models": Call("models"),
     "models-of-a-narrow-key": Call("models", key=NARROW_KEY),
     "model": Call("models/gpt-4o-mini"),
@@ -96,6 +114,15 @@ FAILURES = {
     "unknown-model": chat("nobody"),
     "unknown-model-by-id": Call("models/nobody"),
     "unknown-model-embeddings": Call("embeddings", {"model": "nobody", "input": "a"}),
+    "gemini-no-key": gemini("sim", key=None),
+    "gemini-unknown-model": gemini("nobody"),
+    "gemini-no-contents": Call("gemini:generateContent", {"model": "sim"}),
+    "gemini-top-k": gemini("sim", more={"generationConfig": {"topK": 3}}),
+    "gemini-task-type": Call(
+        "gemini:embedContent", {"model": "sim", "content": GEMINI_TEXT, "taskType": "RETRIEVAL_QUERY"}
+    ),
+    "gemini-provider-429": gemini("direct/sim-status-429-after-7-tag-parity"),
+    "gemini-cut-stream": gemini("direct/sim-chunks-20-pace-20-cut-5-tag-parity", "streamGenerateContent"),
     "no-model": Call("chat", {"messages": HI}),
     "no-messages": Call("chat", {"model": "sim", "messages": []}),
     "no-content": Call("chat", {"model": "sim", "messages": [{"role": "user"}]}),
@@ -138,6 +165,7 @@ FAILURES = {
 MID_STREAM = {
     *("provider-stalls-mid-stream", "cut-stream", "malformed-chunk", "error-event", "no-finish"),
     "deadline-mid-stream",
+    "gemini-cut-stream",
 }
 
 

@@ -11,9 +11,13 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.core.errors import TABLE, Fault
-from gateway.frontend import openapi
+from gateway.core.hops import LOOP_STATUS
+from gateway.frontend import gemini, openapi
 from gateway.frontend.kept import CANCEL, ITEMS, ONE
 from tests.unit.frontend.harness import CHAT_BODY, frontend, post, split
+
+PARTS = {"parts": [{"text": "hi"}]}
+GEMINI_BODY = {"contents": [{"role": "user", **PARTS}]}
 
 
 def validator(name: str) -> Draft202012Validator:
@@ -43,16 +47,22 @@ async def test_every_route_is_described_and_every_description_is_a_route() -> No
             if method != "HEAD"
         }
         for method, path in described:
-            status, _, _ = split(await front.raw(post(path.replace("{id}", "m-1"), b"", method=method)))
+            path = path.replace("{id}", "m-1").replace("{model}", "m-1")
+            status, _, _ = split(await front.raw(post(path, b"", method=method)))
             assert status not in (404, 405)
     kept = {("GET", ONE), ("DELETE", ONE), ("GET", ITEMS), ("POST", CANCEL)}
-    assert described == routes | {("GET", "/v1/models/{id}")} | kept
+    google = {
+        ("GET", gemini.MODELS),
+        ("GET", gemini.MODEL),
+        *(("POST", path) for path in gemini.METHOD_ROUTES.values()),
+    }
+    assert described == routes | {("GET", "/v1/models/{id}")} | kept | google
 
 
 def test_statuses_of_the_table_are_described() -> None:
     """Each status a call can fail with is among the answers of a chat, apart from what only the edge or 499 says."""
     chat = openapi.document()["paths"]["/v1/chat/completions"]["post"]["responses"]
-    statuses = {str(row.http_status) for row in TABLE.values() if row.fault is not Fault.CALLER}
+    statuses = {str(row.http_status) for row in TABLE.values() if row.fault is not Fault.CALLER} | {str(LOOP_STATUS)}
     assert statuses <= chat.keys()
 
 
@@ -64,6 +74,13 @@ def test_statuses_of_the_table_are_described() -> None:
         ("POST", "/v1/embeddings", {"model": "e-1", "input": "x"}, "EmbeddingResponse"),
         ("GET", "/v1/models", None, "ModelList"),
         ("GET", "/v1/models/m-1", None, "Model"),
+        ("POST", "/v1beta/models/m-1:generateContent", GEMINI_BODY, "GeminiResponse"),
+        ("POST", "/v1beta/models/m-1:streamGenerateContent", GEMINI_BODY, "GeminiResponses"),
+        ("POST", "/v1beta/models/m-1:embedContent", {"content": PARTS}, "GeminiEmbedding"),
+        ("POST", "/v1beta/models/m-1:batchEmbedContents", {"requests": [{"content": PARTS}]}, "GeminiEmbeddings"),
+        ("GET", "/v1beta/models", None, "GeminiModelList"),
+        ("GET", "/v1beta/models/m-1", None, "GeminiModel"),
+        ("GET", "/v1beta/nope", None, "GeminiError"),
         ("GET", "/", None, "FrontPage"),
         ("GET", "/health", None, "Health"),
         ("GET", "/readyz", None, "Ready"),
