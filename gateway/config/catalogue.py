@@ -26,6 +26,7 @@ from gateway.config.schema.routing import Concurrency
 from gateway.config.schema.upstream import NEVER_STREAMS
 from gateway.core.globs import is_glob, matches
 from gateway.core.limits import LIMIT_NAMES, Limits, Scope
+from gateway.core.tariff import Tariff
 from gateway.core.secret import Secret
 
 GLOB_CACHE_MAX = 4096
@@ -106,6 +107,7 @@ class Entry:
     dimensions_default: int | None
     dimensions_allowed: tuple[int, ...]
     pricing: Pricing | None
+    tariff: Tariff | None  # of `pricing`
     candidates: tuple[Deployment, ...]
     attempts_max: int
     backoff_base_s: float
@@ -174,6 +176,7 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         dimensions_default=model.dimensions_default,
         dimensions_allowed=model.dimensions_allowed,
         pricing=model.pricing,
+        tariff=model.pricing.tariff() if model.pricing else None,
         candidates=candidates,
         attempts_max=own.attempts_max or retry.attempts_max,
         backoff_base_s=own.backoff_base_s or retry.backoff_base_s,

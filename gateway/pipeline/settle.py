@@ -23,6 +23,7 @@ from gateway.observe.metrics import CallLabels
 from gateway.observe.stages import Stages
 from gateway.observe.tally import not_failing
 from gateway.pipeline.kit import Kit
+from gateway.pipeline.price import cost_usd_micros
 from gateway.pipeline.progress import End, Progress
 from gateway.quota.estimate import tokens_of_text
 from gateway.quota.reservation import Reservation
@@ -39,7 +40,7 @@ async def settle(
     usage = _usage(progress)
     if reservation is not None:
         await kit.quota.settle(reservation, _amounts(usage))
-    cost = _cost_usd_micros(progress.entry, usage)
+    cost = cost_usd_micros(progress.entry, usage)
     outcome = progress.outcome
     with not_failing():
         _measure(kit, method, context, progress, usage, cost, outcome)
@@ -89,15 +90,6 @@ def _partial(progress: Progress, reported: types_pb2.Usage) -> types_pb2.Usage:
         usage.total_tokens = usage.prompt_tokens + delivered
         usage.is_estimate = True
     return usage
-
-
-def _cost_usd_micros(entry: Entry | None, usage: types_pb2.Usage) -> int | None:
-    if entry is None or entry.pricing is None:
-        return None
-    given, made = usage.prompt_tokens_details, usage.completion_tokens_details
-    return entry.pricing.cost_usd_micros(
-        usage.prompt_tokens, usage.completion_tokens, given.cached_tokens, given.audio_tokens, made.audio_tokens
-    )
 
 
 def label_of(entry: Entry, model: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from gateway.core.clock import ManualClock
+from gateway.core.tariff import Counts
 from tests.support.place import key_record
 from tests.support.raw import Answer, ask
 from tests.support.single import InProcess, single
@@ -374,8 +375,8 @@ async def test_K20_prices_are_what_is_counted(hub: InProcess) -> None:
     for item in listed:
         entry = catalogue.find(item["id"])
         assert entry is not None
-        assert entry.pricing is not None
-        cost_usd = entry.pricing.cost_usd_micros(1_000_000, 1_000_000) / 1_000_000
+        assert entry.tariff is not None
+        cost_usd = entry.tariff.cost_usd_micros(Counts(1_000_000, 1_000_000)) / 1_000_000
         assert math.isclose(cost_usd, item["pricing"]["input_per_million"] + item["pricing"]["output_per_million"])
 
 

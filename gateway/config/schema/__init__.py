@@ -14,7 +14,8 @@ from gateway.config.schema.accounts import Accounts, Database, TokenKey
 from gateway.config.schema.base import SecretValue, Section, Slug, setting
 from gateway.config.schema.caching import Cache, ModelCache
 from gateway.config.schema.edge import Backoff, Cors, Grpc, Http, Link, Process
-from gateway.config.schema.models import Candidate, Model, Models, Policies, Pricing, Retry, RetryOverrides
+from gateway.config.schema.models import Candidate, Model, Models, Policies, Retry, RetryOverrides
+from gateway.config.schema.pricing import Pricing
 from gateway.config.schema.rest import Observe, Profile, Simulator
 from gateway.config.schema.routing import BreakerOverrides, BreakerRules, Routing
 from gateway.config.schema.store import Store

@@ -3,12 +3,10 @@
 Rules:
     - `names` are the wire names; a name with `*` is a glob and is not listed by `/v1/models`.
     - Candidates are tried in order of priority, then by weight within one priority.
-    - A price of null is unknown, not free. Money is exact: decimals in, whole micro-USD out.
 
 Not here: choosing among candidates (routing).
 """
 
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
@@ -16,6 +14,7 @@ from pydantic import StringConstraints
 from gateway.config.schema.access import Limits
 from gateway.config.schema.base import Capability, Section, Slug, setting
 from gateway.config.schema.caching import ModelCache
+from gateway.config.schema.pricing import Pricing
 from gateway.config.schema.rescue import Hedge, RescueList
 from gateway.config.schema.routing import BreakerRules, Condition, Routing
 from gateway.config.schema.upstream import Streaming, TimeoutOverrides
@@ -23,53 +22,6 @@ from gateway.config.schema.upstream import Streaming, TimeoutOverrides
 WireName = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,200}$")]
 OnClientGone = Literal["cancel", "drain"]
 OnUnsupported = Literal["error", "drop"]
-
-
-class Pricing(Section):
-    """List prices in USD per million tokens. Write them as text (`"0.15"`) to keep every digit."""
-
-    input_usd_per_million: Decimal = setting(..., "Prompt tokens.", unit="USD per million tokens", ge=0)
-    output_usd_per_million: Decimal = setting(Decimal(0), "Completion tokens.", unit="USD per million tokens", ge=0)
-    cached_input_usd_per_million: Decimal | None = setting(
-        None,
-        "Prompt tokens the vendor had cached; unset = as `input_usd_per_million`.",
-        unit="USD per million tokens",
-        ge=0,
-    )
-    audio_input_usd_per_million: Decimal | None = setting(
-        None, "Audio prompt tokens; unset = as `input_usd_per_million`.", unit="USD per million tokens", ge=0
-    )
-    audio_output_usd_per_million: Decimal | None = setting(
-        None, "Audio completion tokens; unset = as `output_usd_per_million`.", unit="USD per million tokens", ge=0
-    )
-
-    def cost_usd_micros(
-        self,
-        input_tokens: int,
-        output_tokens: int,
-        cached_input_tokens: int = 0,
-        audio_input_tokens: int = 0,
-        audio_output_tokens: int = 0,
-    ) -> int:
-        """Whole micro-USD of one call, half up. Input and output tokens include the others, as vendors count.
-
-        USD per million tokens is micro-USD per token, so no factor appears.
-        """
-        if not (cached_input_tokens or audio_input_tokens or audio_output_tokens):
-            plain = input_tokens * self.input_usd_per_million + output_tokens * self.output_usd_per_million
-            return int(plain.quantize(Decimal(1), rounding=ROUND_HALF_UP))
-        exact = (
-            (input_tokens - cached_input_tokens - audio_input_tokens) * self.input_usd_per_million
-            + cached_input_tokens * _or(self.cached_input_usd_per_million, self.input_usd_per_million)
-            + audio_input_tokens * _or(self.audio_input_usd_per_million, self.input_usd_per_million)
-            + (output_tokens - audio_output_tokens) * self.output_usd_per_million
-            + audio_output_tokens * _or(self.audio_output_usd_per_million, self.output_usd_per_million)
-        )
-        return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
-
-
-def _or(price: Decimal | None, otherwise: Decimal) -> Decimal:
-    return otherwise if price is None else price
 
 
 class Candidate(Section):

@@ -13,6 +13,7 @@ from gateway.config.load import load
 from gateway.config.reference import json_schema, page
 from gateway.config.schema import Config, Pricing, TimeoutOverrides, Timeouts
 from gateway.config.schema.walk import fields, place
+from gateway.core.tariff import Counts
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / "config").rglob("*.yaml"))
@@ -120,10 +121,11 @@ def test_cost_is_the_listed_price_per_million() -> None:
         output_usd_per_million=Decimal("0.60"),
         cached_input_usd_per_million=Decimal("0.075"),
     )
-    assert pricing.cost_usd_micros(1_000_000, 1_000_000) == 750_000
-    assert pricing.cost_usd_micros(1_000_000, 0, 1_000_000) == 75_000
-    assert pricing.cost_usd_micros(3, 0) == 0
-    assert pricing.cost_usd_micros(4, 0) == 1
+    tariff = pricing.tariff()
+    assert tariff.cost_usd_micros(Counts(1_000_000, 1_000_000)) == 750_000
+    assert tariff.cost_usd_micros(Counts(1_000_000, 0, 1_000_000)) == 75_000
+    assert tariff.cost_usd_micros(Counts(3, 0)) == 0
+    assert tariff.cost_usd_micros(Counts(4, 0)) == 1
 
 
 def test_places_are_told_apart() -> None:

@@ -1,0 +1,106 @@
+"""What a call costs: exact integers from list prices, a group's ratio and what was used.
+
+Rules:
+    - A rate is 10^-9 micro-USD per token (or character): a price of USD per million tokens with up to nine decimals
+      is a whole number of them. Nothing is rounded but the end, once, half up, to whole micro-USD.
+    - Tokens of a kind with a rate of its own (cached, written to a cache, audio, image) are part of the input or
+      output tokens, as vendors count, and priced at that rate instead.
+    - The tier of a call is the last one whose bound its input tokens exceed; all its tokens have that tier's rates.
+Not here:
+    - Where prices are declared (config); who pays (accounts, quota.purses).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+SCALE = 10**9
+PPM = 1_000_000
+
+
+class Rates(NamedTuple):
+    """10^-9 micro-USD per unit."""
+
+    input: int
+    output: int
+    cached_input: int
+    cache_write: int
+    audio_input: int
+    audio_output: int
+    image_input: int
+    image_output: int
+
+
+class Counts(NamedTuple):
+    """What a call used. Input and output include the others."""
+
+    input: int
+    output: int
+    cached_input: int = 0
+    cache_write: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    image_input: int = 0
+    image_output: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """The prices of one model or deployment. `call` is 10^-9 micro-USD for each call."""
+
+    rates: Rates
+    call: int = 0
+    tiers: tuple[tuple[int, Rates], ...] = ()  # (above so many input tokens, rates), rising
+
+    def cost_usd_micros(self, used: Counts, ratio_ppm: int = PPM) -> int:
+        """What the call costs somebody whose ratio is `ratio_ppm` millionths. Negative counts cost nothing."""
+        return _rounded(self._scaled(used), ratio_ppm)
+
+    def bound_usd_micros(self, input_tokens: int, output_tokens: int, ratio_ppm: int = PPM) -> int:
+        """What a call of that size costs at most: every token at the dearest rate it may have, rounded up."""
+        rates = self._rates(input_tokens)
+        dearest_in = max(rates.input, rates.cached_input, rates.cache_write, rates.audio_input, rates.image_input)
+        dearest_out = max(rates.output, rates.audio_output, rates.image_output)
+        scaled = self.call + max(0, input_tokens) * dearest_in + max(0, output_tokens) * dearest_out
+        return -(-scaled * ratio_ppm // (SCALE * PPM))
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing ever costs anything."""
+        return not (self.call or any(self.rates) or any(any(rates) for _, rates in self.tiers))
+
+    def _scaled(self, used: Counts) -> int:
+        rates = self._rates(used.input)
+        if used[2:] == _NOTHING_SPECIAL:
+            return self.call + max(0, used.input) * rates.input + max(0, used.output) * rates.output
+        special_in = used.cached_input + used.cache_write + used.audio_input + used.image_input
+        special_out = used.audio_output + used.image_output
+        return (
+            self.call
+            + max(0, used.input - special_in) * rates.input
+            + max(0, used.cached_input) * rates.cached_input
+            + max(0, used.cache_write) * rates.cache_write
+            + max(0, used.audio_input) * rates.audio_input
+            + max(0, used.image_input) * rates.image_input
+            + max(0, used.output - special_out) * rates.output
+            + max(0, used.audio_output) * rates.audio_output
+            + max(0, used.image_output) * rates.image_output
+        )
+
+    def _rates(self, input_tokens: int) -> Rates:
+        rates = self.rates
+        for above, dearer in self.tiers:
+            if input_tokens <= above:
+                break
+            rates = dearer
+        return rates
+
+
+_NOTHING_SPECIAL = (0, 0, 0, 0, 0, 0)
+
+
+def _rounded(scaled: int, ratio_ppm: int) -> int:
+    """Half up to whole micro-USD."""
+    unit = SCALE * PPM
+    return (2 * scaled * ratio_ppm + unit) // (2 * unit)

@@ -1,0 +1,45 @@
+"""The price of a call: what it may cost before, what it did cost after.
+
+Rules:
+    - List prices of the model times the ratio of the caller's group; None = the model has no price, which is
+      not a price of zero.
+    - The bound before a call covers its prompt as estimated and the longest answer it allows.
+Not here:
+    - The arithmetic (core.tariff); whose money it is (quota, accounts).
+"""
+
+from __future__ import annotations
+
+from gateway.config.catalogue import Entry
+from gateway.core.tariff import PPM, Counts
+from gateway.pipeline.shape import Shape
+from gateway.wire.pb import types_pb2
+
+
+def cost_usd_micros(entry: Entry | None, usage: types_pb2.Usage, ratio_ppm: int = PPM) -> int | None:
+    """What a call cost."""
+    if entry is None or entry.tariff is None:
+        return None
+    return entry.tariff.cost_usd_micros(counts_of(usage), ratio_ppm)
+
+
+def bound_usd_micros(entry: Entry | None, shape: Shape, ratio_ppm: int = PPM) -> int | None:
+    """What a call may cost."""
+    if entry is None or entry.tariff is None:
+        return None
+    return entry.tariff.bound_usd_micros(shape.prompt_tokens, shape.output_tokens, ratio_ppm)
+
+
+def counts_of(usage: types_pb2.Usage) -> Counts:
+    """What is priced of a usage. Reasoning is part of the answer and has no price of its own."""
+    given, made = usage.prompt_tokens_details, usage.completion_tokens_details
+    return Counts(
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        given.cached_tokens,
+        given.cache_write_tokens,
+        given.audio_tokens,
+        made.audio_tokens,
+        given.image_tokens,
+        made.image_tokens,
+    )
