@@ -1,11 +1,11 @@
-"""May this call be made, and does it have the right shape: identity, model access, ranges, capabilities.
+"""May this call be made, and does it have the right shape: model access, ranges, capabilities.
 
 Rules:
     - Pure: a request, a snapshot and the time decide. Nothing is taken yet.
-    - Order of the checks: key, model named, model known, model allowed for the key, ranges, capabilities.
+    - Order of the checks: model named, model known, model allowed for the key, ranges, capabilities.
     - A violation names the member that is wrong (`param`) and what is allowed.
 Not here:
-    - Limits (quota); which deployment (routing).
+    - Who calls (identify); limits (quota); which deployment (routing).
 """
 
 from __future__ import annotations
@@ -19,12 +19,6 @@ from gateway.pipeline.kit import Runtime
 from gateway.pipeline.needs import check_needs
 from gateway.pipeline.ranges import check_ranges
 from gateway.pipeline.shape import Shape, survey
-from gateway.rpc.contract import CallContext
-
-
-def identify(runtime: Runtime, context: CallContext, now_unix_s: float) -> Identity:
-    """Whose call it is. Raises GatewayError MISSING_KEY or INVALID_KEY."""
-    return runtime.keyring.identify(context.credential, now_unix_s)
 
 
 def admit(runtime: Runtime, identity: Identity, request: Message) -> tuple[Entry, Shape]:

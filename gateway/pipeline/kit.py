@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.accounts.book import Accounts
 from gateway.accounts.keys import Keyring
 from gateway.cache.answers import Answers
 from gateway.config.catalogue import Catalogue
@@ -62,6 +63,7 @@ class Kit:
     answers: Answers = field(default_factory=Answers)
     board: Board = field(default_factory=Board)
     gate: Gate = field(default_factory=Gate)
+    accounts: Accounts | None = None  # None: only keys of the configuration
     instance: str = field(default_factory=new_id)
     in_flight: int = 0
     mirrors: int = 0  # copies of calls that run

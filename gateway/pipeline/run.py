@@ -23,10 +23,11 @@ from gateway.core import hops
 from gateway.core.errors import GatewayError, Kind
 from gateway.core.limits import Amounts
 from gateway.observe.stages import Stages
-from gateway.pipeline.admit import admit, identify
+from gateway.pipeline.admit import admit
 from gateway.pipeline.attempts.after import too_late
 from gateway.pipeline.attempts.order import Order
 from gateway.pipeline.cached import Answering, answering
+from gateway.pipeline.identify import identify
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.pipeline.progress import End, Progress
 from gateway.pipeline.route import plan_call
@@ -48,7 +49,7 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
     has_head = False
     kit.in_flight += 1
     try:
-        order = _accept(kit, runtime, method, request, context, progress, stages)
+        order = await _accept(kit, runtime, method, request, context, progress, stages)
         order = plan_call(kit, runtime, order, context, progress)
         stages.mark("plan")
         answer = await answering(kit, order, context, progress)
@@ -91,7 +92,7 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
     yield Tail({"server-timing": stages.server_timing()})
 
 
-def _accept(
+async def _accept(
     kit: Kit,
     runtime: Runtime,
     method: Method,
@@ -105,7 +106,7 @@ def _accept(
     deadline_s = kit.transport.loop.time() + allowed_s
     progress.request_id = context.request_id
     progress.model = request.model  # type: ignore[attr-defined]  # every inference request has it
-    progress.identity = identify(runtime, context, kit.clock.wall_s())
+    progress.identity = await identify(kit, runtime, context)
     onward = hops.onward(context.headers.get(hops.HEADER, ""), kit.instance)
     progress.entry, progress.shape = admit(runtime, progress.identity, request)
     if allowed_s < progress.entry.deadline_min_s:

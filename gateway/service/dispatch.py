@@ -8,13 +8,14 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from google.protobuf.message import Message
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.pipeline.admit import admit, identify
+from gateway.pipeline.admit import admit
+from gateway.pipeline.identify import identify
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.run import run
 from gateway.rpc.contract import (
@@ -57,21 +58,21 @@ class Dispatch:
             return _given(lambda: self._kept(method, request, context))
         return run(self._kit, method, request, context)
 
-    def _models(self, method: Method, request: Message, context: CallContext) -> list[Item]:
+    async def _models(self, method: Method, request: Message, context: CallContext) -> list[Item]:
         runtime = self._kit.runtime
         profile = runtime.config.profiles.get(context.profile or "default")
         identity = None
         if profile is None or not profile.is_model_list_public:
-            identity = identify(runtime, context, self._kit.clock.wall_s())
+            identity = await identify(self._kit, runtime, context)
         head = Head({"x-gateway-generation": str(runtime.generation)})
         if method is LIST_MODELS:
             return [head, [list_models(runtime.catalogue, identity)], Tail({})]
         return [head, [get_model(runtime.catalogue, identity, request.id)], Tail({})]  # type: ignore[attr-defined]  # GetModelRequest
 
-    def _kept(self, method: Method, request: Any, context: CallContext) -> list[Item]:
+    async def _kept(self, method: Method, request: Any, context: CallContext) -> list[Item]:
         """Store, give or forget an answer of the caller's key."""
         runtime = self._kit.runtime
-        key_id = identify(runtime, context, self._kit.clock.wall_s()).key_id
+        key_id = (await identify(self._kit, runtime, context)).key_id
         reply: Message
         if method is STORE_RESPONSE:
             reply = responses_pb2.StoreResponseReply(is_stored=self._responses.put(key_id, request))
@@ -82,10 +83,10 @@ class Dispatch:
             reply = responses_pb2.DeleteResponseReply(id=request.id)
         return [Head({"x-gateway-generation": str(runtime.generation)}), [reply], Tail({})]
 
-    def _count(self, request: Message, context: CallContext) -> list[Item]:
+    async def _count(self, request: Message, context: CallContext) -> list[Item]:
         """The estimate that a call would reserve for its prompt; who may not make the call may not ask."""
         runtime = self._kit.runtime
-        identity = identify(runtime, context, self._kit.clock.wall_s())
+        identity = await identify(self._kit, runtime, context)
         _, shape = admit(runtime, identity, request)
         count = chat_pb2.TokenCount(input_tokens=shape.prompt_tokens, is_estimate=True)
         return [Head({"x-gateway-generation": str(runtime.generation)}), [count], Tail({})]
@@ -96,6 +97,6 @@ async def _refuse() -> AsyncGenerator[Item, None]:
     yield Head({})  # makes this a generator
 
 
-async def _given(make: Callable[[], list[Item]]) -> AsyncGenerator[Item, None]:
-    for item in make():
+async def _given(make: Callable[[], Awaitable[list[Item]]]) -> AsyncGenerator[Item, None]:
+    for item in await make():
         yield item

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.pipeline.admit import admit, identify
+from gateway.pipeline.admit import admit
 from gateway.pipeline.kit import Runtime
-from gateway.rpc.contract import CallContext
 from gateway.wire.openai import chat, completions, embeddings
 from tests.unit.pipeline.kits import KEY, PEPPER, config_of, model, provider
 
@@ -29,7 +28,7 @@ def runtime(key: dict[str, Any] | None = None, **members: Any) -> Runtime:
 def check(body: dict[str, Any], decode: Any = chat.decode_request, made: Runtime | None = None) -> Any:
     """Admit a body."""
     made = made or runtime()
-    return admit(made, identify(made, CallContext(credential=KEY), 0), decode(body))
+    return admit(made, made.keyring.identify(KEY, 0), decode(body))
 
 
 def refusal(body: dict[str, Any], decode: Any = chat.decode_request, made: Runtime | None = None) -> GatewayError:
