@@ -163,8 +163,12 @@ async def passing(
 
 
 async def _store(caller: Caller, context: CallContext, items_json: bytes, answer: dict[str, Any]) -> None:
+    response_id = answer.get("id")
+    if not isinstance(response_id, str):
+        log.warning("request %s: its answer is not kept: it has no id", context.request_id)
+        return
     stored = responses_pb2.StoredResponse(
-        id=answer["id"], response_json=json.text(answer), items_json=items_json.decode()
+        id=response_id, response_json=json.text(answer), items_json=items_json.decode()
     )
     try:
         await _one(caller(STORE_RESPONSE, stored, context))

@@ -3,6 +3,7 @@
 Rules:
     - What needs more than a kept answer (`conversation`, `prompt`, `background`, items by reference) is refused with
       `unsupported_parameter`, never left out.
+    - A provider of this format gets the body as it came, and its answers go out as they came.
     - An answer is kept unless `store` is false, or its input is too large to be.
     - A stream that fails after its head ends with `error` and `response.failed`, numbered like every event.
 
@@ -80,7 +81,9 @@ def family(body: dict[str, Any], request_id: str) -> Family:
     is_stream = body.get("stream") is True
 
     def finished(last: Any) -> dict[str, Any]:
-        return frames.finished() if is_stream else encode(last)
+        if is_stream:
+            return frames.finished()
+        return json.loads(last.json) if type(last) is contract.Raw else encode(last)
 
     def keep(caller: Caller, context: CallContext, items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
         return kept.passing(items, caller, context, items_json, finished)

@@ -11,8 +11,15 @@ from __future__ import annotations
 
 from typing import cast
 
-from gateway.providers import anthropic_dialect, bedrock_dialect, cohere_dialect, gemini_dialect, openai_dialect
+from gateway.providers import (
+    anthropic_dialect,
+    bedrock_dialect,
+    cohere_dialect,
+    gemini_dialect,
+    openai_dialect,
+    responses_dialect,
+)
 from gateway.providers.upstream import Dialect
 
-_MODULES = (openai_dialect, anthropic_dialect, gemini_dialect, cohere_dialect, bedrock_dialect)
+_MODULES = (openai_dialect, responses_dialect, anthropic_dialect, gemini_dialect, cohere_dialect, bedrock_dialect)
 DIALECTS: dict[str, Dialect] = {module.NAME: cast("Dialect", module) for module in _MODULES}

@@ -31,6 +31,7 @@ from gateway.simulator.observed import Call, Observed
 from gateway.simulator.openai import OpenAi
 from gateway.simulator.play import Raw, play, refusal
 from gateway.simulator.reply import Ask, Refused, WireFormat
+from gateway.simulator.responses import Responses
 from gateway.simulator.script import BadScript, Scripts, Turn
 
 BACKLOG = 4096
@@ -39,7 +40,7 @@ DRAIN_S = 0.25
 LAST_REQUESTS = 100
 _log = logging.getLogger(__name__)
 _ANTHROPIC: WireFormat = Anthropic()
-FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini(), _ANTHROPIC, Cohere(), Bedrock())
+FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini(), _ANTHROPIC, Cohere(), Bedrock(), Responses())
 
 
 @dataclass(frozen=True, slots=True)

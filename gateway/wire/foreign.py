@@ -184,7 +184,7 @@ def _tools(request: chat_pb2.ChatRequest, unsupported: list[str]) -> None:
         elif tool.HasField("custom_json"):
             kept.append(tool)
         else:
-            unsupported.append(tool_path(request, at))
+            unsupported.append(f"tools[{at}]")
     if len(kept) != len(request.tools):
         del request.tools[:]
         request.tools.extend(kept)
@@ -193,9 +193,13 @@ def _tools(request: chat_pb2.ChatRequest, unsupported: list[str]) -> None:
         request.ClearField("parallel_tool_calls")
 
 
-def tool_path(request: chat_pb2.ChatRequest, at: int) -> str:
-    """Where the client wrote a tool: Gemini's own tools are members, and its functions not counted among them."""
-    return f"tools.{request.tools[at].type}" if request.dialect == "gemini" else f"tools[{at}]"
+def own_tools(request: AnyMessage, paths: Sequence[str]) -> tuple[str, ...]:
+    """Paths of what cannot be sent, with Gemini's tools by name: its functions are not counted among them."""
+    if getattr(request, "dialect", "") != "gemini":
+        return tuple(paths)
+    tools = getattr(request, "tools", ())
+    named = {f"tools[{at}]": f"tools.{tool.type}" for at, tool in enumerate(tools) if not tool.HasField("function")}
+    return tuple([named.get(path, path) for path in paths])
 
 
 def _turns(message: types_pb2.Message, path: str, unsupported: list[str]) -> list[types_pb2.Message]:

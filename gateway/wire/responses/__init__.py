@@ -1,13 +1,13 @@
-"""The OpenAI Responses format: a client's requests to messages, whole and streamed answers to its JSON.
+"""The OpenAI Responses format, for clients that speak it and for providers that do.
 
 Rules:
 - Decoders never refuse an object: what has no typed field is kept in `extra` or an opaque block.
+- Same format on both sides: bodies, events and answers pass as they are.
 - Answers of any provider are written with every member the format promises.
 
 Source: wire format of `POST /v1/responses`, OpenAI API specification 2.3.0.
 
-Not here: HTTP, SSE framing (`gateway.wire.sse`), what is refused before a call (the frontend), answers that providers
-give in this format: no provider is asked in it.
+Not here: HTTP, SSE framing (`gateway.wire.sse`), what is refused before a call (the frontend).
 """
 
 from typing import Final

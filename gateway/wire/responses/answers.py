@@ -14,6 +14,7 @@ from typing import Any, Final
 from gateway.wire.foreign import stripped
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.responses.proof import unpacked
 
 INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """OpenAI's finish reason -> the reason in `incomplete_details`; any other answer is complete."""
@@ -140,6 +141,8 @@ def message_item(item_id: str, content: list[JsonObject], status: str) -> JsonOb
 def reasoning_item(item_id: str, words: str, proof: str) -> JsonObject:
     """What the model thought; `proof` is what some providers want back with it."""
     summary = [{"type": "summary_text", "text": words}] if words else []
+    if (own := unpacked(proof)) is not None:
+        item_id, proof = own[0] or item_id, own[1]
     item: JsonObject = {"id": item_id, "type": "reasoning", "summary": summary}
     return {**item, "encrypted_content": proof} if proof else item
 

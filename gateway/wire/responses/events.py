@@ -6,6 +6,7 @@ Rules:
 - Text and reasoning end where something else begins; calls stay open to the end of the answer, because providers may
   send their fragments in turns.
 - Every event has the next number, from 0. An empty increment makes no event.
+- Events of a provider of this format are written as they came (native.py).
 
 Not here: SSE framing, what an item says (growing.py), whole answers (answers.py).
 """
@@ -15,8 +16,10 @@ from typing import Any
 from gateway.wire.json import dumps
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2
+from gateway.wire.responses import DIALECT
 from gateway.wire.responses.answers import About, ended, response_object, token_logprobs, usage_object
 from gateway.wire.responses.growing import Call, Item, Message, Reasoning, Said
+from gateway.wire.responses.native import NativeEvents
 
 NamedEvent = tuple[str, bytes]
 """The name of a server-sent event and its data."""
@@ -28,12 +31,13 @@ class EventRenderer:
     """Writes the events of one stream."""
 
     __slots__ = (
-        "_about", "_calls", "_count", "_finish_reason", "_head", "_items", "_last", "_open", "_repeated", "_usage",
-        "_wrap", "response",
+        "_about", "_calls", "_count", "_finish_reason", "_head", "_items", "_last", "_native", "_open", "_repeated",
+        "_usage", "_wrap", "response",
     )  # fmt: skip
 
     def __init__(self, told: About) -> None:
         self._about = told
+        self._native: NativeEvents | None = None
         self._count = 0
         self._head: chat_pb2.ChatChunk | None = None  # model and time, once known
         self._items: list[Item] = []
@@ -48,10 +52,19 @@ class EventRenderer:
 
     def render(self, event: chat_pb2.ChatChunk | str) -> list[NamedEvent]:
         """The events of a chunk: any number. Raises JsonInvalid, and ValueError for a text without its chunk."""
-        return self._text(event) if isinstance(event, str) else self._chunk(event)
+        if isinstance(event, str):
+            return self._text(event)
+        if event.dialect != DIALECT:
+            return self._chunk(event)
+        if self._native is None:
+            self._native = NativeEvents()
+        return [self._native.take(event)]
 
     def finish(self) -> list[NamedEvent]:
         """What ends a complete stream."""
+        if self._native is not None:
+            self.response = self._native.answer()
+            return []
         end = ended(self._finish_reason)
         out = self._started(chat_pb2.ChatChunk())
         last = self._items[-1] if self._items else None
@@ -62,12 +75,18 @@ class EventRenderer:
 
     def failed(self, code: str, message: str, param: str | None) -> list[NamedEvent]:
         """What ends a stream that failed: the error, and the answer as far as it came."""
+        error = {"code": code, "message": message}
+        if self._native is not None:
+            self._count = self._native.next_number()
+            return self._failing({**self._native.begun(), "status": "failed", "error": error}, param)
         for item in self._items:
             item.end("incomplete")
         output = [item.whole() for item in self._items]
-        response = self._response(status="failed", error={"code": code, "message": message}, output=output)
+        return self._failing(self._response(status="failed", error=error, output=output), param)
+
+    def _failing(self, response: JsonObject, param: str | None) -> list[NamedEvent]:
         return [
-            self._event("error", code=code, message=message, param=param),
+            self._event("error", **response["error"], param=param),
             self._event("response.failed", response=response),
         ]
 

@@ -4,6 +4,7 @@ Rules:
 - What the model said in a row (messages, reasoning, calls) is one turn of role assistant; each output of a tool is a
   turn of role tool.
 - The proof of a reasoning item (`encrypted_content`) is the signature of its thinking.
+- A turn of role system has an `extra`: the one without is `instructions`.
 - An item or part nobody knows becomes an opaque block: it is named as unsupported where it cannot be kept.
 
 Not here: the other members of a request (request.py).
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 from gateway.wire.json import text
 from gateway.wire.openai.fields import is_text
-from gateway.wire.openai.mirror import JsonObject
+from gateway.wire.openai.mirror import EMPTY, JsonObject
 from gateway.wire.openai.parts import read_part
 from gateway.wire.pb import types_pb2
 from gateway.wire.responses import DIALECT
@@ -61,6 +62,8 @@ def _message(item: JsonObject) -> types_pb2.Message:
     turn = types_pb2.Message(content_form=_ABSENT)
     if is_text(item.get("role")):
         turn.role = item["role"]
+    if turn.role == "system":
+        turn.extra = EMPTY  # it is no `instructions`
     content = item.get("content")
     turn.blocks.extend(read_parts(content))
     if type(content) is str:

@@ -3,20 +3,26 @@
 Rules:
 - `instructions` become the first message, of role system; `max_output_tokens` is our `max_completion_tokens`.
 - A stream asks for usage, because here it always has it.
+- Written again for a provider of this format, a request is what was read: what the typed fields cannot give back
+  (a list of items, tools, settings in objects) is in `extra` beside them.
 - Members without a typed field stay in `extra`: those that only describe the call are not reported (wire.foreign).
 
-Not here: `input` (items.py), members that need a conversation kept by the gateway (the frontend refuses them).
+Not here: `input` (items.py), requests of other dialects (mapping.py), members that need a conversation kept by the
+gateway (the frontend refuses them).
 """
 
 from typing import Any
 
+from gateway.wire.foreign import is_lifted
 from gateway.wire.json import text
 from gateway.wire.openai.fields import boolean, integer, is_text, number, string, string_map
 from gateway.wire.openai.mirror import Field, JsonObject, Mirror
 from gateway.wire.pb import chat_pb2, types_pb2
 from gateway.wire.responses import DIALECT
 from gateway.wire.responses.items import read_input
+from gateway.wire.responses.mapping import mapped_request, settings
 from gateway.wire.responses.tools import read_choice, read_tools
+from gateway.wire.responses.turns import Turns
 
 _LOGPROBS = "message.output_text.logprobs"
 _STREAM = boolean("stream")
@@ -26,7 +32,7 @@ def _read_input(request: Any, value: Any) -> bool:
     if not is_text(value) and type(value) is not list:
         return False
     request.messages.extend(read_input(value))
-    return True
+    return type(value) is str
 
 
 def _read_instructions(request: Any, value: Any) -> bool:
@@ -42,7 +48,7 @@ def _read_reasoning(request: Any, value: Any) -> bool:
     if not is_text(effort):
         return False
     request.reasoning_effort = effort
-    return len(value) == 1
+    return False
 
 
 def _read_text(request: Any, value: Any) -> bool:
@@ -76,10 +82,10 @@ def _read_format(request: Any, form: JsonObject) -> None:
 def _read_top_logprobs(request: Any, value: Any) -> bool:
     if not integer("top_logprobs").read(request, value):
         return False
-    if value:
-        request.logprobs = True
-    else:
+    if not value:
         request.ClearField("top_logprobs")
+        return False
+    request.logprobs = True
     return True
 
 
@@ -101,16 +107,20 @@ def _read_stream_options(request: Any, value: Any) -> bool:
     return False
 
 
+def _write_max_tokens(out: JsonObject, value: int) -> None:
+    out["max_output_tokens"] = value
+
+
 REQUEST = Mirror(
     chat_pb2.ChatRequest,
     [
         string("model", allow_empty=False),
         Field("instructions", _read_instructions, {}),
         Field("input", _read_input, {}),
-        Field("max_output_tokens", integer("max_completion_tokens").read, {}),
+        Field("max_output_tokens", integer("max_completion_tokens").read, {"max_completion_tokens": _write_max_tokens}),
         number("temperature"),
         number("top_p"),
-        Field("top_logprobs", _read_top_logprobs, {}),
+        Field("top_logprobs", _read_top_logprobs, integer("top_logprobs").writers),
         Field("include", _read_include, {}),
         Field("tools", read_tools, {}),
         Field("tool_choice", read_choice, {}),
@@ -124,7 +134,7 @@ REQUEST = Mirror(
         boolean("store"),
         string("prompt_cache_key"),
         string("prompt_cache_retention"),
-        Field("stream", _read_stream, {}),
+        Field("stream", _read_stream, _STREAM.writers),
         Field("stream_options", _read_stream_options, {}),
     ],
     first=("instructions", "input"),
@@ -136,3 +146,27 @@ def decode_request(obj: JsonObject) -> chat_pb2.ChatRequest:
     request: chat_pb2.ChatRequest = REQUEST.made(obj)
     request.dialect = DIALECT
     return request
+
+
+def encode_request(request: chat_pb2.ChatRequest, unsupported: list[str] | None = None) -> JsonObject:
+    """Return the request body of a message. Raises JsonInvalid for a JSON text in it that is none.
+
+    Of a message of another dialect, the paths of members that have no place here are added to `unsupported`.
+    """
+    if request.dialect != DIALECT:
+        return mapped_request(request, [] if unsupported is None else unsupported)
+    out = REQUEST.encode(request)
+    messages = list(request.messages)
+    if messages and is_lifted(messages[0]) and _text_of(messages[0]) is not None:
+        out.setdefault("instructions", _text_of(messages.pop(0)))
+    if messages and "input" not in out:
+        words = _text_of(messages[0]) if len(messages) == 1 and messages[0].role == "user" else None
+        out["input"] = words if words is not None else Turns([]).items(messages)
+    for name, value in settings(request, []).items():
+        out.setdefault(name, value)  # of a request that was made without JSON
+    return out
+
+
+def _text_of(message: types_pb2.Message) -> str | None:
+    """The text of a message that is one text and nothing else."""
+    return message.blocks[0].text if len(message.blocks) == 1 and message.blocks[0].HasField("text") else None

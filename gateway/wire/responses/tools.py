@@ -2,6 +2,7 @@
 
 Rules:
 - Function and custom tools have typed fields; a tool that the vendor runs keeps its type and, in `extra`, the rest.
+- What was read is kept in the request's `extra` too, so that a provider of this format gets it as it was.
 
 Not here: calls and their outputs (items.py).
 """
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from gateway.wire.json import text
 from gateway.wire.openai.fields import boolean, is_text, json_text, string
-from gateway.wire.openai.mirror import JsonObject, Mirror
+from gateway.wire.openai.mirror import JsonObject, Mirror, kept_value
 from gateway.wire.pb import types_pb2
 
 _MODES: Final = ("none", "auto", "required")
@@ -26,7 +27,7 @@ def read_tools(request: Any, value: Any) -> bool:
         return False
     for item in value:
         _read_tool(item, request.tools.add())
-    return bool(value)
+    return False
 
 
 def _read_tool(obj: JsonObject, tool: types_pb2.Tool) -> None:
@@ -65,7 +66,7 @@ def read_choice(request: Any, value: Any) -> bool:
         choice.allowed_tools_json = text({"mode": value.get("mode", "auto"), "tools": tools})
     else:
         choice.mode, choice.type, choice.name = "tool", value["type"], value["name"]
-    return True
+    return False
 
 
 def _is_choice(value: Any) -> bool:
@@ -85,3 +86,45 @@ def _is_named(tool: Any) -> bool:
 
 def _chat_name(tool: JsonObject) -> JsonObject:
     return {"type": tool["type"], tool["type"]: {"name": tool["name"]}}
+
+
+def write_tools(request: Any, unsupported: list[str]) -> list[JsonObject]:
+    """The member `tools` for a request's tools; paths of those that are neither functions nor custom are named."""
+    found = []
+    for at, tool in enumerate(request.tools):
+        if tool.HasField("function"):
+            found.append({"type": "function", **_FUNCTION.encode(tool.function)})
+        elif tool.HasField("custom_json"):
+            found.append({"type": "custom", **_flat_custom(kept_value(tool.custom_json, "custom_json"))})
+        else:
+            unsupported.append(f"tools[{at}]")
+    return found
+
+
+def _flat_custom(tool: Any) -> JsonObject:
+    """A custom tool of a chat as it is spelled here."""
+    if type(tool) is not dict:
+        return {}
+    form = tool.get("format")
+    grammar = form.get("grammar") if type(form) is dict else None
+    return {**tool, "format": {"type": "grammar", **grammar}} if type(grammar) is dict else tool
+
+
+def write_choice(request: Any) -> str | JsonObject | None:
+    """The member `tool_choice`; None when nothing was chosen."""
+    choice = request.tool_choice
+    if choice.mode == "allowed_tools":
+        allowed = kept_value(choice.allowed_tools_json or "{}", "allowed_tools_json")
+        allowed = allowed if type(allowed) is dict else {}
+        listed = allowed.get("tools")
+        tools = [_flat_name(tool) for tool in listed if type(tool) is dict] if type(listed) is list else []
+        return {"type": "allowed_tools", "mode": allowed.get("mode", "auto"), "tools": tools}
+    if choice.mode == "tool" or (not choice.mode and choice.name):
+        return {"type": choice.type or "function", "name": choice.name}
+    return choice.mode or None
+
+
+def _flat_name(tool: JsonObject) -> JsonObject:
+    kind = tool.get("type", "function")
+    inner = tool.get(kind) if type(kind) is str else None
+    return {"type": kind, "name": inner.get("name") if type(inner) is dict else tool.get("name")}
