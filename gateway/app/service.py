@@ -21,12 +21,14 @@ from contextlib import suppress
 import grpc
 import orjson
 
+from gateway.app.books import accounts_of
 from gateway.app.breakers import Breakers
 from gateway.app.heap import Heap, started
 from gateway.app.link_tls import is_plain_abroad, service_credentials
 from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
 from gateway.app.observers import LinkMetrics
 from gateway.app.state import pepper_of
+from gateway.app.stores import answers_of, store_of
 from gateway.config.load import load
 from gateway.config.problems import ConfigErrors
 from gateway.config.schema import Config
@@ -36,7 +38,16 @@ from gateway.config.watch import reload, watch
 from gateway.core.clock import Clock, SystemClock
 from gateway.observe.lag import watch_lag
 from gateway.observe.log import LEVELS, Log, make_log
-from gateway.observe.metrics import GENERATION, IN_FLIGHT, RELOADS, REPLIES, RESERVATIONS, CallMetrics
+from gateway.observe.metrics import (
+    CACHE_BYTES,
+    CACHE_ENTRIES,
+    GENERATION,
+    IN_FLIGHT,
+    RELOADS,
+    REPLIES,
+    RESERVATIONS,
+    CallMetrics,
+)
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.providers.transport import Transport
 from gateway.quota.memory import MemoryQuota
@@ -62,6 +73,7 @@ class ServiceHalf:
         self.log = log
         self._pepper = pepper_of(current.get().config, current.loaded.sources.state_dir)
         clock = clock or SystemClock()
+        self._store = store_of(current.get().config, log)
         self.kit = Kit(
             runtime=self._runtime(),
             quota=MemoryQuota(clock),
@@ -69,6 +81,8 @@ class ServiceHalf:
             metrics=CallMetrics(),
             log=log,
             clock=clock,
+            answers=answers_of(current.get().config, clock, self._store),
+            accounts=accounts_of(self._config, current.loaded.sources.state_dir, self._pepper, clock, log),
         )
         self.dispatch = Dispatch(self.kit)
         self._publish: Publish = lambda _json, _generation: None
@@ -81,6 +95,10 @@ class ServiceHalf:
         """Begin to watch; `publish` takes the frontends' part of the configuration, now and after reloads."""
         self._publish = publish
         self.log.attach(asyncio.get_running_loop().call_later)
+        if self._store is not None:
+            self._store.start()
+        if self.kit.accounts is not None:
+            self.kit.accounts.start()
         self.publish()
         self._tasks = [
             asyncio.create_task(watch(self.current, self.take)),
@@ -142,6 +160,10 @@ class ServiceHalf:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.kit.stop()
         await self.kit.transport.close()
+        if self.kit.accounts is not None:
+            await self.kit.accounts.stop()
+        if self._store is not None:
+            await self._store.close()
         self.log.detach()
 
     def _sample(self) -> None:
@@ -149,8 +171,13 @@ class ServiceHalf:
         IN_FLIGHT.set(self.kit.in_flight)
         RESERVATIONS.set(self.kit.quota.open_count)
         REPLIES.set(self.kit.transport.open_replies)
+        CACHE_BYTES.set(self.kit.answers.memory_bytes)
+        CACHE_ENTRIES.set(len(self.kit.answers))
         self._heap.look(self.kit.in_flight)
         self._breakers.look(self.kit)
+
+    def _config(self) -> Config:
+        return self.current.get().config
 
     def _runtime(self) -> Runtime:
         snapshot = self.current.get()
@@ -193,7 +220,7 @@ async def _main(current: Current, addresses: list[str]) -> int:
     adopt_logging(log)
     try:
         half = ServiceHalf(current, log)
-    except ValueError as error:  # the pepper
+    except ValueError as error:  # the pepper, or the database's place
         log.write("error", "cannot start", error=str(error))
         return EXIT_CONFIGURATION
     link = LinkServer(half.dispatch, link_options(config), LinkMetrics("service"))

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 
 from multidict import CIMultiDictProxy
 
-from gateway.core import hops
+from gateway.core import freshness, hops
 from gateway.core.errors import GatewayError, Kind
 from gateway.frontend.settings import Http, Profile
 from gateway.rpc.contract import CallContext
@@ -114,6 +114,12 @@ def peer(headers: CIMultiDictProxy[str], address: object, *, is_forwarded_for_tr
     return "unix"
 
 
+def take_wish(call: CallContext, asked: str, cache_control: str) -> None:
+    """Note what the caller says about kept answers. Raises GatewayError INVALID_REQUEST."""
+    if wish := freshness.wish(asked, cache_control):
+        call.headers[freshness.HEADER] = wish
+
+
 def call_context(
     headers: CIMultiDictProxy[str],
     http: Http,
@@ -141,4 +147,6 @@ def call_context(
     for name in http.call_headers:
         if name in headers:
             call.headers[name] = headers[name][:CALL_HEADER_MAX_CHARS].encode("utf-8", "replace").decode()
+    if freshness.HEADER in headers or "cache-control" in headers:
+        take_wish(call, headers.get(freshness.HEADER, ""), ",".join(headers.getall("cache-control", ())))
     return call

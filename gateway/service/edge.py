@@ -24,9 +24,9 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from gateway.core import hops
+from gateway.core import freshness, hops
 from gateway.core.errors import GatewayError, Kind
-from gateway.rpc.contract import METHODS, CallContext, Caller, Head, Method, Tail, with_text
+from gateway.rpc.contract import METHODS, ON_CUT, RESTART, CallContext, Caller, Head, Method, Tail, with_text
 from gateway.rpc.status import to_status
 from gateway.service.watch import Rpc, Watch
 from gateway.wire.json import JsonInvalid, loads
@@ -41,6 +41,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 CALL_HEADER_MAX_CHARS = 256
 TIMEOUT_MAX_MS = 2**32 - 1
 DETAILS = "grpc-status-details-bin"
+_OF_FRESHNESS = (freshness.HEADER, "cache-control")
 _WITH_EXTRA = (chat_pb2.ChatRequest, completions_pb2.CompletionRequest, embeddings_pb2.EmbeddingRequest)
 _COUNTED = frozenset(("model", "messages", "contents", "content", "input", "n", "best_of", "system")) | {
     "systemInstruction", "max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens"
@@ -107,6 +108,7 @@ async def _messages(
     template: Message | None = None
     told: Metadata = ()
     try:
+        _check_wish(call)
         _check_extra(request)
         async with aclosing(caller(method, request, call)) as items:
             async for item in items:
@@ -132,6 +134,15 @@ async def _messages(
 def _metadata(headers: Mapping[str, str], call: CallContext) -> Metadata:
     """Initial metadata: the headers of a call, and its request id, which every answer has."""
     return tuple({**headers, "x-request-id": call.request_id}.items())
+
+
+def _check_wish(call: CallContext) -> None:
+    """Put what the caller says about kept answers into its one form. Raises GatewayError INVALID_REQUEST."""
+    headers = call.headers
+    if freshness.HEADER in headers or "cache-control" in headers:
+        wish = freshness.wish(headers.pop(freshness.HEADER, ""), headers.get("cache-control", ""))
+        if wish:
+            headers[freshness.HEADER] = wish
 
 
 def _check_extra(request: Message) -> None:
@@ -184,9 +195,14 @@ def context_of(context: Any, call_headers: tuple[str, ...] = ()) -> CallContext:
     )
     if passed := hops.taken([metadata.get(hops.HEADER, "")]):
         call.headers[hops.HEADER] = passed
+    if metadata.get(ON_CUT) == RESTART:
+        call.headers[ON_CUT] = RESTART
     for name in call_headers:
         if name in metadata:
             call.headers[name] = metadata[name][:CALL_HEADER_MAX_CHARS]
+    for name in _OF_FRESHNESS:
+        if name in metadata:
+            call.headers[name] = metadata[name]
     remaining_s = context.time_remaining()
     if remaining_s is not None:
         call.timeout_ms = max(0, min(int(remaining_s * 1000), TIMEOUT_MAX_MS))
