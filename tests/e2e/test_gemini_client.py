@@ -168,7 +168,9 @@ async def test_failures(models: Any, dialect: str, model: str, error: type[error
     assert caught.value.status == status
 
 
-@pytest.mark.parametrize("model", ["sim-error-2", "sim-cut-2"])
+@pytest.mark.parametrize(
+    "model", ["sim-chunks-9-pace-20-error-4", "sim-chunks-9-pace-20-cut-4", "sim-cut-before-headers"]
+)
 async def test_a_stream_that_breaks(models: Any, dialect: str, model: str) -> None:
     """Is never taken for a whole one."""
     stream = await models.generate_content_stream(model=f"{dialect}/{model}", contents="hello big world")

@@ -177,7 +177,7 @@ async def test_embeddings(sdk: Sdk, pair: Pair) -> None:
     seen = await pair.sent(model)
     assert seen["path"].endswith(":batchEmbedContents")
     assert seen["body"]["requests"][0] == {
-        "model": f"g/{model}", "content": {"parts": [{"text": "a"}]}, "outputDimensionality": 4
+        "model": f"models/g/{model}", "content": {"parts": [{"text": "a"}]}, "outputDimensionality": 4
     }  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from gateway.providers.transport import Reply
 from gateway.providers.upstream import STREAM_MEDIA_TYPES, Dialect, StreamDecoder
 from gateway.routing.board import Verdict
 from gateway.rpc.contract import Batch, Event, Method, Raw
+from gateway.wire.foreign import own_tools
 
 OK_STATUS = 200
 HELD_MAX_EVENTS = 1000
@@ -69,7 +70,7 @@ class Attempt:
         method = shapes.upstream_method(order.method, deployment)
         request = dialect.encode(method, shapes.request_for(order, method), deployment, order.model)
         if request.unsupported:
-            self._progress.left_out = _left_out(order, deployment, request.unsupported)
+            self._progress.left_out = _left_out(order, deployment, own_tools(order.request, request.unsupported))
         request.headers[hops.HEADER] = order.hops
         self._reply = reply = await self._kit.transport.open(deployment, request, order.deadline_s)
         self._kit.board.told(deployment, reply.headers, self._kit.transport.loop.time())

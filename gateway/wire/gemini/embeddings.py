@@ -20,6 +20,7 @@ from gateway.wire.json import text
 from gateway.wire.openai.mirror import JsonObject, kept_object
 from gateway.wire.pb import embeddings_pb2, types_pb2
 
+_RESOURCES: Final = ("models/", "tunedModels/", "projects/", "publishers/")
 _DIMENSIONS: Final = ("outputDimensionality", "output_dimensionality")
 
 
@@ -29,7 +30,7 @@ def encode_request(request: embeddings_pb2.EmbeddingRequest, model: str, unsuppo
     Unmappable members of other dialects' requests are appended to `unsupported`. Raises JsonInvalid for an `extra` that
     is no JSON.
     """
-    name = model if "/" in model else f"models/{model}"
+    name = model if model.startswith(_RESOURCES) else f"models/{model}"
     kept: JsonObject = {}
     if request.dialect == DIALECT:
         kept = kept_object(request.extra) if request.extra else {}
