@@ -67,11 +67,11 @@ class Callers:
         await self.http.close()
         await self.channel.close()
 
-    async def ask(self, way: str, model: str, words: str = "hi") -> Ending:
-        """One call of the given way."""
+    async def ask(self, way: str, model: str, words: str = "hi", *, timeout_s: float | None = None) -> Ending:
+        """One call of the given way; `timeout_s` is told to the gateway as the caller's deadline."""
         if way in ("json", "sse"):
-            return await self._http(model, words, is_stream=way == "sse")
-        return await self._grpc(model, words, is_stream=way == "stream")
+            return await self._http(model, words, timeout_s, is_stream=way == "sse")
+        return await self._grpc(model, words, timeout_s, is_stream=way == "stream")
 
     def rpc(self, way: str, model: str, words: str = "hi", timeout_s: float = 60.0) -> Any:
         """The RPC of a gRPC way, just begun."""
@@ -79,11 +79,12 @@ class Callers:
         method = self.stub.StreamChat if way == "stream" else self.stub.Chat
         return method(request, metadata=tuple(self.headers.items()), timeout=timeout_s)
 
-    async def _http(self, model: str, words: str, *, is_stream: bool) -> Ending:
+    async def _http(self, model: str, words: str, timeout_s: float | None, *, is_stream: bool) -> Ending:
         ending = Ending()
         body = body_of(model, words, is_stream=is_stream)
+        headers = self.headers if timeout_s is None else {**self.headers, "x-request-timeout": str(timeout_s)}
         try:
-            async with self.http.post(f"{self.url}/v1/chat/completions", json=body, headers=self.headers) as response:
+            async with self.http.post(f"{self.url}/v1/chat/completions", json=body, headers=headers) as response:
                 ending.status, ending.headers = response.status, dict(response.headers)
                 if response.content_type == "text/event-stream":
                     await read_sse(response.content, ending)
@@ -95,9 +96,9 @@ class Callers:
                 ending.state = "broken" if ending.status else "refused"
         return ending
 
-    async def _grpc(self, model: str, words: str, *, is_stream: bool) -> Ending:
+    async def _grpc(self, model: str, words: str, timeout_s: float | None, *, is_stream: bool) -> Ending:
         ending = Ending()
-        call = self.rpc("stream" if is_stream else "unary", model, words)
+        call = self.rpc("stream" if is_stream else "unary", model, words, timeout_s or 60.0)
         try:
             if is_stream:
                 async for message in call:

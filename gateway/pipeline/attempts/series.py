@@ -62,6 +62,8 @@ class Attempts:
         for place, deployment in enumerate(candidates, 1):
             if failed is not None and not may_follow(deployment, failed, failure, order.entry):
                 continue
+            if failed is not None and place < len(candidates) and self._is_refused(deployment):
+                continue
             for number in range(order.entry.attempts_max):
                 try:
                     return await self._begin(order, deployment, kind)
@@ -70,21 +72,30 @@ class Attempts:
                     if is_final(error, order.entry):
                         raise
                     failure, failed = error, deployment
-                wait_s = self._retry_in_s(order, failure, number, has_more=place < len(candidates))
+                wait_s = self._retry_in_s(order, deployment, failure, number, has_more=place < len(candidates))
                 if wait_s is None:
                     break
                 await asyncio.sleep(wait_s)
         raise failure
 
+    def _is_refused(self, deployment: Deployment) -> bool:
+        return self._kit.board.refusal(deployment, self._kit.transport.loop.time()) is not None
+
     async def _begin(self, order: Order, deployment: Deployment, kind: str) -> Batch:
         self._attempt = attempt = Attempt(self._kit, self._progress, deployment, kind)
         return await attempt.begin(order)
 
-    def _retry_in_s(self, order: Order, failure: GatewayError, number: int, *, has_more: bool) -> float | None:
+    def _retry_in_s(
+        self, order: Order, deployment: Deployment, failure: GatewayError, number: int, *, has_more: bool
+    ) -> float | None:
         """Seconds to wait before the same deployment is tried again; None = go on to the next one."""
         wait_s = retry_wait_s(order.entry, failure, number, self._kit.draw(), has_more=has_more)
-        if wait_s is None or self._kit.transport.loop.time() + wait_s >= order.deadline_s:
+        now_s = self._kit.transport.loop.time()
+        if wait_s is None or now_s + wait_s + order.entry.deadline_min_s >= order.deadline_s:
             return None  # the caller is told what failed, not that a time passed which did not
+        is_told = failure.kind is Kind.PROVIDER_RATE_LIMITED or failure.retry_after_s is not None
+        if not is_told and self._is_refused(deployment):
+            return None  # it fails for others, too
         return wait_s if self._kit.budget.take() else None
 
     async def _end_failed(self, failure: GatewayError) -> None:
