@@ -3,6 +3,7 @@
 Rules:
     - Making it imports nothing heavy. `start` opens the database only if there may be something in it; the first
       change opens it in any case.
+    - A database that cannot be opened is tried again and said once; until then keys of the configuration work.
     - A reload changes settings and token keys at the next use; the place of the database needs a restart.
 Not here:
     - The parts (beside this file); who may call them (service.accounts).
@@ -32,13 +33,22 @@ from gateway.core.errors import GatewayError
 from gateway.store.sql.database import Database
 
 TEND_EVERY_S = 30.0
+OPEN_EVERY_S = 2.0
 
 
 class Accounts:
     """See the module's rules. The members are the parts."""
 
-    def __init__(self, database: Database, config: Callable[[], Config], pepper: bytes, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        config: Callable[[], Config],
+        pepper: bytes,
+        clock: Clock,
+        say: Callable[[str, str], None] = lambda _event, _cause: None,
+    ) -> None:
         self.database = database
+        self._say = say
         self._config = config
         self._pepper = pepper
         self._clock = clock
@@ -55,11 +65,9 @@ class Accounts:
         self.codes = Codes(shared, self.wallets)
         self.reports = Reports(shared)
 
-    async def start(self) -> None:
-        """Open and migrate the database, if there is one, and tend it from now on. Raises GatewayError UNAVAILABLE."""
+    def start(self) -> None:
+        """Open and migrate the database in the background, if there is one, and tend it from now on."""
         self._tending = asyncio.create_task(self._tend())
-        if self.database.has_data:
-            await self.database.open()
 
     async def stop(self) -> None:
         """Write what is still to be written, and close."""
@@ -93,9 +101,22 @@ class Accounts:
         return self.tokens().check(token, self._clock.wall_s())
 
     async def _tend(self) -> None:
+        await self._open()
         while True:
             await asyncio.sleep(TEND_EVERY_S)
             await self._tend_once()
+
+    async def _open(self) -> None:
+        has_failed = False
+        while self.database.has_data and not self.database.is_open:
+            try:
+                await self.database.open()
+                self._say("account database open", "")
+            except GatewayError as error:
+                if not has_failed:
+                    self._say("account database cannot be opened", error.cause)
+                has_failed = True
+                await asyncio.sleep(OPEN_EVERY_S)
 
     async def _tend_once(self) -> None:
         """When keys were used; holds nobody ended. What fails is done the next time."""

@@ -23,6 +23,7 @@ from gateway.core.secret import Secret
 CREDENTIAL_HEADERS = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
 STORE_SCHEMES = ("redis", "rediss", "unix", "valkey", "valkeys")
 TOKEN_SECRET_MIN_CHARS = 32
+DATABASES = ("postgresql://", "postgres://", "sqlite:////")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 
@@ -213,6 +214,10 @@ def _store(config: Config) -> Iterator[Complaint]:
 
 
 def _accounts(config: Config) -> Iterator[Complaint]:
+    url = config.database.url
+    if url is not None and url.is_set and not url.reveal().startswith(DATABASES):
+        hint = f"it begins with one of {', '.join(DATABASES)}"
+        yield Complaint(("database", "url"), "a URL of another kind of database", hint)
     keys, signing = config.accounts.token_keys, config.accounts.token_signing_key
     if signing is not None and signing not in keys:
         hint = did_you_mean(signing, keys)

@@ -60,14 +60,16 @@ class Database:
                 await self._open()
 
     async def _open(self) -> None:
-        from gateway.store.sql.migrate import upgrade
+        from gateway.store.sql.migrate import WrongVersion, upgrade
 
         engine = make_engine(self.place, self._pool_max, self.timeout_s)
         try:
             with _said():
                 await upgrade(engine, self.place)
-        except BaseException:
+        except BaseException as error:
             await engine.dispose()
+            if isinstance(error, WrongVersion):
+                raise unavailable(error) from error
             raise
         self._engine = engine
 

@@ -82,9 +82,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_records")),
     )
     op.create_index("ix_usage_records_created_at_ms", "usage_records", ["created_at_ms"], unique=False)
-    op.create_index(
-        "ix_usage_records_key_id_created_at_ms", "usage_records", ["key_id", "created_at_ms"], unique=False
-    )
+    op.create_index("ix_usage_records_key_id_created_at_ms", "usage_records", ["key_id", "created_at_ms"], unique=False)
     op.create_index(
         "ix_usage_records_user_id_created_at_ms", "usage_records", ["user_id", "created_at_ms"], unique=False
     )
