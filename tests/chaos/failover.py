@@ -130,6 +130,7 @@ class Bench:
 
     async def run(self, fault: str, mode: str, repeats: int) -> dict[str, Cell]:
         """All ways of one fault; their calls run together, those of the outage one after the other in each way."""
+        self.simulator.observed.reset()  # it counts a bounded number of names
         seen = len(self.log.records())
         if fault == "s15":
             cells = dict(zip(WAYS, await asyncio.gather(*[self._outage(mode, way) for way in WAYS]), strict=True))
