@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.commands import chat, config, keys, route
+from gateway.commands import catalogue, chat, config, keys, route
 
 app = typer.Typer(
     name="gateway",
@@ -25,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(config.app, name="config", help="Check, explain and compare the configuration.")
+app.add_typer(catalogue.app, name="catalogue", help="Keep prices up to date.")
 app.add_typer(route.app, name="route", help="Ask where calls go.")
 app.add_typer(keys.app, name="keys", help="Make, list and revoke API keys.")
 app.command("chat", help="Chat with a model in the terminal, over gRPC.")(chat.command)
