@@ -40,7 +40,7 @@ class _Kind:
 class Limit:
     """See the module's rules. `calls` is the limit in force."""
 
-    __slots__ = ("_epoch_s", "_is_measuring", "_kinds", "_limit", "_most", "_refused", "_rules", "_window_s")
+    __slots__ = ("_epoch_s", "_kinds", "_limit", "_measuring", "_most", "_refused", "_rules", "_window_s")
 
     def __init__(self, rules: Concurrency, now_s: float) -> None:
         self._rules = rules
@@ -49,12 +49,12 @@ class Limit:
         self._window_s = self._epoch_s = now_s
         self._most = 0  # calls at the same time in this window
         self._refused = False
-        self._is_measuring = False
+        self._measuring = 0  # windows left with half the limit
 
     @property
     def calls(self) -> int:
         """So many may run at the same time."""
-        return max(self._rules.limit_min, int(self._limit / 2 if self._is_measuring else self._limit))
+        return max(self._rules.limit_min, int(self._limit / 2 if self._measuring else self._limit))
 
     def busy(self, in_flight: int) -> None:
         """So many run now."""
@@ -73,10 +73,13 @@ class Limit:
             self._judge(now_s)
 
     def _judge(self, now_s: float) -> None:
-        ratio = max(self._ratio(kind) for kind in self._kinds)
-        rules = self._rules
-        if self._is_measuring:
-            self._is_measuring = False
+        if self._measuring == 2:  # with half the limit now, but these calls began before
+            self._measuring = 1
+            self._begin_window(now_s)
+            return
+        ratio, rules = max(self._ratio(kind) for kind in self._kinds), self._rules
+        if self._measuring:
+            self._measuring = 0
         elif ratio > rules.tolerance:
             self._limit *= max(SHRINK_MIN, rules.tolerance / ratio)
         elif self._most >= self.calls * 0.9:
@@ -85,9 +88,12 @@ class Limit:
             self._limit *= REFUSED_SHRINK
         self._limit = min(float(rules.limit_max), max(float(rules.limit_min), self._limit))
         if now_s - self._epoch_s >= EPOCH_S:
-            self._epoch_s, self._is_measuring = now_s, True
+            self._epoch_s, self._measuring = now_s, 2
             for kind in self._kinds:
                 kind.unloaded_s = inf
+        self._begin_window(now_s)
+
+    def _begin_window(self, now_s: float) -> None:
         self._window_s, self._most, self._refused = now_s, 0, False
         for kind in self._kinds:
             kind.samples.clear()

@@ -134,7 +134,7 @@ class Concurrency(Section):
     limit_max: int = setting(512, "Never more.", unit="calls", ge=1, le=100_000)
     limit_first: int = setting(32, "To begin with.", unit="calls", ge=1, le=100_000)
     tolerance: float = setting(
-        1.5, "Latency up to so many times the unloaded one is no overload.", unit="times", ge=1, le=10
+        1.3, "Latency up to so many times the unloaded one is no overload.", unit="times", ge=1, le=10
     )
     queue_max: int = setting(256, "Calls that wait; beyond it a call is shed.", unit="calls", ge=0, le=100_000)
     wait_max_s: float = setting(2.0, "Longest wait; then the call is shed.", unit="seconds", gt=0, le=600)
