@@ -105,6 +105,11 @@ class ServiceHalf:
             asyncio.create_task(watch_lag(self.log, "service", self.loop_lag_warn_s, self._sample)),
         ]
 
+    @property
+    def store_is_up(self) -> bool:
+        """Whether there is a shared store that answers now."""
+        return self._store is not None and self._store.is_up
+
     def loop_lag_warn_s(self) -> float:
         """Event-loop lag that is worth a record, by the configuration in force."""
         return self.kit.runtime.config.observe.loop_lag_warn_s

@@ -100,7 +100,7 @@ def read(data: bytes, reply: type[Message]) -> Recorded:
         for _ in range(count):
             batch, at = _batch(data, at, reply)
             batches.append(batch)
-    except (struct.error, DecodeError, UnicodeDecodeError) as error:
+    except (struct.error, DecodeError, ValueError, TypeError) as error:
         raise ValueError(f"a damaged answer: {error}") from error
     if at != len(data) or not batches:
         raise ValueError("a damaged answer: its length is wrong")
