@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.wire.foreign import EFFORT_BUDGETS
-from gateway.wire.gemini import chat, outcome, schema
+from gateway.wire.gemini import chat, errors, outcome, schema
 from gateway.wire.openai import chat as openai_chat
 
 PAGE = (Path(__file__).parents[3] / "docs/dialects.md").read_text("utf-8")
@@ -51,6 +51,11 @@ def test_every_setting_of_a_chat_is_on_the_page() -> None:
     """A member with a typed field is in a table or in the list of what is left out."""
     missing = [name for name in openai_chat.REQUEST.names if f"`{name.removesuffix('_json')}`" not in PAGE]
     assert set(missing) <= {"model", "is_stop_string", "stream"}, missing
+
+
+def test_status_words() -> None:
+    """Each status has the word the page says."""
+    assert {int(status): word for status, word in rows("words")} == errors.STATUS_WORDS
 
 
 def test_finish_reasons_and_budgets() -> None:
