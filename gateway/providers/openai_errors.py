@@ -2,13 +2,14 @@
 
 Rules:
     - An answer is classified by status, then by the error's `code` and `type`, never by its message.
-Source: OpenAI API specification 2.3.0.
+Source: OpenAI API specification 2.3.0; Azure OpenAI for `innererror`.
 Not here:
     - Answers that are none (the dialects); what is tried after an error (pipeline.attempt).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -29,6 +30,9 @@ KINDS: Final = {
     "billing_not_active": Kind.PROVIDER_AUTH,
 }
 """An error's `code` (or `type`) -> kind, over the statuses of refused requests; an account's over all."""
+FILTERED: Final = "content_filter"
+POLICY_VIOLATION: Final = "ResponsibleAIPolicyViolation"
+_STATUS: Final = re.compile("[45][0-9]{2}")
 FLEX_CAPACITY: Final = 498
 """Groq's status for a service tier without capacity."""
 _NO_ACCESS: Final = frozenset((403, 404, 410))
@@ -39,7 +43,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayErr
     """What an answer that is not a success means."""
     error = error_object(body)
     code, param = error.get("code"), error.get("param")
-    name = sendable(str(code or error.get("type") or ""), 100)
+    name = FILTERED if _is_filtered(error) else sendable(str(code or error.get("type") or ""), 100)
     return refusal(
         status,
         headers,
@@ -49,6 +53,12 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayErr
         param=sendable(param, 200) if isinstance(param, str) else None,
         code=name if isinstance(code, str) and code else None,
     )
+
+
+def _is_filtered(error: Mapping[str, Any]) -> bool:
+    """Whether Azure's filters refused it: they say so in an error inside the error, whatever its own code is."""
+    inner = error.get("innererror")
+    return isinstance(inner, dict) and inner.get("code") == POLICY_VIOLATION
 
 
 def _kind_of(status: int, name: str) -> Kind | None:
@@ -62,6 +72,8 @@ def in_band_error(error: object) -> GatewayError:
     """An error object where an answer or a chunk was expected: classified by the status it carries, else by code."""
     members = error if isinstance(error, dict) else {"message": str(error)}
     status = members.get("status") or members.get("code")
+    if isinstance(status, str) and _STATUS.fullmatch(status):
+        status = int(status)
     is_status = isinstance(status, int) and 400 <= status < 600  # HTTP error statuses
     known = {"rate_limit_exceeded": 429, "context_length_exceeded": 400, "content_filter": 400, "invalid_prompt": 400}
     guessed = known.get(str(members.get("code"))) or known.get(str(members.get("type"))) or 500

@@ -13,6 +13,7 @@ from typing import cast
 
 from gateway.providers import (
     anthropic_dialect,
+    azure_dialect,
     bedrock_dialect,
     cohere_dialect,
     gemini_dialect,
@@ -21,5 +22,10 @@ from gateway.providers import (
 )
 from gateway.providers.upstream import Dialect
 
-_MODULES = (openai_dialect, responses_dialect, anthropic_dialect, gemini_dialect, cohere_dialect, bedrock_dialect)
+_MODULES = (
+    *(openai_dialect, azure_dialect, responses_dialect),
+    *(anthropic_dialect, gemini_dialect, cohere_dialect, bedrock_dialect),
+)
 DIALECTS: dict[str, Dialect] = {module.NAME: cast("Dialect", module) for module in _MODULES}
+FORMATS = {name: name for name in DIALECTS} | {"azure": "openai"}
+"""Dialect -> the format of a client whose answers are the same: a whole answer passes as it is."""

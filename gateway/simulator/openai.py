@@ -1,4 +1,4 @@
-"""OpenAI's wire format, simulated: chat completions, completions, embeddings, models, errors; also Azure's paths.
+"""OpenAI's wire format, simulated: chat completions, completions, embeddings, models, errors; also Azure's v1 API.
 
 Rules:
 - Pure; ids, times and vectors are derived from the request, so that the same request has the same answer.
@@ -36,8 +36,8 @@ MAX_DIMENSIONS = 4096
 MAX_INPUTS = 2048
 MODELS = ("sim", "sim-chunks-64-pace-50", "sim-reasoning", "sim-tools-2", "bench", "gpt-4o", "gpt-4o-mini")
 
-_OPERATIONS = (("chat/completions", "chat"), ("completions", "completions"), ("embeddings", "embeddings"))
-_PREFIXES = ("", "/v1", "/openai/v1", "/openai/deployments/{deployment}")
+OPERATIONS = (("chat/completions", "chat"), ("completions", "completions"), ("embeddings", "embeddings"))
+_PREFIXES = ("", "/v1", "/openai/v1")
 _ERROR_TYPES = {401: "invalid_request_error", 429: "requests", 500: "server_error", 503: "service_unavailable"}
 _ERROR_CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
 
@@ -46,8 +46,8 @@ class OpenAi:
     """The format as the server uses it (see reply.WireFormat)."""
 
     routes = (
-        *(Route("POST", f"{prefix}/{path}", name) for prefix in _PREFIXES for path, name in _OPERATIONS),
-        *(Route("GET", f"{prefix}/models{end}", "models") for prefix in _PREFIXES[:3] for end in ("", "/{model:.+}")),
+        *(Route("POST", f"{prefix}/{path}", name) for prefix in _PREFIXES for path, name in OPERATIONS),
+        *(Route("GET", f"{prefix}/models{end}", "models") for prefix in _PREFIXES for end in ("", "/{model:.+}")),
     )
     error_event: str | None = None
 

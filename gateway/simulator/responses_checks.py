@@ -12,9 +12,10 @@ PROOF = "proof-"
 OUTPUT_MIN_TOKENS = 16
 _MEMBERS = frozenset((
     *("background", "conversation", "include", "input", "instructions", "max_output_tokens", "max_tool_calls"),
-    *("metadata", "model", "parallel_tool_calls", "previous_response_id", "prompt", "prompt_cache_key", "client_metadata"),
+    *("metadata", "model", "parallel_tool_calls", "previous_response_id", "prompt", "prompt_cache_key"),
     *("prompt_cache_retention", "reasoning", "safety_identifier", "service_tier", "store", "stream"),
     *("stream_options", "temperature", "text", "tool_choice", "tools", "top_logprobs", "top_p", "truncation", "user"),
+    "client_metadata",
 ))  # fmt: skip
 _ITEMS = frozenset((
     *("message", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "reasoning"),

@@ -23,6 +23,7 @@ from aiohttp import web
 
 from gateway.simulator.anthropic import Anthropic
 from gateway.simulator.aws import is_signed
+from gateway.simulator.azure import Azure
 from gateway.simulator.bedrock import Bedrock
 from gateway.simulator.behaviour import Behaviour, UnknownOption, parse
 from gateway.simulator.cohere import Cohere
@@ -40,7 +41,7 @@ DRAIN_S = 0.25
 LAST_REQUESTS = 100
 _log = logging.getLogger(__name__)
 _ANTHROPIC: WireFormat = Anthropic()
-FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini(), _ANTHROPIC, Cohere(), Bedrock(), Responses())
+FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini(), _ANTHROPIC, Cohere(), Bedrock(), Responses(), Azure())
 
 
 @dataclass(frozen=True, slots=True)

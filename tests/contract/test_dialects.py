@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -234,8 +234,22 @@ def responses_row() -> Row:
     )
 
 
+def azure_row() -> Row:
+    """Microsoft's: OpenAI's, after a chunk about the prompt, and with an error inside the error."""
+    row = openai_row()
+    first = {"id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": []}
+    inner = {"code": "ResponsibleAIPolicyViolation", "content_filter_result": {}}
+    filtered = {"error": {"message": "words", "code": None, "param": "prompt", "status": 400, "innererror": inner}}
+    return replace(
+        row,
+        stream=b"data: " + json.dumps(first).encode() + b"\n\n" + row.stream,
+        errors={**row.errors, Kind.CONTENT_FILTERED: (400, json.dumps(filtered).encode())},
+    )
+
+
 ROWS = {
     "anthropic": anthropic_row(),
+    "azure": azure_row(),
     "bedrock": bedrock_row(),
     "cohere": cohere_row(),
     "gemini": gemini_row(),

@@ -77,7 +77,7 @@ NEVER_STREAMS = frozenset(("palm",))
 class Provider(Section):
     """One account at one vendor."""
 
-    dialect: Literal["openai", "responses", "anthropic", "gemini", "cohere", "bedrock"] = setting(
+    dialect: Literal["openai", "azure", "responses", "anthropic", "gemini", "cohere", "bedrock"] = setting(
         ..., "Wire format the vendor speaks."
     )
     base_url: str = setting(

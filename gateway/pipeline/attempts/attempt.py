@@ -22,7 +22,7 @@ from gateway.pipeline.gate import Door
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress
 from gateway.pipeline.said import note
-from gateway.providers.registry import DIALECTS
+from gateway.providers.registry import DIALECTS, FORMATS
 from gateway.providers.transport import Reply
 from gateway.providers.upstream import STREAM_MEDIA_TYPES, Dialect, StreamDecoder
 from gateway.routing.board import Verdict
@@ -168,7 +168,7 @@ class Attempt:
     def _whole(self, order: Order, deployment: Deployment, body: bytes) -> Event:
         """The event of a whole answer, and its usage."""
         dialect = DIALECTS[deployment.dialect]
-        if deployment.dialect == order.raw_dialect:
+        if FORMATS[deployment.dialect] == order.raw_dialect:
             self.record.usage = dialect.usage_of_reply(order.method, body)
             return Raw(body)
         message = dialect.decode_reply(order.method, body)
