@@ -54,6 +54,11 @@ _TYPED_OF_EMBEDDING: Final = frozenset(("model", "content", "outputDimensionalit
 _MEDIA = frozenset(("image", "document", "file"))
 
 
+def is_headless(chunk: chat_pb2.ChatChunk) -> bool:
+    """Whether a chunk says neither of which answer it is nor anything of it (Azure's about the prompt's filter)."""
+    return not (chunk.id or chunk.model or chunk.choices or chunk.HasField("usage"))
+
+
 def is_foreign(dialect: str) -> bool:
     """Whether `extra` of a message of this dialect says nothing to the OpenAI format."""
     return dialect not in OPENAI

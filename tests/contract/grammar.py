@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+_WORDS_DONE = ("_text.done", "refusal.done", "arguments.done", "input.done")
 _TEXT_PARTS = {"output_text": "text", "refusal": "refusal"}
 
 
@@ -63,7 +64,7 @@ def openai(data: bytes) -> Said:
             assert set(chunk["error"]) == {"message", "type", "param", "code"}
             said.is_failed = True
             break
-        assert chunk["object"] == "chat.completion.chunk"
+        assert chunk["object"] == "chat.completion.chunk" or not chunk["id"], "Azure's frames about filters have no head"
         if usage := chunk.get("usage"):
             said.input_tokens, said.output_tokens = usage["prompt_tokens"], usage["completion_tokens"]
         for choice in chunk["choices"]:
@@ -78,19 +79,19 @@ def _is_error(words: str) -> bool:
 
 
 def _openai_choice(choice: Any, said: Said, calls: dict[int, tuple[str, list[str]]]) -> None:
-    delta = choice["delta"]
+    delta = choice.get("delta") or {}
     assert said.end is None or not any(delta.values()), "nothing is said after the finish reason"
     said.end = choice.get("finish_reason") or said.end
     said.text += (delta.get("content") or "") + (delta.get("refusal") or "")
     said.thought += delta.get("reasoning_content") or ""
     for call in delta.get("tool_calls") or ():
-        function = call["function"]
+        function = call.get("function") or call["custom"]
         if call["index"] not in calls:
             assert call["id"], "the first fragment names the call"
             calls[call["index"]] = (function["name"], [])
         else:
             assert not function.get("name"), "a name is said once"
-        calls[call["index"]][1].append(function.get("arguments") or "")
+        calls[call["index"]][1].append(function.get("arguments") or function.get("input") or "")
     if old := delta.get("function_call"):
         calls.setdefault(-1, (old.get("name", ""), []))[1].append(old.get("arguments") or "")
 
@@ -160,8 +161,12 @@ def responses(data: bytes) -> Said:
     said.end = whole["status"]
     if whole.get("incomplete_details"):
         said.end += " " + whole["incomplete_details"]["reason"]
+    if said.is_failed:  # what was said before, as far as it came
+        said.text, said.thought = items.text, items.thought
+        return said
     for item in whole["output"]:
         _responses_item(item, said)
+    assert said.text == items.text
     if whole.get("usage"):
         said.input_tokens, said.output_tokens = whole["usage"]["input_tokens"], whole["usage"]["output_tokens"]
     return said
@@ -174,6 +179,8 @@ class _Items:
         self.added: list[Any] = []
         self._words: dict[tuple[int, int], list[str]] = {}
         self._done: dict[int, Any] = {}
+        self.text = ""
+        self.thought = ""
 
     @property
     def done(self) -> list[Any]:
@@ -195,7 +202,9 @@ class _Items:
             self._done[at] = event["item"]
         elif name.endswith(".delta"):
             self._words.setdefault(place, []).append(event["delta"])
-        elif not name.endswith(("part.added", "part.done")):
+            self.text += event["delta"] if name.endswith(("output_text.delta", "refusal.delta")) else ""
+            self.thought += event["delta"] if "reasoning" in name else ""
+        elif name.endswith(_WORDS_DONE):
             whole = next(event[key] for key in ("text", "refusal", "arguments", "input") if key in event)
             assert whole == "".join(self._words.get(place, ()))
 
@@ -204,9 +213,9 @@ def _responses_item(item: Any, said: Said) -> None:
     if item["type"] == "message":
         said.text += "".join(part[_TEXT_PARTS[part["type"]]] for part in item["content"])
     elif item["type"] == "reasoning":
-        said.thought += "".join(part["text"] for part in item["summary"])
-    else:
-        said.calls.append((item["name"], item["arguments"]))
+        said.thought += "\n\n".join(part["text"] for part in item["summary"] or item.get("content") or ())
+    elif item["type"].endswith("tool_call") or item["type"] == "function_call":
+        said.calls.append((item["name"], item.get("arguments", item.get("input"))))
 
 
 def gemini(data: bytes) -> Said:

@@ -16,6 +16,7 @@ from gateway.wire.anthropic import DIALECT
 from gateway.wire.anthropic.answers import stop_reason_of
 from gateway.wire.anthropic.events import NamedEvent, NativeRenderer, delta_of
 from gateway.wire.anthropic.usage import mapped_usage
+from gateway.wire.foreign import is_headless
 from gateway.wire.json import JsonInvalid, dumps, loads
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -93,6 +94,8 @@ class _Sequence:
         self._usage = types_pb2.Usage()
 
     def chunk(self, chunk: chat_pb2.ChatChunk) -> list[NamedEvent]:
+        if not self._has_begun and is_headless(chunk):
+            return []
         out = [] if self._has_begun else [self._start(chunk)]
         if chunk.HasField("usage"):
             self._usage.CopyFrom(chunk.usage)

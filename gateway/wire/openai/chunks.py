@@ -20,7 +20,9 @@ from gateway.wire.pb import chat_pb2, completions_pb2, types_pb2
 
 _TEXTS = frozenset(("content", "reasoning_content", "reasoning"))
 _ARGUMENTS = {"arguments"}
+_INPUT = {"input"}
 _CONTINUED = frozenset(("index", "function"))
+_CUSTOM_CONTINUED = frozenset(("index", "type", "custom"))
 _ANSWER_MEMBERS = ("content", "refusal", "reasoning_content", "reasoning", "tool_calls", "function_call", "audio")
 
 
@@ -53,10 +55,21 @@ def _arguments_slot(calls: Any) -> tuple[JsonObject, str] | None:
     if type(calls) is not list or len(calls) != 1 or type(call := calls[0]) is not dict:
         return None
     function = call.get("function")
+    if function is None:
+        return _input_slot(call)
     if type(function) is not dict or function.keys() != _ARGUMENTS or type(function["arguments"]) is not str:
         return None
     is_continuation = all(name in _CONTINUED or value is None for name, value in call.items())
     return (function, "arguments") if is_continuation else None
+
+
+def _input_slot(call: JsonObject) -> tuple[JsonObject, str] | None:
+    """The same for a custom tool, whose fragments may repeat its type."""
+    custom = call.get("custom")
+    if type(custom) is not dict or custom.keys() != _INPUT or type(custom["input"]) is not str:
+        return None
+    is_continuation = all(name in _CUSTOM_CONTINUED or value is None for name, value in call.items())
+    return (custom, "input") if is_continuation else None
 
 
 class ChunkDecoder:

@@ -13,6 +13,7 @@ Not here: SSE framing, what an item says (growing.py), whole answers (answers.py
 
 from typing import Any
 
+from gateway.wire.foreign import is_headless
 from gateway.wire.json import dumps
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2
@@ -111,6 +112,8 @@ class EventRenderer:
         return [self._event(f"response.{name}", response=response) for name in ("created", "in_progress")]
 
     def _chunk(self, chunk: chat_pb2.ChatChunk) -> list[NamedEvent]:
+        if self._head is None and is_headless(chunk):
+            return []
         out = self._started(chunk)
         if chunk.HasField("usage"):
             self._usage = usage_object(chunk.usage)
