@@ -28,6 +28,12 @@ LAYER = {
     "models": {"leaky": {"names": ["leaky"], "candidates": [{"provider": "leaky"}]}},
 }
 MODELS = ("sim", "leaky", "nobody", "sim-status-401", "sim-status-500", "sim-html", "sim-cut-1", "sim-error-1")
+URLS = (
+    "/v1beta/models/sim:generateContent",
+    "/v1/models/sim-error-1:streamGenerateContent",
+    "/v1beta/models/leaky:generateContent",
+    "/v1beta/nowhere",
+)
 
 
 async def test_planted_secrets_never_show() -> None:
@@ -35,6 +41,7 @@ async def test_planted_secrets_never_show() -> None:
     with served(LAYER, environ=PLANTED, key=None) as gateway:
         said = [await call(gateway, model, KEY, is_stream=is_stream) for model in MODELS for is_stream in (False, True)]
         said.append(await call(gateway, "sim", WRONG, is_stream=False))
+        said += [await call_by_url(gateway, path, key) for path in URLS for key in (KEY, WRONG)]
         assert {answer.status for answer in said} >= {200, 401, 404, 502}
         texts = [f"{answer.headers} {answer.text.replace(TEXT, '')}" for answer in said]
         texts.append((await ask(f"{gateway.url}/metrics")).text)
@@ -53,3 +60,8 @@ async def call(gateway: Served, model: str, key: str, *, is_stream: bool) -> Ans
     """One chat."""
     body = {"model": model, "stream": is_stream, "messages": [{"role": "user", "content": TEXT}]}
     return await ask(f"{gateway.base_url}/chat/completions", body, key)
+
+
+async def call_by_url(gateway: Served, path: str, key: str) -> Answer:
+    """One call of a Gemini client that has its key in the URL."""
+    return await ask(f"{gateway.url}{path}?key={key}", {"contents": [{"role": "user", "parts": [{"text": TEXT}]}]})
