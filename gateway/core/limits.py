@@ -79,6 +79,17 @@ class Scope(NamedTuple):
     kind: str = "key"
 
 
+class Debit(NamedTuple):
+    """Whose money a call may take: `purse` is unique over all kinds; `kind` is `wallet` or `budget`.
+
+    With `trust_factor` a purse that has more than so many times what the call may cost is not held, only charged.
+    """
+
+    purse: str
+    kind: str = "wallet"
+    trust_factor: int = 0  # 0 = always held
+
+
 class Amounts(NamedTuple):
     """What one call takes, estimated before it and known after it. A call is one request."""
 

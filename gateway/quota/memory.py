@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
-from gateway.core.limits import Amounts, Dimension, Limits, Scope
+from gateway.core.limits import Amounts, Debit, Dimension, Limits, Scope
 from gateway.quota.headers import Standing, Standings, noted, openai_headers
 from gateway.quota.purses import Purses
-from gateway.quota.reservation import Debit, Reservation, UnknownPurse, over_concurrency, over_limit
+from gateway.quota.reservation import Reservation, UnknownPurse, over_concurrency, over_limit
 from gateway.quota.window import Window
 
 SUBJECTS_MAX = 100_000
@@ -62,9 +62,10 @@ class _Hold(NamedTuple):
     subjects: tuple[_Subject, ...]
     booked: tuple[_Booked, ...]
     debits: tuple[Debit, ...]
+    held_usd_micros: tuple[int, ...]  # of each debit
 
 
-_NOTHING = _Hold((), (), ())
+_NOTHING = _Hold((), (), (), ())
 
 
 class MemoryQuota:
@@ -97,9 +98,9 @@ class MemoryQuota:
         booked = tuple(each for subject, scope in found for each in _book(subject, scope.limits, asked, now_s))
         for subject, _ in found:
             subject.in_flight += 1
-        self.purses.hold(debits, asked.usd_micros)
+        held = self.purses.hold(debits, asked.usd_micros)
         self.open_count += 1
-        hold = _Hold(tuple(subject for subject, _ in found), booked, tuple(debits))
+        hold = _Hold(tuple(subject for subject, _ in found), booked, tuple(debits), held)
         return Reservation(hold, asked, _standings(found, now_s))
 
     async def settle(self, reservation: Reservation, used: Amounts) -> None:
@@ -116,7 +117,7 @@ class MemoryQuota:
         for window, start, amount, taken in hold.booked:
             if amount != "requests":
                 window.correct(start, used.of(amount) - taken)
-        self.purses.settle(hold.debits, reservation.reserved.usd_micros, used.usd_micros)
+        self.purses.settle(hold.debits, hold.held_usd_micros, used.usd_micros)
 
     def in_flight(self, subject: str) -> int:
         """See `gateway.quota.reservation.Quota`."""

@@ -5,7 +5,7 @@ Rules:
       nothing is never refused.
     - A purse that is not known is a bug of the caller (`is_known`, `put` first), never an empty or endless one.
     - A settled call takes what it cost, also where that is more than it held: the balance may go below zero by
-      the sum of what open calls cost beyond their holds, and by nothing else.
+      the sum of what open calls cost beyond their holds (trusted ones hold nothing), and by nothing else.
 Not here:
     - Where balances come from and go to (accounts); what a call may cost (pipeline.price).
 """
@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gateway.quota.reservation import Debit, out_of_money
+from gateway.core.limits import Debit
+from gateway.quota.reservation import out_of_money
 
 
 class _Purse:
@@ -63,19 +64,25 @@ class Purses:
 
     def check(self, debits: Sequence[Debit], usd_micros: int) -> None:
         """Whether every purse covers the amount. Raises GatewayError INSUFFICIENT_BALANCE."""
-        for purse, kind in debits:
+        for purse, kind, _ in debits:
             known = self._purses[purse]
             if usd_micros and known.balance - known.held < usd_micros:
                 raise out_of_money(kind)
 
-    def hold(self, debits: Sequence[Debit], usd_micros: int) -> None:
-        """Set the amount aside in every purse; `check` comes first."""
-        for debit in debits:
-            self._purses[debit.purse].held += usd_micros
+    def hold(self, debits: Sequence[Debit], usd_micros: int) -> tuple[int, ...]:
+        """Set the amount aside in every purse that is not trusted with it, and say how much in each; `check` first."""
+        held = []
+        for purse, _, trust_factor in debits:
+            known = self._purses[purse]
+            is_trusted = trust_factor and known.balance - known.held > trust_factor * usd_micros
+            amount = 0 if is_trusted else usd_micros
+            known.held += amount
+            held.append(amount)
+        return tuple(held)
 
-    def settle(self, debits: Sequence[Debit], held_usd_micros: int, cost_usd_micros: int) -> None:
+    def settle(self, debits: Sequence[Debit], held: Sequence[int], cost_usd_micros: int) -> None:
         """Give back what was held and take what it cost."""
-        for debit in debits:
+        for debit, amount in zip(debits, held, strict=True):
             known = self._purses[debit.purse]
-            known.held -= held_usd_micros
+            known.held -= amount
             known.balance -= cost_usd_micros

@@ -10,21 +10,14 @@ Not here:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.core.limits import Amounts, Scope
+from gateway.core.limits import Amounts, Debit, Scope
 from gateway.quota.headers import Standings
 
 SHED_RETRY_S = 1.0
 _WHOSE = {"key": "this key", "user": "this user", "group": "this group", "model": "this model"}
-
-
-class Debit(NamedTuple):
-    """Whose money a call may take: `purse` is unique over all kinds; `kind` is `wallet` or `budget`."""
-
-    purse: str
-    kind: str = "wallet"
 
 
 class Reservation:

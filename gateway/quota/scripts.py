@@ -106,8 +106,13 @@ for _, place in ipairs(ask.places) do
   redis.call('EXPIRE', KEYS[place[1]], math.ceil(ask.lease_s) + 60)
 end
 for _, purse in ipairs(ask.purses) do
-  redis.call('HINCRBY', KEYS[purse[1]], 'held', purse[4])
-  redis.call('HSET', KEYS[purse[2]], ask.id, purse[4])
+  local amount = purse[4]
+  if purse[5] > 0 then
+    local there = redis.call('HMGET', KEYS[purse[1]], 'balance', 'held')
+    if tonumber(there[1]) - tonumber(there[2] or '0') > purse[5] * amount then amount = 0 end
+  end
+  redis.call('HINCRBY', KEYS[purse[1]], 'held', amount)
+  redis.call('HSET', KEYS[purse[2]], ask.id, amount)
   redis.call('ZADD', KEYS[purse[3]], now + ask.lease_s, ask.id)
   for i = 1, 3 do redis.call('EXPIRE', KEYS[purse[i]], 86400) end
 end

@@ -20,11 +20,11 @@ from secrets import token_hex
 from typing import Any, NamedTuple
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.core.limits import Amounts, Dimension, Limits, Scope
+from gateway.core.limits import Amounts, Debit, Dimension, Limits, Scope
 from gateway.quota import scripts
 from gateway.quota.headers import Standing, Standings, noted, openai_headers
 from gateway.quota.memory import MemoryQuota
-from gateway.quota.reservation import Debit, Reservation, UnknownPurse, out_of_money, over_concurrency, over_limit
+from gateway.quota.reservation import Reservation, UnknownPurse, out_of_money, over_concurrency, over_limit
 from gateway.store.valkey import StoreUnavailable, Valkey
 from gateway.wire import json
 
@@ -171,7 +171,10 @@ class SharedQuota:
                 [_at(keys, w.key), w.amount, w.limit, w.dimension.span_s, w.dimension.grain_s] for w in hold.windows
             ],
             "places": [[_at(keys, self._place_key(s.subject)), _places(s.limits)] for s in hold.scopes],
-            "purses": [[*(_at(keys, key) for key in self._purse_keys(d.purse)), asked.usd_micros] for d in hold.debits],
+            "purses": [
+                [*(_at(keys, key) for key in self._purse_keys(d.purse)), asked.usd_micros, d.trust_factor]
+                for d in hold.debits
+            ],
         }
         answer: dict[str, Any] = json.loads(await self._store.script(scripts.RESERVE, keys, [json.dumps(body)]))
         return answer

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.core.clock import ManualClock
 from gateway.core.errors import GatewayError, Kind
-from gateway.core.limits import DIMENSIONS, Amounts, Dimension, Limits, Scope
+from gateway.core.limits import DIMENSIONS, Amounts, Debit, Dimension, Limits, Scope
 from gateway.quota.memory import MemoryQuota
-from gateway.quota.reservation import Debit, Reservation
+from gateway.quota.reservation import Reservation
 
 WALLET = Debit("user:7")
 BUDGET = Debit("key:k", "budget")

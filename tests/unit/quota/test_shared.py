@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from gateway.core.clock import ManualClock, SystemClock
 from gateway.core.errors import GatewayError, Kind
-from gateway.core.limits import Amounts, Limits, Scope
+from gateway.core.limits import Amounts, Debit, Limits, Scope
 from gateway.quota import shared
 from gateway.quota.memory import MemoryQuota
-from gateway.quota.reservation import Debit, Quota, Reservation, UnknownPurse
+from gateway.quota.reservation import Quota, Reservation, UnknownPurse
 from gateway.quota.shared import SharedQuota, share
 from gateway.store.valkey import Valkey
 from tests.support.stored import Stored, stored
@@ -87,6 +87,21 @@ async def test_money_for_ten_calls_on_three_services(server: Stored) -> None:
         assert await quotas[2].balance_usd_micros("user:7") == (300, 0)
         await quotas[2].add("user:7", 50)
         assert await quotas[0].balance_usd_micros("user:7") == (350, 0)
+
+
+async def test_a_rich_purse_is_charged_without_a_hold(server: Stored) -> None:
+    """N18: with more than a hundred times the estimate nothing is held and the final charge is equal; else it is."""
+    async with services(server, 1) as (shared_quota,):
+        for quota in (shared_quota, MemoryQuota(ManualClock())):
+            await quota.put("user:7", 10_000)
+            trusted = Debit("user:7", trust_factor=100)
+            first = await quota.reserve([], Amounts(0, 0, 99), [trusted])
+            assert await quota.balance_usd_micros("user:7") == (10_000, 0)
+            second = await quota.reserve([], Amounts(0, 0, 101), [trusted])
+            assert await quota.balance_usd_micros("user:7") == (10_000, 101)
+            await quota.settle(first, Amounts(0, 0, 90))
+            await quota.settle(second, Amounts(0, 0, 100))
+            assert await quota.balance_usd_micros("user:7") == (9_810, 0)
 
 
 async def test_a_purse_nobody_put_is_asked_for(server: Stored) -> None:
