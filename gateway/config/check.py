@@ -38,6 +38,7 @@ FACTORS: Mapping[str, Mapping[str, float]] = {
     },
 }
 ENTRIES = ("keys", "providers", "models", "profiles")
+_CALL_KEY = "key, group, user, header:NAME or metadata:NAME"
 PATTERNS = {
     "base_url": "a URL with scheme and host and without query, such as https://api.example.com/v1",
     "hmac": "64 lower-case hex digits",
@@ -45,6 +46,9 @@ PATTERNS = {
     "names": "a name without spaces or commas, at most 200 characters",
     "key_prefix": "at most 32 letters, digits, `_` or `-`",
     "paths": 'a path that begins with "/"',
+    "affinity": _CALL_KEY,
+    "by": _CALL_KEY,
+    "call_headers": "a header's name in lower case",
 }
 
 
