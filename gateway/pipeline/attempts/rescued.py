@@ -170,17 +170,19 @@ class Rescued(Attempts):
 
     async def _buffered(self) -> Batch:
         """The whole answer; what there is of it when it is too long to be held."""
-        while self._held is not None:
+        held = self._held or []
+        size = _size_of(held)
+        while not self._is_over and size <= self._rules.max_bytes:
             try:
                 batch = None if self._attempt is None else await self._attempt.next()
             except GatewayError as failure:
-                self._held = await self._again(failure)
+                held = await self._again(failure)
+                size = _size_of(held)
                 continue
-            self._held += batch or []
             self._is_over = batch is None
-            if self._is_over or _size_of(self._held) > self._rules.max_bytes:
-                break
-        held, self._held = self._held or [], None
+            held += batch or []
+            size += _size_of(batch or [])
+        self._held = None
         self._progress.commit()
         self._delivered.take(held)
         return held
@@ -192,7 +194,10 @@ class Rescued(Attempts):
         self._left -= 1
         if failure.row.fault is not Fault.PROVIDER or self._left < 0 or order is None or plan is None or failed is None:
             raise failure
-        return await self._try_all(order, rotated(plan.candidates, failed), "buffer")
+        try:
+            return await self._try_all(order, rotated(plan.candidates, failed), "buffer")
+        except GatewayError:
+            raise failure from None
 
     async def _end_broken(self, failure: GatewayError | Mismatch) -> Deployment | None:
         """The current attempt failed; its deployment, if there is one."""
