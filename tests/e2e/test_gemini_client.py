@@ -118,7 +118,7 @@ async def test_a_round_with_tools_and_an_image(models: Any, dialect: str, is_str
     else:
         answer = await models.generate_content(model=model, contents=[asked], config=config)
         said = answer.candidates[0].content
-    calls = [part.function_call for part in said.parts if part.function_call]
+    calls = [part.function_call for part in said.parts or () if part.function_call]
     assert [(call.name, call.args) for call in calls] == [("weather", {"city": "text"})] * 2
     results = [
         types.Part(

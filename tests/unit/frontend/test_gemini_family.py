@@ -197,7 +197,8 @@ async def test_elements_come_as_they_are_made() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
         writer.write(post("/v1beta/models/m:streamGenerateContent", BODY))
         await reader.readuntil(b"\r\n\r\n")
-        parser, found = ArrayParser(10_000), []
+        parser = ArrayParser(10_000)
+        found: list[bytes] = []
         while not found:
             size = int(await reader.readline(), 16)
             found += parser.feed((await reader.readexactly(size + 2))[:-2])
