@@ -29,7 +29,8 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import METHODS, ON_CUT, RESTART, CallContext, Caller, Head, Method, Tail, with_text
 from gateway.rpc.status import to_status
 from gateway.service.watch import Rpc, Watch
-from gateway.wire.json import JsonInvalid, loads
+from gateway.wire.counted import counted_in_extra
+from gateway.wire.json import JsonInvalid
 from gateway.wire.openai.disputes import first_dispute
 from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2
 
@@ -43,9 +44,6 @@ TIMEOUT_MAX_MS = 2**32 - 1
 DETAILS = "grpc-status-details-bin"
 _OF_FRESHNESS = (freshness.HEADER, "cache-control")
 _WITH_EXTRA = (chat_pb2.ChatRequest, completions_pb2.CompletionRequest, embeddings_pb2.EmbeddingRequest)
-_COUNTED = frozenset(("model", "messages", "contents", "content", "input", "n", "best_of", "system")) | {
-    "systemInstruction", "max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens"
-}  # fmt: skip
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -150,24 +148,12 @@ def _check_extra(request: Message) -> None:
     if not isinstance(request, _WITH_EXTRA):
         return
     try:
-        path = _counted_in_extra(request) or first_dispute(request)
+        path = counted_in_extra(request) or first_dispute(request)
     except JsonInvalid as error:
         raise GatewayError(Kind.INVALID_REQUEST, f"`extra` is not the JSON text of an object: {error}") from error
     if path is not None:
         text = f"`{path}` is in `extra` with another value than in its own field: set one of them."
         raise GatewayError(Kind.INVALID_REQUEST, text, param=path)
-
-
-def _counted_in_extra(request: Any) -> str | None:
-    """In a request of another dialect than OpenAI's: the first member of its `extra` that limits are counted by."""
-    if not request.extra or getattr(request, "dialect", "") in ("", "openai"):
-        return None
-    extra = loads(request.extra.encode())
-    batch = extra.get("requests")  # of Gemini's embeddings
-    for at, item in enumerate(batch if isinstance(batch, list) else ()):
-        if isinstance(item, dict) and "content" in item:
-            return f"requests[{at}].content"
-    return next((name for name in extra if name in _COUNTED), None)
 
 
 async def _abort(context: Any, error: GatewayError, told: Metadata = ()) -> None:
