@@ -15,14 +15,15 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2, link_pb2, models_pb2, responses_pb2
+from gateway.wire.pb import accounts_pb2, chat_pb2, completions_pb2, embeddings_pb2, link_pb2, models_pb2, responses_pb2
 
 CallContext: TypeAlias = link_pb2.CallContext
 
@@ -68,14 +69,18 @@ class Caller(Protocol):
         ...
 
 
+INFERENCE, ACCOUNTS = "gateway.v1.Inference", "gateway.v1.Accounts"
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One row of the method table."""
+    """One row of the method table. Names are unique over all services: they travel alone on the link."""
 
     name: str
     request: type[Message]
     reply: type[Message]
     is_stream: bool
+    service: str = INFERENCE
 
 
 CHAT = Method("Chat", chat_pb2.ChatRequest, chat_pb2.ChatResponse, is_stream=False)
@@ -96,7 +101,16 @@ DELETE_RESPONSE = Method(
 LIST_MODELS = Method("ListModels", models_pb2.ListModelsRequest, models_pb2.ListModelsResponse, is_stream=False)
 GET_MODEL = Method("GetModel", models_pb2.GetModelRequest, models_pb2.Model, is_stream=False)
 
-METHODS: dict[str, Method] = {
+
+def _account_methods() -> Iterator[Method]:
+    """The rows of the Accounts service, as its contract declares them."""
+    of = GetMessageClass
+    for each in accounts_pb2.DESCRIPTOR.services_by_name["Accounts"].methods:
+        yield Method(each.name, of(each.input_type), of(each.output_type), is_stream=False, service=ACCOUNTS)
+
+
+ACCOUNT_METHODS: dict[str, Method] = {method.name: method for method in _account_methods()}
+METHODS: dict[str, Method] = ACCOUNT_METHODS | {
     m.name: m
     for m in (
         CHAT, STREAM_CHAT, COMPLETE, STREAM_COMPLETE, EMBED, COUNT_TOKENS,

@@ -19,6 +19,7 @@ from gateway.pipeline.identify import identify
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.run import run
 from gateway.rpc.contract import (
+    ACCOUNTS,
     COUNT_TOKENS,
     DELETE_RESPONSE,
     GET_MODEL,
@@ -31,6 +32,7 @@ from gateway.rpc.contract import (
     Method,
     Tail,
 )
+from gateway.service.accounts.calls import ask_accounts
 from gateway.service.models import get_model, list_models
 from gateway.service.responses import ResponseStore
 from gateway.wire.pb import chat_pb2, responses_pb2
@@ -54,6 +56,8 @@ class Dispatch:
             return _given(lambda: self._models(method, request, context))
         if method is COUNT_TOKENS:
             return _given(lambda: self._count(request, context))
+        if method.service == ACCOUNTS:
+            return _given(lambda: ask_accounts(self._kit, method, request, context))
         if method in _KEPT:
             return _given(lambda: self._kept(method, request, context))
         return run(self._kit, method, request, context)

@@ -1,4 +1,4 @@
-"""The gRPC edge: ordinary RPCs of `gateway.v1.Inference` onto the dispatch.
+"""The gRPC edge: ordinary RPCs of the services of `gateway.v1` onto the dispatch.
 
 Rules:
     - The same calls, checks and failures as over the link; only the spelling differs: headers are initial
@@ -26,7 +26,7 @@ from google.protobuf.message import Message
 
 from gateway.core import freshness, hops
 from gateway.core.errors import GatewayError, Kind
-from gateway.rpc.contract import METHODS, ON_CUT, RESTART, CallContext, Caller, Head, Method, Tail, with_text
+from gateway.rpc.contract import INFERENCE, METHODS, ON_CUT, RESTART, CallContext, Caller, Head, Method, Tail, with_text
 from gateway.rpc.status import to_status
 from gateway.service.watch import Rpc, Watch
 from gateway.wire.counted import counted_in_extra
@@ -34,7 +34,7 @@ from gateway.wire.json import JsonInvalid
 from gateway.wire.openai.disputes import first_dispute
 from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2
 
-SERVICE = "gateway.v1.Inference"
+SERVICE = INFERENCE
 Metadata = tuple[tuple[str, str], ...]
 CallHeaders = Callable[[], tuple[str, ...]]
 
@@ -47,11 +47,14 @@ _WITH_EXTRA = (chat_pb2.ChatRequest, completions_pb2.CompletionRequest, embeddin
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def inference_handler(caller: Caller, watch: Watch | None = None, call_headers: CallHeaders = tuple) -> Any:
-    """The generic handler of the Inference service; `watch` ends its RPCs, `call_headers` is metadata for routing."""
+def inference_handler(
+    caller: Caller, watch: Watch | None = None, call_headers: CallHeaders = tuple, service: str = INFERENCE
+) -> Any:
+    """The generic handler of a service; `watch` ends its RPCs, `call_headers` is metadata for routing."""
     watch = watch or Watch(lambda: math.inf)
-    handlers = {name: _handler(caller, method, watch, call_headers) for name, method in METHODS.items()}
-    return grpc.method_handlers_generic_handler(SERVICE, handlers)
+    methods = [method for method in METHODS.values() if method.service == service]
+    handlers = {method.name: _handler(caller, method, watch, call_headers) for method in methods}
+    return grpc.method_handlers_generic_handler(service, handlers)
 
 
 def _handler(caller: Caller, method: Method, watch: Watch, call_headers: CallHeaders) -> Any:

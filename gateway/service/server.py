@@ -1,8 +1,8 @@
-"""The gRPC listener of a service: Inference, health, reflection.
+"""The gRPC listener of a service: Inference, Accounts, health, reflection.
 
 Rules:
     - Message size, concurrency, keepalive and connection age are bounded by the configuration.
-    - Health: "" and `gateway.v1.Inference` serve until drain; then NOT_SERVING while calls finish. Who watches is
+    - Health: "" and each service serve until drain; then NOT_SERVING while calls finish. Who watches is
       told, and then let go: a watch has no end of its own and would hold the drain for all of its time.
     - Reflection lists the services in development only, unless configured.
 Not here:
@@ -21,11 +21,12 @@ from grpc_reflection.v1alpha import reflection
 
 from gateway.config.schema import Config
 from gateway.core.errors import GatewayError, Kind
-from gateway.rpc.contract import Caller
-from gateway.service.edge import SERVICE, CallHeaders, inference_handler
+from gateway.rpc.contract import ACCOUNTS, INFERENCE, Caller
+from gateway.service.edge import CallHeaders, inference_handler
 from gateway.service.watch import Watch
-from gateway.wire.pb import inference_pb2  # noqa: F401  # registers the descriptors that reflection shows
+from gateway.wire.pb import accounts_pb2, inference_pb2  # noqa: F401  # registers the descriptors that reflection shows
 
+SERVICES = (INFERENCE, ACCOUNTS)
 METADATA_MAX_BYTES = 16 * 1024
 LAST_WORDS_S = 1.0  # for the statuses of RPCs that were ended after the grace
 
@@ -46,12 +47,12 @@ class GrpcServer:
         self._health = _Health()
         self._watch = Watch(stalled_for_s or (lambda: config.http.stalled_for_s))
         self._stopping: asyncio.Task[None] | None = None
-        self._server.add_generic_rpc_handlers(
-            (inference_handler(caller, self._watch, call_headers or (lambda: config.http.call_headers)),)
-        )
+        headers = call_headers or (lambda: config.http.call_headers)
+        for service in SERVICES:
+            self._server.add_generic_rpc_handlers((inference_handler(caller, self._watch, headers, service),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.grpc.reflection == "on" or (config.grpc.reflection == "auto" and config.environment == "development"):
-            names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         self.port = 0
 
@@ -86,7 +87,7 @@ class GrpcServer:
         await stopping
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for name in ("", SERVICE):
+        for name in ("", *SERVICES):
             await self._health.set(name, status)
 
 

@@ -1,0 +1,45 @@
+"""One request of the Accounts service, from its credential to its reply, whichever protocol it came by.
+
+Rules:
+    - Only the methods that make or end a session are open to all; every other has an identity first, and the
+      administrators' have the role checked here, once.
+Not here:
+    - What the methods do (own, admin).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.message import Message
+
+from gateway.accounts.shared import Actor
+from gateway.core.errors import GatewayError, Kind
+from gateway.pipeline.identify import identify
+from gateway.pipeline.kit import Kit
+from gateway.rpc.contract import CallContext, Head, Item, Method, Tail
+from gateway.service.accounts.admin import ADMIN
+from gateway.service.accounts.caller import Asked
+from gateway.service.accounts.own import OPEN_TO_ALL, OWN
+
+
+async def ask_accounts(kit: Kit, method: Method, request: Message, context: CallContext) -> list[Item]:
+    """The items of one request. Raises GatewayError."""
+    reply = await _reply(kit, method, request, context)
+    return [Head({"x-gateway-generation": str(kit.runtime.generation)}), [reply], Tail({})]
+
+
+async def _reply(kit: Kit, method: Method, request: Any, context: CallContext) -> Message:
+    accounts, runtime = kit.accounts, kit.runtime
+    if accounts is None:
+        raise GatewayError(Kind.UNIMPLEMENTED, "This gateway has no accounts (accounts.enabled).", code="accounts_off")
+    if method.name in OPEN_TO_ALL:
+        nobody = Actor("anonymous", context.peer, context.request_id)
+        return await OPEN_TO_ALL[method.name](accounts, request, nobody, context.credential)
+    identity = await identify(kit, runtime, context)
+    who = Actor(identity.actor, context.peer, context.request_id)
+    asked = Asked(request, identity, who, accounts, runtime.config, context)
+    if method.name in ADMIN:
+        asked.administer()
+        return await ADMIN[method.name](asked)
+    return await OWN[method.name](asked)
