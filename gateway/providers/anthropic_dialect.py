@@ -6,7 +6,6 @@ Rules:
     - What a client of the same format opts into (`anthropic-beta`) is passed on.
     - A client of the same format gets the events as they came; others get chunks, and usage only if they asked.
     - A stream is complete only when it said `message_stop`.
-    - An answer is classified by status, then by the error's `type`, never by its message.
 Source: Anthropic API version 2023-06-01.
 Not here:
     - JSON to messages (wire.anthropic); what is tried after an error (pipeline.attempt).
@@ -15,28 +14,28 @@ Not here:
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
+from gateway.providers.anthropic_errors import classify, in_band_error
 from gateway.providers.outgoing import configured, headers_of, url_of
-from gateway.providers.refusals import refusal
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, sendable
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.anthropic import DIALECT, chat
 from gateway.wire.anthropic.betas import HEADER as BETAS
 from gateway.wire.anthropic.betas import taken_betas
 from gateway.wire.anthropic.canonical import Canonical, UsageSum, without_json_tool
-from gateway.wire.anthropic.errors import STATUSES, TYPES, error_of, read_error
 from gateway.wire.anthropic.events import EventDecoder, type_of
 from gateway.wire.anthropic.mapping import MAX_TOKENS_DEFAULT
 from gateway.wire.openai.chunks import is_content
 from gateway.wire.pb import chat_pb2, types_pb2
 from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+
+__all__ = ["NAME", "classify", "decode_reply", "encode", "stream_decoder", "usage_of_reply"]
 
 NAME: Final = DIALECT
 VERSION: Final = "2023-06-01"
@@ -198,20 +197,6 @@ class AnthropicStreamDecoder:
             len(block.text) + len(block.tool.arguments) for choice in chunk.choices for block in choice.delta.blocks
         )
         self.has_content = self.has_content or is_content(chunk)
-
-
-def in_band_error(answer: object) -> GatewayError:
-    """An error object where an answer or an event was expected: classified by its type."""
-    type_, _ = error_of(answer)
-    return classify(STATUSES.get(type_, 500), {}, json.dumps(answer))
-
-
-def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-    """What an answer that is not a success means."""
-    type_, message = read_error(body)
-    says_more = status >= 500 and type_ != TYPES[500]
-    meant = STATUSES.get(type_, status) if says_more else status
-    return refusal(meant, headers, words=message, cause=f"HTTP {meant} {sendable(type_, 100)}")
 
 
 def _invalid(why: str) -> GatewayError:

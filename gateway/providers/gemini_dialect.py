@@ -7,7 +7,6 @@ Rules:
     - A stream is complete when every candidate it showed has a finish reason and the body ended between
       frames. Gemini says no end.
     - A client of another dialect gets chunks without Gemini's own members, and the usage once, at the end, if it asked.
-    - An error is classified by status, status word and ErrorInfo reason, never by its message.
 Source: the Gemini API reference (v1beta), google/rpc/error_details.proto.
 Not here:
     - JSON to messages (wire.gemini); what is tried after an error (pipeline.attempt).
@@ -16,7 +15,6 @@ Not here:
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -24,18 +22,20 @@ from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
+from gateway.providers.google_errors import classify, in_band_error
 from gateway.providers.outgoing import headers_of
-from gateway.providers.refusals import refusal
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, sendable
+from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest
 from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.foreign import kept_signature, stripped
-from gateway.wire.gemini import chat, embeddings, errors
+from gateway.wire.gemini import chat, embeddings
 from gateway.wire.gemini.chunks import Template, template_of, text_of
 from gateway.wire.gemini.outcome import usage_of
 from gateway.wire.openai.chunks import is_content
 from gateway.wire.pb import chat_pb2, embeddings_pb2, types_pb2
 from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+
+__all__ = ["NAME", "classify", "decode_reply", "encode", "stream_decoder", "usage_of_reply"]
 
 NAME: Final = "gemini"
 PATHS: Final = {
@@ -44,8 +44,6 @@ PATHS: Final = {
     EMBED.name: "/models/{model}:batchEmbedContents",
 }
 _CONFIG = "generationConfig"
-_INVALID_KEY = frozenset(("API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "CREDENTIALS_MISSING", "SERVICE_DISABLED",
-                          "ACCESS_TOKEN_EXPIRED", "BILLING_DISABLED", "CONSUMER_INVALID"))  # fmt: skip
 
 
 def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
@@ -287,31 +285,6 @@ class GeminiStreamDecoder:
             chunk.model = self._model
         self._model = chunk.model
         return chunk
-
-
-def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-    """What an answer that is not a success means."""
-    return _classified(status, headers, errors.decode(body))
-
-
-def in_band_error(error: object) -> GatewayError:
-    """An error object where an answer or a frame was expected: classified by its code, else by its status word."""
-    failure = errors.of_object(error) if isinstance(error, dict) else errors.Failure(message=str(error))
-    is_status = failure.code is not None and 400 <= failure.code < 600  # HTTP error statuses
-    status = failure.code if is_status else errors.HTTP_STATUSES.get(failure.status, 500)
-    return _classified(status or 500, {}, failure)
-
-
-def _classified(status: int, headers: Mapping[str, str], failure: errors.Failure) -> GatewayError:
-    is_account = failure.reason in _INVALID_KEY or failure.status == "FAILED_PRECONDITION"
-    return refusal(
-        status,
-        headers,
-        words=failure.message,
-        cause=sendable(f"HTTP {status} {failure.status} {failure.reason}".rstrip(), 200),
-        kind=Kind.PROVIDER_AUTH if is_account else None,
-        wait_s=failure.retry_after_s,
-    )
 
 
 def _url(deployment: Deployment, method: Method, model: str, *, is_single: bool) -> str:
