@@ -137,6 +137,7 @@ def _provider_keys(config: Config) -> Iterator[Complaint]:
 
 def _missing_secrets(config: Config) -> Iterator[Complaint]:
     others: tuple[tuple[Path, Secret | None], ...] = (
+        (("admin", "key"), config.admin.key),
         (("auth", "pepper"), config.auth.pepper),
         (("auth", "dev_key"), config.auth.dev_key),
         (("link", "secret"), config.link.secret),

@@ -25,6 +25,7 @@ from gateway.core.clock import Clock, SystemClock
 from gateway.core.hops import new_id
 from gateway.observe.log import Log
 from gateway.observe.metrics import CallMetrics
+from gateway.pipeline.explain import Calls
 from gateway.pipeline.gate import Gate
 from gateway.providers.transport import Transport
 from gateway.quota.memory import MemoryQuota
@@ -65,6 +66,7 @@ class Kit:
     gate: Gate = field(default_factory=Gate)
     accounts: Accounts | None = None  # None: only keys of the configuration
     instance: str = field(default_factory=new_id)
+    calls: Calls = field(default_factory=Calls)
     in_flight: int = 0
     mirrors: int = 0  # copies of calls that run
     background: set[asyncio.Task[None]] = field(default_factory=set)

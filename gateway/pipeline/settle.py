@@ -19,14 +19,17 @@ from gateway.config.catalogue import Entry
 from gateway.core.errors import Kind
 from gateway.core.globs import is_glob
 from gateway.core.limits import Amounts
+from gateway.core.tariff import PPM
 from gateway.observe.metrics import CallLabels
 from gateway.observe.stages import Stages
 from gateway.observe.tally import not_failing
+from gateway.pipeline import book
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.price import cost_usd_micros
 from gateway.pipeline.progress import End, Progress
 from gateway.quota.estimate import tokens_of_text
 from gateway.quota.reservation import Reservation
+from gateway.routing.plan import Plan
 from gateway.rpc.contract import CallContext, Method
 from gateway.wire.pb import types_pb2
 
@@ -37,16 +40,18 @@ async def settle(
     kit: Kit, method: Method, context: CallContext, progress: Progress, reservation: Reservation | None, stages: Stages
 ) -> None:
     """See the module's rules."""
-    usage = _usage(progress)
+    usage, outcome = _usage(progress), progress.outcome
+    cost = _cost_usd_micros(progress, usage)
     if reservation is not None:
-        await kit.quota.settle(reservation, _amounts(usage))
-    cost = cost_usd_micros(progress.entry, usage)
-    outcome = progress.outcome
+        await kit.quota.settle(reservation, _amounts(usage)._replace(usd_micros=cost or 0))
+        book.ended(kit, progress, usage, cost)
     with not_failing():
         _measure(kit, method, context, progress, usage, cost, outcome)
     with not_failing():
         if kit.log.level <= 20 and kit.runtime.config.observe.has_access_log:  # the level `info`
             _log(kit, method, context, progress, usage, cost, outcome, stages)
+    with not_failing():
+        kit.calls.add(progress, outcome, kit.clock.wall_s(), kit.runtime.config.observe.explain_calls_max)
 
 
 def estimated_usage(progress: Progress) -> types_pb2.Usage:
@@ -64,6 +69,14 @@ def _amounts(usage: types_pb2.Usage) -> Amounts:
     """What limits are charged. A provider that counts backwards gives nothing back."""
     prompt = max(0, usage.prompt_tokens)
     return Amounts(prompt, max(0, usage.completion_tokens, usage.total_tokens - prompt))
+
+
+def _cost_usd_micros(progress: Progress, usage: types_pb2.Usage) -> int | None:
+    """What the call costs; one that gave nothing, or whose answer somebody else pays, costs nothing."""
+    if progress.is_free or not (progress.is_committed or usage.prompt_tokens or usage.completion_tokens):
+        return None if progress.entry is None or progress.entry.tariff is None else 0
+    ratio_ppm = progress.identity.ratio_ppm if progress.identity is not None else PPM
+    return cost_usd_micros(progress.entry, usage, ratio_ppm)
 
 
 def _usage(progress: Progress) -> types_pb2.Usage:
@@ -150,9 +163,18 @@ def _log(
         fields["chunks"] = progress.chunks
     if len(progress.tries) > 1 or error:
         fields["tries"] = [attempt.as_record() for attempt in progress.tries]
-    if progress.plan and progress.plan.dropped and (error or len(progress.tries) > 1):
-        fields["dropped"] = {d.deployment.id: d.reason for d in progress.plan.dropped}
+    if progress.plan and (progress.plan.because or progress.plan.dropped):
+        _log_plan(fields, progress.plan, is_whole=bool(error) or len(progress.tries) > 1)
     if error:
         fields["error"] = error.message[:300]
         fields["cause"] = error.cause[:300]
     kit.log.write_record("info", "call", fields)
+
+
+def _log_plan(fields: dict[str, object], plan: Plan, *, is_whole: bool) -> None:
+    """What decided, and who was dropped; who can never be used only of calls (`is_whole`) that went wrong."""
+    if plan.because:
+        fields["because"] = plan.because
+    dropped = {d.deployment.id: d.reason for d in plan.dropped if is_whole or d.deployment.unavailable_reason is None}
+    if dropped:
+        fields["dropped"] = dropped

@@ -11,6 +11,7 @@ from typing import Literal
 
 from gateway.config.schema.access import Auth, Key, Keys, Limits
 from gateway.config.schema.accounts import Accounts, Database, TokenKey
+from gateway.config.schema.admin import Admin
 from gateway.config.schema.base import SecretValue, Section, Slug, setting
 from gateway.config.schema.caching import Cache, ModelCache
 from gateway.config.schema.edge import Backoff, Cors, Grpc, Http, Link, Process
@@ -48,12 +49,14 @@ class Config(Section):
     policies: Policies = setting(Policies, "Defaults for how calls are routed.")
     cache: Cache = setting(Cache, "Answers that are given again.")
     store: Store = setting(Store, "What several services share.")
+    admin: Admin = setting(Admin, "Who may ask about routing.")
     profiles: dict[Slug, Profile] = setting(_default_profile, "Client-visible behaviour by name.")
     observe: Observe = setting(Observe, "Logs, metrics and health.")
     simulator: Simulator = setting(Simulator, "The stand-in upstream.")
 
 
 __all__ = [
+    "Admin",
     "Accounts",
     "Auth",
     "Backoff",

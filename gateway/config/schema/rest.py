@@ -42,6 +42,9 @@ class Profile(Section):
 class Observe(Section):
     """Logs, metrics and health."""
 
+    explain_calls_max: int = setting(
+        1000, "Latest calls whose route can be explained by their request id; 0 = none.", unit="calls", ge=0, le=100_000
+    )
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severe record that is written.")
     log_format: Literal["auto", "json", "console"] = setting(
         "auto", "Shape of a record; `auto` = console on a terminal, else one JSON object per line.", reloads=False
