@@ -157,7 +157,10 @@ def simulator(log: Path) -> Iterator[str]:
 def gateway(
     upstream: str, folder: Path, log: Path, *, is_single: bool = False, more: Mapping[str, Any] | None = None
 ) -> Iterator[Gateway]:
-    """A gateway whose models `bench*` and `sim*` go to `upstream`; `more` is merged over its configuration."""
+    """A gateway whose models `bench*` and `sim*` go to `upstream`, `anthropic/*` too, in Anthropic's format.
+
+    `more` is merged over its configuration.
+    """
     http, grpc = free_port(), free_port()
     config = folder / "config"
     config.mkdir(parents=True)
@@ -192,8 +195,11 @@ def configuration(upstream: str, http_port: int, grpc_port: int) -> dict[str, An
         "grpc": {"port": grpc_port, "max_concurrent_streams": 20_000},
         "simulator": {"enabled": "off"},
         "limits": {"requests_per_minute": 10**9, "tokens_per_minute": 10**12, "concurrency": 10**6},
-        "providers": {"upstream": provider},
-        "models": {"load": model},
+        "providers": {"upstream": provider, "upstream-anthropic": {**provider, "dialect": "anthropic"}},
+        "models": {
+            "load": model,
+            "translated": {**model, "names": ["anthropic/*"], "candidates": [{"provider": "upstream-anthropic"}]},
+        },
     }
 
 

@@ -5,7 +5,8 @@
 Rules:
     - Nothing is computed per request; a paced stream is one timer. What is measured is never this process.
     - The model name chooses: `bench` answers at once (64 chunks when streamed), `bench-slow-N-MS` streams N
-      chunks, one each MS milliseconds, `bench-wait-MS` answers after MS milliseconds.
+      chunks, one each MS milliseconds, `bench-wait-MS` answers after MS milliseconds. Streams of `/messages`
+      are all there at once, whatever the model.
     - `GET /_stats` tells what it saw: requests, aborted, streams_open, connections.
 Not here:
     - Faults and true answers (gateway.simulator).
@@ -83,6 +84,35 @@ END = chunk(delta({}, "stop")) + chunk([], usage=USAGE) + event(b"[DONE]") + b"0
 BURST = START + WORD * CHUNKS + END
 
 
+def _translated() -> bytes:
+    """The burst as Anthropic's events."""
+
+    def named(type_: str, **members: Any) -> bytes:
+        data = json.dumps({"type": type_, **members}, separators=(",", ":")).encode()
+        framed = b"event: %b\ndata: %b\n\n" % (type_.encode(), data)
+        return b"%x\r\n%b\r\n" % (len(framed), framed)
+
+    usage = {"input_tokens": 10, "output_tokens": 1}
+    message = {"id": "msg_canned", "type": "message", "role": "assistant", "model": "bench", "content": [],
+               "stop_reason": None, "stop_sequence": None, "usage": usage}  # fmt: skip
+    word = named("content_block_delta", index=0, delta={"type": "text_delta", "text": " hello"})
+    return (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        + named("message_start", message=message)
+        + named("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        + word * CHUNKS
+        + named("content_block_stop", index=0)
+        + named(
+            "message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": CHUNKS}
+        )
+        + named("message_stop")
+        + b"0\r\n\r\n"
+    )
+
+
+ANTHROPIC_BURST = _translated()
+
+
 class Counters:
     """What was seen since the start."""
 
@@ -134,8 +164,9 @@ class Canned(asyncio.Protocol):
             self._transport.write(whole({name: getattr(self._seen, name) for name in names}))
             return
         self._seen.requests += 1
-        if b"/embeddings" in head.partition(b"\r\n")[0]:
-            self._transport.write(EMBEDDING)
+        target = head.partition(b"\r\n")[0]
+        if b"/embeddings" in target or b"/messages" in target:
+            self._transport.write(EMBEDDING if b"/embeddings" in target else ANTHROPIC_BURST)
             return
         found = MODEL.search(body)
         kind, first, second = found.groups(b"0") if found else (b"", b"0", b"0")

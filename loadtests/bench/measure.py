@@ -52,6 +52,8 @@ class Target:
     key: str
     model: str
     pid: int
+    is_ours: bool = False
+    """It has models whose provider speaks another format (`anthropic/`)."""
     figures: dict[str, list[float]] = field(default_factory=dict)
     cpu_us: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     """CPU by measurement and role."""
@@ -67,10 +69,10 @@ class Target:
         """Where to ask."""
         return Address.of(self.base_url, self.key)
 
-    def request(self, suffix: str = "", *, is_stream: bool = False) -> bytes:
-        """A chat request; `suffix` chooses pace."""
+    def request(self, suffix: str = "", *, is_stream: bool = False, prefix: str = "") -> bytes:
+        """A chat request; `suffix` chooses pace, `prefix` the provider's format."""
         messages = [{"role": role, "content": text} for role, text in zip(("system", "user"), WORDS, strict=True)]
-        body: dict[str, Any] = {"model": self.model + suffix, "temperature": 0.5, "messages": messages}
+        body: dict[str, Any] = {"model": prefix + self.model + suffix, "temperature": 0.5, "messages": messages}
         if is_stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return self.address.request("chat/completions", body)
@@ -139,6 +141,16 @@ async def burst_streams(target: Target, size: Size) -> None:
     meter, chunks = CpuMeter(target), size.bursts * CHUNKS_PER_BURST
     seconds, errors = await closed_loop(target, target.request(is_stream=True), size.bursts, is_stream=True)
     target.add(burst_us=meter.stop("burst", chunks), burst_cps=chunks / seconds, errors=errors)
+
+
+async def translated_streams(target: Target, size: Size) -> None:
+    """The same bursts of a provider that speaks Anthropic's format; only a gateway of ours translates."""
+    if not target.is_ours:
+        return
+    request = target.request(is_stream=True, prefix="anthropic/")
+    meter, chunks = CpuMeter(target), size.bursts * CHUNKS_PER_BURST
+    _, errors = await closed_loop(target, request, size.bursts, is_stream=True)
+    target.add(translated_us=meter.stop("translated", chunks), errors=errors)
 
 
 async def latency(target: Target, size: Size) -> None:
@@ -218,4 +230,11 @@ def percentile(ordered: list[float], percent: float) -> float:
 
 
 Measurement = Callable[[Target, Size], Coroutine[Any, Any, None]]
-ROUND: tuple[Measurement, ...] = (json_requests, burst_streams, latency, first_tokens, paced_streams)
+ROUND: tuple[Measurement, ...] = (
+    json_requests,
+    burst_streams,
+    translated_streams,
+    latency,
+    first_tokens,
+    paced_streams,
+)

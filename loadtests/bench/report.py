@@ -2,7 +2,8 @@
 
 Rules:
     - Pure: figures in, text out. The budget stands here once.
-    - A ratio compares with the pace car of the same run; added latency with the upstream asked directly.
+    - A ratio compares with the pace car of the same run, that of translation with the target's own chunks; added
+      latency with the upstream asked directly.
 Not here:
     - Measuring (measure); which targets (run).
 """
@@ -20,6 +21,7 @@ DIRECT, PACECAR, OURS = "direct", "pacecar", "gateway"
 COLUMNS = {
     "json_us": "CPU µs / JSON request",
     "burst_us": "CPU µs / burst chunk",
+    "translated_us": "CPU µs / burst chunk, translated",
     "paced_us": "CPU µs / paced chunk",
     "stream_kb": "KB / open stream",
     "idle_mb": "idle MB (PSS)",
@@ -48,6 +50,7 @@ BUDGET = {
     "json_ratio": Limit("CPU per JSON request, ratio to the pace car", 2.7, "x"),
     "burst_ratio": Limit("CPU per burst chunk, ratio to the pace car", 4.4, "x"),
     "paced_ratio": Limit("CPU per paced chunk, ratio to the pace car", 3.7, "x"),
+    "translated_ratio": Limit("CPU per burst chunk of an Anthropic provider, ratio to an OpenAI one", 1.5, "x"),
     "stream_kb": Limit("memory per open stream", 40, "KB"),
     "idle_mb": Limit("frontend + service, idle (PSS)", 120, "MB"),
     "added_p50_ms": Limit("added p50, 16 callers", 1.5, "ms"),
@@ -70,6 +73,8 @@ def against_budget(targets: dict[str, Target], name: str) -> dict[str, float]:
     for short in ("json", "burst", "paced"):
         mine, theirs = figure(ours, f"{short}_us"), figure(pace, f"{short}_us") if pace else None
         found[f"{short}_ratio"] = mine / theirs if mine and theirs else None
+    translated, plain = figure(ours, "translated_us"), figure(ours, "burst_us")
+    found["translated_ratio"] = translated / plain if translated and plain else None
     for short in ("p50", "p99"):
         mine, theirs = figure(ours, f"{short}_ms"), figure(direct, f"{short}_ms") if direct else None
         found[f"added_{short}_ms"] = mine - theirs if mine and theirs is not None else None

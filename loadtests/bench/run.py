@@ -62,8 +62,8 @@ def started(wanted: list[str], more: list[str], logs: Path | None) -> Iterator[d
         upstream = running.enter_context(stack.canned_upstream(logs / "upstream.log"))
         targets: dict[str, Target] = {}
 
-        def add(name: str, base_url: str, pid: int, key: str = "none") -> None:
-            targets[name] = Target(name, base_url, key, MODEL, pid)
+        def add(name: str, base_url: str, pid: int, key: str = "none", *, is_ours: bool = False) -> None:
+            targets[name] = Target(name, base_url, key, MODEL, pid, is_ours)
 
         if report.DIRECT in wanted:
             add(report.DIRECT, f"{upstream}/v1", 0)
@@ -75,7 +75,7 @@ def started(wanted: list[str], more: list[str], logs: Path | None) -> Iterator[d
             if name in wanted:
                 made = stack.gateway(upstream, folder / name, logs / f"{name}.log", is_single=is_single)
                 ours = running.enter_context(made)
-                add(name, ours.base_url, ours.pid, ours.key)
+                add(name, ours.base_url, ours.pid, ours.key, is_ours=True)
         for given in more:
             name, _, rest = given.partition("=")
             url, key, model, pid = rest.split(",")[:4]

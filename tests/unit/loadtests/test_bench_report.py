@@ -31,6 +31,14 @@ def test_the_budget_is_a_ratio_to_the_median_of_the_pace_car() -> None:
     assert rows[report.BUDGET["burst_ratio"].words] == "not measured"
 
 
+def test_translation_is_judged_by_the_same_targets_own_chunks() -> None:
+    """Not by the pace car, which translates nothing."""
+    made = targets(1.0)
+    made["gateway"].add(burst_us=10.0, translated_us=15.0)
+    assert report.against_budget(made, "gateway")["translated_ratio"] == 1.5
+    assert report.figure(made["pacecar"], "translated_us") is None
+
+
 def test_errors_add_up_and_unknown_cpu_is_not_zero() -> None:
     """A target without a process has no CPU figure rather than a good one."""
     made = targets(1.0)
