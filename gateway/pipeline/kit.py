@@ -30,7 +30,7 @@ from gateway.pipeline.gate import Gate
 from gateway.providers.transport import Transport
 from gateway.quota.memory import MemoryQuota
 from gateway.routing.board import Board
-from gateway.routing.budget import RetryBudget
+from gateway.routing.budget import HEDGE_BURST, RetryBudget
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +61,7 @@ class Kit:
     clock: Clock = field(default_factory=SystemClock)
     draw: Callable[[], float] = random.random
     budget: RetryBudget = field(default_factory=RetryBudget)
+    hedges: RetryBudget = field(default_factory=lambda: RetryBudget(HEDGE_BURST))
     answers: Answers = field(default_factory=Answers)
     board: Board = field(default_factory=Board)
     gate: Gate = field(default_factory=Gate)

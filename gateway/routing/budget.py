@@ -2,6 +2,7 @@
 
 Rules:
     - Each call earns `percent` hundredths of a retry; each retry costs one; at most `BURST` are saved up.
+    - Hedges have a purse of their own, a smaller one.
     - A process starts with a full purse, so that a quiet gateway may retry.
 Not here:
     - Whether a retry makes sense at all (pipeline.attempt).
@@ -10,19 +11,20 @@ Not here:
 from __future__ import annotations
 
 BURST = 20.0
+HEDGE_BURST = 5.0
 
 
 class RetryBudget:
     """The purse of one process."""
 
-    __slots__ = ("saved",)
+    __slots__ = ("_burst", "saved")
 
-    def __init__(self) -> None:
-        self.saved = BURST
+    def __init__(self, burst: float = BURST) -> None:
+        self._burst = self.saved = burst
 
-    def earn(self, percent: int) -> None:
+    def earn(self, percent: float) -> None:
         """A call came in."""
-        self.saved = min(BURST, self.saved + percent / 100)
+        self.saved = min(self._burst, self.saved + percent / 100)
 
     def take(self) -> bool:
         """Pay for one retry; False when there is nothing to pay with."""

@@ -33,7 +33,7 @@ class Hedge(Section):
     is_enabled: bool = setting(False, "Whether the first token of a stream is hedged.")
     delay_min_s: float = setting(
         0.1,
-        "Shortest wait before the second attempt; longer once the deployment's own 95th percentile is known.",
+        "Shortest wait before the second attempt; else the 95th percentile of the deployment's own first tokens.",
         unit="seconds",
         ge=0,
         le=600,

@@ -15,9 +15,11 @@ import asyncio
 from collections.abc import Awaitable
 
 from gateway.config.catalogue import Deployment
+from gateway.config.schema.rescue import Hedge
 from gateway.core.errors import GatewayError, Kind
 from gateway.pipeline.attempts.after import is_final, may_follow, retry_wait_s
 from gateway.pipeline.attempts.attempt import Attempt
+from gateway.pipeline.attempts.hedged import Race, rival_of
 from gateway.pipeline.attempts.order import Order
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress
@@ -82,6 +84,25 @@ class Attempts:
         return self._kit.board.refusal(deployment, self._kit.transport.loop.time()) is not None
 
     async def _begin(self, order: Order, deployment: Deployment, kind: str) -> Batch:
+        if order.entry.hedge is not None and order.method.is_stream and not self._progress.tries:
+            return await self._raced(order, deployment, order.entry.hedge)
+        return await self._begin_alone(order, deployment, kind)
+
+    async def _raced(self, order: Order, deployment: Deployment, hedge: Hedge) -> Batch:
+        """The first attempt, against another one where its first token is late."""
+        kit, plan = self._kit, self._progress.plan
+        kit.hedges.earn(hedge.budget_percent)
+        candidates = plan.candidates if plan is not None else ()
+        rival = rival_of(deployment, candidates, hedge, kit.board, kit.transport.loop.time())
+        if rival is None:
+            return await self._begin_alone(order, deployment, "")
+        race = Race(kit, self._progress, order)
+        try:
+            return await race.run(deployment, *rival)
+        finally:
+            self._attempt = race.winner
+
+    async def _begin_alone(self, order: Order, deployment: Deployment, kind: str) -> Batch:
         self._attempt = attempt = Attempt(self._kit, self._progress, deployment, kind)
         return await attempt.begin(order)
 
