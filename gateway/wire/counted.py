@@ -44,7 +44,6 @@ def _of_settings(extra: dict[str, Any]) -> str | None:
     """In Gemini's generationConfig, whose other members are free."""
     for member in ("generationConfig", "generation_config"):
         config = extra.get(member)
-        for name in _OF_CONFIG if isinstance(config, dict) else ():
-            if name in config:
-                return f"{member}.{name}"
+        if isinstance(config, dict) and (name := next((name for name in _OF_CONFIG if name in config), None)):
+            return f"{member}.{name}"
     return None

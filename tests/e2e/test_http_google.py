@@ -125,3 +125,17 @@ async def test_python_sdk(version: str) -> None:
             with pytest.raises(errors.ClientError) as caught:
                 await client.models.generate_content(model="limited", contents="hi")
     assert (caught.value.code, caught.value.status, caught.value.message) == (429, "RESOURCE_EXHAUSTED", "Wait.")
+
+
+async def test_python_sdk_of_vertex() -> None:
+    """The SDK's other mode has other paths for the same methods."""
+    async with frontend(script) as front:
+        options = types.HttpOptions(base_url=front.url, timeout=20_000)
+        async with genai.Client(vertexai=True, api_key="gw-1.s", http_options=options).aio as client:
+            answer = await client.models.generate_content(model="m-1", contents="hi")
+            stream = await client.models.generate_content_stream(model="m-1", contents="hi")
+            assert "".join([frame.text or "" async for frame in stream]) == answer.text == "Hello."
+        requests = [(request.model, context.credential) for _, request, context in front.toy.calls]
+        paths = {seen.route for seen in await front.observed(2)}
+    assert requests == [("m-1", "gw-1.s")] * 2
+    assert paths == {f"/v1beta/models/{{model}}:{name}" for name in ("generateContent", "streamGenerateContent")}
