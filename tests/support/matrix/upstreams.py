@@ -47,6 +47,7 @@ _NO_EMBEDDINGS = {"embed": "speaks a format that has chat only"}
 
 UPSTREAMS = (
     Upstream("openai", "/v1", r"/v1/(chat/completions|embeddings)"),
+    Upstream("azure", "", r"/openai/deployments/[^/]+/(chat/completions|embeddings)\?api-version=[\w-]+"),
     Upstream("responses", "/v1", r"/v1/responses", _NO_EMBEDDINGS),
     Upstream("anthropic", "/v1", r"/v1/messages", _NO_EMBEDDINGS),
     Upstream("gemini", "/v1beta", r"/v1beta/models/[^/]+:\w+(\?alt=sse)?"),
