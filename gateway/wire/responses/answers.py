@@ -8,12 +8,13 @@ Rules:
 Not here: streams (events.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.wire.foreign import stripped
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.responses.namespaces import Names, members_of, names_of
 from gateway.wire.responses.proof import unpacked
 
 INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -50,6 +51,8 @@ class About:
     created_unix_s: int
     members: JsonObject
     is_kept: bool = True
+    names: Names = field(default_factory=dict)
+    """Of tools in namespaces."""
 
     @property
     def response_id(self) -> str:
@@ -63,7 +66,8 @@ def about(body: JsonObject, suffix: str, created_unix_s: int) -> About:
     for name in ("reasoning", "text"):
         if isinstance(members[name], dict):
             members[name] = {**_DEFAULTS[name], **members[name]}
-    return About(suffix, created_unix_s, members, is_kept=body.get("store") is not False)
+    is_kept = body.get("store") is not False
+    return About(suffix, created_unix_s, members, is_kept=is_kept, names=names_of(body.get("tools")))
 
 
 def response_object(told: About, head: chat_pb2.ChatResponse | chat_pb2.ChatChunk, **said: Any) -> JsonObject:
@@ -99,14 +103,15 @@ def encode_response(response: chat_pb2.ChatResponse, told: About) -> JsonObject:
     """The JSON object of a whole answer. Raises JsonInvalid for a JSON text in it that is none."""
     choice = response.choices[0] if response.choices else chat_pb2.Choice()
     end = ended(choice.finish_reason)
-    items = output_items(choice, told.suffix, end["status"])
+    items = output_items(choice, told, end["status"])
     usage = usage_object(response.usage) if response.HasField("usage") else None
     return response_object(told, response, output=items, usage=usage, **end)
 
 
-def output_items(choice: chat_pb2.Choice, suffix: str, status: str) -> list[JsonObject]:
+def output_items(choice: chat_pb2.Choice, told: About, status: str) -> list[JsonObject]:
     """The output of a choice; its last item has the status of the whole."""
     items: list[JsonObject] = []
+    suffix = told.suffix
     logprobs = token_logprobs(choice.logprobs_json)
     for block in stripped(choice.message).blocks:
         at = len(items)
@@ -118,7 +123,7 @@ def output_items(choice: chat_pb2.Choice, suffix: str, status: str) -> list[Json
         elif kind == "thinking" and not block.thinking.HasField("redacted"):
             items.append(reasoning_item(f"rs_{suffix}_{at}", block.thinking.text, block.thinking.signature))
         elif kind == "tool_use":
-            items.append(call_item(f"fc_{suffix}_{at}", block.tool_use, "completed"))
+            items.append(call_item(f"fc_{suffix}_{at}", block.tool_use, "completed", told.names))
     if items and "status" in items[-1]:
         items[-1]["status"] = status
     return items
@@ -147,7 +152,7 @@ def reasoning_item(item_id: str, words: str, proof: str) -> JsonObject:
     return {**item, "encrypted_content": proof} if proof else item
 
 
-def call_item(item_id: str, call: types_pb2.ToolUseBlock | chat_pb2.ToolDelta, status: str) -> JsonObject:
+def call_item(item_id: str, call: types_pb2.ToolUseBlock | chat_pb2.ToolDelta, status: str, names: Names) -> JsonObject:
     """A call of a tool."""
     is_custom = call.type == "custom"
     return {
@@ -155,7 +160,7 @@ def call_item(item_id: str, call: types_pb2.ToolUseBlock | chat_pb2.ToolDelta, s
         "type": "custom_tool_call" if is_custom else "function_call",
         "status": status,
         "call_id": call.id or item_id,
-        "name": call.name,
+        **members_of(call.name, names),
         "input" if is_custom else "arguments": call.arguments,
     }
 

@@ -180,7 +180,7 @@ class EventRenderer:
         out: list[NamedEvent] = []
         call = self._calls.get(block)
         if call is None:
-            call = self._calls[block] = Call(self._about.suffix, len(self._items), fragment)
+            call = self._calls[block] = Call(self._about, len(self._items), fragment)
             out = self._begun(call)
         return out + self._added(call, fragment.arguments, [])
 

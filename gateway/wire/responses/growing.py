@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2
-from gateway.wire.responses.answers import call_item, message_item, reasoning_item, text_part
+from gateway.wire.responses.answers import About, call_item, message_item, reasoning_item, text_part
 
 Said = tuple[str, JsonObject]
 """The type of an event and its members."""
@@ -164,10 +164,11 @@ class Reasoning:
 class Call:
     """A call of a tool, begun by its first fragment."""
 
-    __slots__ = ("_call", "_event", "_index", "_status", "id", "is_open", "pieces")
+    __slots__ = ("_call", "_event", "_index", "_names", "_status", "id", "is_open", "pieces")
 
-    def __init__(self, suffix: str, index: int, first: chat_pb2.ToolDelta) -> None:
-        self.id = f"fc_{suffix}_{index}"
+    def __init__(self, told: About, index: int, first: chat_pb2.ToolDelta) -> None:
+        self.id = f"fc_{told.suffix}_{index}"
+        self._names = told.names
         self.is_open = True
         self.pieces: list[str] = []
         self._index = index
@@ -197,4 +198,4 @@ class Call:
     def whole(self) -> JsonObject:
         """The call as far as it came."""
         self._call.arguments = "".join(self.pieces)
-        return call_item(self.id, self._call, self._status)
+        return call_item(self.id, self._call, self._status, self._names)

@@ -19,6 +19,7 @@ from gateway.wire.openai.mirror import EMPTY, JsonObject
 from gateway.wire.openai.parts import read_part
 from gateway.wire.pb import types_pb2
 from gateway.wire.responses import DIALECT
+from gateway.wire.responses.namespaces import flat_name
 
 Blocks = list[types_pb2.Block]
 _STRING = types_pb2.CONTENT_FORM_STRING
@@ -86,6 +87,8 @@ def _call(item: JsonObject) -> Blocks:
     for field, member in members.items():
         if is_text(item.get(member)):
             setattr(call, field, item[member])
+    if is_text(namespace := item.get("namespace")) and namespace:
+        call.name = flat_name(namespace, call.name)
     return [block]
 
 

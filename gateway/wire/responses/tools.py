@@ -2,6 +2,7 @@
 
 Rules:
 - Function and custom tools have typed fields; a tool that the vendor runs keeps its type and, in `extra`, the rest.
+- The tools of a namespace stand under flat names (namespaces.py).
 - What was read is kept in the request's `extra` too, so that a provider of this format gets it as it was.
 
 Not here: calls and their outputs (items.py).
@@ -13,6 +14,7 @@ from gateway.wire.json import text
 from gateway.wire.openai.fields import boolean, is_text, json_text, string
 from gateway.wire.openai.mirror import JsonObject, Mirror, kept_value
 from gateway.wire.pb import types_pb2
+from gateway.wire.responses.namespaces import flattened, is_namespace
 
 _MODES: Final = ("none", "auto", "required")
 _FUNCTION = Mirror(
@@ -26,7 +28,8 @@ def read_tools(request: Any, value: Any) -> bool:
     if type(value) is not list or not all(type(item) is dict for item in value):
         return False
     for item in value:
-        _read_tool(item, request.tools.add())
+        for tool in flattened(item) if is_namespace(item) else (item,):
+            _read_tool(tool, request.tools.add())
     return False
 
 
