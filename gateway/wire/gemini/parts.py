@@ -92,6 +92,8 @@ def _read_inline(block: Any, said: JsonObject) -> bool:
     if not media.HasField("data"):
         block.ClearField(kind)
         return False
+    if kind == "file" and "mimeType" not in value and not media.extra:
+        media.nulls.append("mimeType")  # not to be guessed when it is written back
     return True
 
 
@@ -176,6 +178,14 @@ def arguments_object(arguments: str) -> JsonObject:
     except JsonInvalid:
         return {"arguments": arguments}
     return value if type(value) is dict else {"arguments": value}
+
+
+def call_signature(extra: str) -> str | None:
+    """The thought signature in the `extra` of an OpenAI call, where Google's own OpenAI endpoint has it."""
+    value: Any = loads(extra.encode(), depth_max=900) if "thought_signature" in extra else None
+    for name in ("extra_content", "google", "thought_signature"):
+        value = value.get(name) if type(value) is dict else None
+    return value if is_text(value) else None
 
 
 CALL = Table([string("id", "id"), string("name", "name"), Group(("args",), _read_args, _write_args, has_default=True)])

@@ -3,6 +3,7 @@
 Rules:
 - Text and thoughts go out as they come, one frame per event; calls are collected and go out whole when their block or
   the answer ends, because Gemini has no fragments of calls.
+- The thought signature of a call that came as an OpenAI client's (`extra_content`) stands with the call.
 - A chunk that says nothing Gemini has a word for makes no frame.
 - The frame that ends a candidate waits for the usage, so that the last frame holds both; `finish` lets it go.
 - A `str` is the last chunk again with this text in its one increment.
@@ -16,7 +17,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.wire.gemini.outcome import FINISH_REASON, LOGPROBS, USAGE
-from gateway.wire.gemini.parts import arguments_object
+from gateway.wire.gemini.parts import arguments_object, call_signature
 from gateway.wire.json import JsonInvalid, dumps
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.openai.tools import FUNCTION_CALL
@@ -35,12 +36,14 @@ class _Call:
     name: str = ""
     arguments: list[str] = field(default_factory=list)
     is_custom: bool = False
+    signature: str | None = None
 
     def part(self) -> JsonObject:
         """The functionCall part."""
         said = "".join(self.arguments)
         args = {"input": said} if self.is_custom else arguments_object(said)
-        return {"functionCall": ({"id": self.id} if self.id else {}) | {"name": self.name, "args": args}}
+        call = ({"id": self.id} if self.id else {}) | {"name": self.name, "args": args}
+        return {"functionCall": call} | ({"thoughtSignature": self.signature} if self.signature else {})
 
 
 class ForeignRenderer:
@@ -115,7 +118,7 @@ class ForeignRenderer:
         if kind == "thinking":
             return _thought(addition.thinking)
         if kind == "tool":
-            self._fragment(choice, addition.block, addition.tool)
+            self._fragment(choice, addition, addition.tool)
         elif kind == "start":
             return self._start(choice, addition)
         elif kind == "stop" and (call := self._calls.pop((choice, addition.block), None)):
@@ -127,13 +130,15 @@ class ForeignRenderer:
     def _start(self, choice: int, addition: chat_pb2.BlockDelta) -> list[JsonObject]:
         start = addition.start
         if start.HasField("tool_use"):
-            self._fragment(choice, addition.block, start.tool_use)
+            self._fragment(choice, addition, start.tool_use)
         elif start.HasField("thinking"):
             return _thought(start.thinking)
         return [{"text": start.text}] if start.text else []
 
-    def _fragment(self, choice: int, block: int, tool: Any) -> None:
-        call = self._calls.setdefault((choice, block), _Call())
+    def _fragment(self, choice: int, addition: chat_pb2.BlockDelta, tool: Any) -> None:
+        call = self._calls.setdefault((choice, addition.block), _Call())
+        if addition.extra:
+            call.signature = call_signature(addition.extra) or call.signature
         if tool.type != FUNCTION_CALL:
             call.is_custom = call.is_custom or tool.type == "custom"
             call.id = tool.id or call.id

@@ -16,7 +16,7 @@ from gateway.wire.foreign import stripped
 from gateway.wire.gemini.contents import ANSWER
 from gateway.wire.gemini.groups import Group, Table, integer, string
 from gateway.wire.gemini.outcome import FINISH_REASON, LOGPROBS, USAGE, block_reason, end_with_calls
-from gateway.wire.gemini.parts import DIALECT
+from gateway.wire.gemini.parts import DIALECT, call_signature
 from gateway.wire.json import text
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -115,9 +115,12 @@ def encode_response(response: chat_pb2.ChatResponse) -> JsonObject:
 def _native_response(response: chat_pb2.ChatResponse) -> chat_pb2.ChatResponse:
     native = stripped(response)
     native.dialect = DIALECT
-    for choice in native.choices:
+    for choice, was in zip(native.choices, response.choices, strict=True):
         choice.ClearField("native_finish_reason")
         choice.message.role = "assistant"
+        for block, signed in zip(choice.message.blocks, was.message.blocks, strict=True):
+            if block.HasField("tool_use") and (signature := call_signature(signed.extra)):
+                block.extra = text({"thoughtSignature": signature})
         blocks = [native_block(block) for block in choice.message.blocks]
         del choice.message.blocks[:]
         choice.message.blocks.extend(block for block in blocks if block is not None)

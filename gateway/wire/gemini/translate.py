@@ -14,13 +14,12 @@ Not here: writing the result (request.py).
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from gateway.wire.foreign import EFFORT_BUDGETS, extra_names, is_foreign, stripped, unknown_members
-from gateway.wire.gemini.groups import is_text
-from gateway.wire.gemini.parts import DIALECT
+from gateway.wire.gemini.parts import DIALECT, call_signature
 from gateway.wire.gemini.tools import tools_of_functions
-from gateway.wire.json import loads, text
+from gateway.wire.json import text
 from gateway.wire.openai.base64text import guessed_media_type
 from gateway.wire.openai.mirror import kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -245,16 +244,8 @@ def _tool_use(block: types_pb2.Block) -> types_pb2.Block | None:
     native = types_pb2.ToolUseBlock(name=call.name, arguments=call.arguments or "{}")
     if call.id:
         native.id = call.id
-    signature = call_signature(block)
+    signature = call_signature(block.extra)
     return types_pb2.Block(tool_use=native, extra=text({"thoughtSignature": signature}) if signature else "")
-
-
-def call_signature(block: types_pb2.Block) -> str | None:
-    """The thought signature an OpenAI client gives back with a call, where Google's own OpenAI endpoint has it."""
-    value: Any = loads(block.extra.encode(), depth_max=900) if "thought_signature" in block.extra else None
-    for name in ("extra_content", "google", "thought_signature"):
-        value = value.get(name) if type(value) is dict else None
-    return value if is_text(value) else None
 
 
 _COPIES = {

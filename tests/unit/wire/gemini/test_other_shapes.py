@@ -13,6 +13,7 @@ from gateway.wire.foreign import plain_embedding
 from gateway.wire.gemini import chat, embeddings, errors
 from gateway.wire.gemini.array import BETWEEN, CLOSE, OPEN, ArrayInvalid, ArrayParser
 from gateway.wire.openai import chat as openai_chat
+from gateway.wire.openai import chunks as openai_chunks
 from gateway.wire.openai import embeddings as openai_embeddings
 from gateway.wire.pb import embeddings_pb2
 
@@ -122,3 +123,31 @@ def test_the_signature_of_a_call_goes_to_an_openai_client_and_back() -> None:
     (given,) = back["contents"][0]["parts"]
     assert given["thoughtSignature"] == "c2ln"
     assert given["functionCall"] == {"id": call["id"], "name": "f", "args": {}}
+
+
+def test_the_signature_of_an_openai_answer_reaches_a_gemini_client() -> None:
+    """Of Google's own OpenAI endpoint, or of a Gemini model asked in another shape: whole and streamed."""
+    call = {
+        "id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"},
+        "extra_content": {"google": {"thought_signature": "c2ln"}},
+    }  # fmt: skip
+    part = {"functionCall": {"id": "c1", "name": "f", "args": {}}, "thoughtSignature": "c2ln"}
+    choice = {"index": 0, "finish_reason": "tool_calls"}
+    answer = {
+        "id": "a",
+        "choices": [{**choice, "message": {"role": "assistant", "content": None, "tool_calls": [call]}}],
+    }
+    given = chat.encode_response(openai_chat.decode_response(answer))
+    assert given["candidates"][0]["content"]["parts"] == [part]
+    chunk = {"id": "a", "choices": [{**choice, "delta": {"tool_calls": [{"index": 0, **call}]}}]}
+    renderer = chat.ChunkRenderer()
+    event = openai_chunks.ChunkDecoder().decode(json.dumps(chunk).encode())
+    frames = [json.loads(data) for _, data in [*renderer.render(event), *renderer.finish()]]
+    assert [frame["candidates"][0]["content"]["parts"] for frame in frames] == [[part]]
+
+
+@pytest.mark.parametrize("inline", [{"data": ""}, {"data": "AAAA"}, {"data": "AAAA", "displayName": "x"}])
+def test_data_without_a_media_type_gets_none(inline: dict[str, str]) -> None:
+    """From Gemini to Gemini: nothing is guessed into a body."""
+    body = {"contents": [{"role": "user", "parts": [{"inlineData": inline}]}]}
+    assert chat.encode_request(chat.decode_request(body)) == body
