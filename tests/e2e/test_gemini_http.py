@@ -58,6 +58,12 @@ async def gateway(upstream: Running) -> AsyncIterator[InProcess]:
     layer = layer_of(upstream.url)
     lenient = {**layer["models"]["m-openai"], "names": ["lenient/*"], "on_unsupported": "drop"}
     layer["models"]["lenient"] = lenient
+    for dialect in ("gemini", "openai"):
+        for streaming in ("only", "never"):
+            name = f"{streaming}-{dialect}"
+            layer["providers"][name] = {**layer["providers"][f"up-{dialect}"], "streaming": streaming}
+            shaped = {"names": [f"{name}/*"], "candidates": [{"provider": name}]}
+            layer["models"][name] = {**layer["models"][f"m-{dialect}"], **shaped}
     async with single(layer) as running:
         yield running
 
@@ -155,6 +161,27 @@ async def test_an_array_that_breaks(gateway: InProcess, dialect: str) -> None:
     assert frames
     assert last["error"]["code"] >= 400
     assert not any(frame["candidates"][0].get("finishReason") for frame in frames)
+
+
+@pytest.mark.parametrize("shape", ["only-gemini", "never-gemini", "only-openai", "never-openai"])
+@pytest.mark.parametrize("ending", ["generateContent", "streamGenerateContent?alt=sse", "streamGenerateContent"])
+async def test_a_provider_with_one_shape(gateway: InProcess, shape: str, ending: str) -> None:
+    """That only streams, or never does, answers in every shape: text, calls, the end, the usage."""
+    said = []
+    for model in ("sim", "sim-tools-1"):
+        tools = {"tools": [{"functionDeclarations": [{"name": "f"}]}]} if "tools" in model else {}
+        answer = await ask(f"{gateway.url}/v1beta/models/{shape}/{model}:{ending}", {**HI, **tools}, gateway.key)
+        frames = answer.ok().chunks or (answer.body if isinstance(answer.body, list) else [answer.body])
+        parts = [part for frame in frames for part in frame["candidates"][0]["content"].get("parts", ())]
+        said.append(
+            (
+                "".join(part.get("text", "") for part in parts),
+                [p["functionCall"]["name"] for p in parts if "functionCall" in p],
+            )
+        )
+        assert frames[-1]["candidates"][0]["finishReason"] == "STOP"
+        assert frames[-1]["usageMetadata"]["promptTokenCount"] == 1
+    assert said == [("You said: hi", []), ("", ["f"])]
 
 
 async def test_a_typed_client_speaks_it_too(gateway: InProcess, upstream: Running) -> None:
