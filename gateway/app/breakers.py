@@ -30,7 +30,9 @@ class Breakers:
     def look(self, kit: Kit) -> None:
         """Tell what changed; also forget deployments that a reload took away."""
         now_s = asyncio.get_running_loop().time()
-        kit.board.keep({d.id for entry in kit.runtime.catalogue.entries for d in entry.candidates})
+        configured = {d.id for entry in kit.runtime.catalogue.entries for d in entry.candidates}
+        kit.board.keep(configured)
+        kit.gate.keep(configured)
         seen = set()
         for live in kit.board:
             seen.add(live.deployment_id)

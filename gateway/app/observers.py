@@ -81,6 +81,6 @@ _METHODS = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"
 _ROUTES = frozenset(
     (
         "/", "/health", "/readyz", "/metrics", "/openapi.json", "/v1/models", "/v1/models/{id}",
-        "/v1/chat/completions", "/v1/completions", "/v1/embeddings",
+        "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/admin/explain", "/admin/deployments",
     )
 )  # fmt: skip

@@ -122,6 +122,16 @@ class ServiceHalf:
         """Which metadata of an RPC routing may look at, by the configuration in force."""
         return self.kit.runtime.config.http.call_headers
 
+    def routes(self) -> dict[str, bool]:
+        """Of every model, by slug: whether a call would find a deployment that is not left out."""
+        kit, now_s = self.kit, asyncio.get_running_loop().time()
+        return {
+            entry.slug: any(
+                d.unavailable_reason is None and kit.board.refusal(d, now_s) is None for d in entry.candidates
+            )
+            for entry in kit.runtime.catalogue.entries
+        }
+
     def publish(self) -> None:
         """Send the frontends their part of the configuration."""
         snapshot = self.current.get()
@@ -229,7 +239,7 @@ async def _main(current: Current, addresses: list[str]) -> int:
         log.write("error", "cannot start", error=str(error))
         return EXIT_CONFIGURATION
     link = LinkServer(half.dispatch, link_options(config), LinkMetrics("service"))
-    grpc_server = GrpcServer(config, half.dispatch, half.stalled_for_s, half.call_headers)
+    grpc_server = GrpcServer(config, half.dispatch, half.stalled_for_s, half.call_headers, half.routes)
     try:
         links = await _serve(link, addresses, current)
         if config.grpc.is_enabled:

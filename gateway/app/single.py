@@ -65,7 +65,7 @@ async def running(
     half = ServiceHalf(current, log, clock)
     settings = Settings(log)
     link = InProcessLink(half.dispatch, on_settings=settings.take)
-    grpc_server = GrpcServer(config, half.dispatch, half.stalled_for_s, half.call_headers)
+    grpc_server = GrpcServer(config, half.dispatch, half.stalled_for_s, half.call_headers, half.routes)
     http = None
     try:
         half.start(link.publish)

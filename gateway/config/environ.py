@@ -35,6 +35,7 @@ NOT_SETTINGS = frozenset(
 )
 NOT_SETTINGS_PREFIX = "GATEWAY_INTERNAL_"  # what a supervisor tells the processes it starts
 ALIASES: Mapping[str, Path] = {
+    "GATEWAY_ADMIN_KEY": ("admin", "key"),
     "GATEWAY_DEV_KEY": ("auth", "dev_key"),
     "GATEWAY_PEPPER": ("auth", "pepper"),
     "GATEWAY_LINK_SECRET": ("link", "secret"),

@@ -20,7 +20,7 @@ from functools import partial
 from aiohttp import web
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.frontend import answer, context, gemini, inference, kept, pages
+from gateway.frontend import admin, answer, context, gemini, inference, kept, pages
 from gateway.frontend.bodies import Bodies
 from gateway.frontend.observer import Observer, unobserved
 from gateway.frontend.openapi import document_bytes
@@ -97,6 +97,8 @@ class Edge:
             "/health": get(self._health),
             "/readyz": get(self._ready),
             "/openapi.json": get(self._openapi),
+            "/admin/explain": get(partial(admin.explain, caller)),
+            "/admin/deployments": get(partial(admin.deployments, caller)),
             "/v1/models": get(partial(pages.list_models, caller)),
             "/v1/chat/completions": {"POST": partial(inference.infer, caller, inference.CHAT)},
             "/v1/completions": {"POST": partial(inference.infer, caller, inference.COMPLETIONS)},

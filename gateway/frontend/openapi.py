@@ -125,6 +125,14 @@ OPERATIONS = (
     Operation("get", "/health", "getHealth", "Whether this process answers", "Health"),
     Operation("get", "/readyz", "getReadiness", "Whether a call would reach a service", "Ready", errors=(503,)),
     Operation("get", "/metrics", "getMetrics", "Metrics in the Prometheus text format", text_type="text/plain"),
+    Operation(
+        "get", "/admin/explain", "explainRoute", "Where a call goes, or went, and why", needs_key=True,
+        text_type="application/json", errors=(*_KEY_ERRORS, 400, 404),
+    ),
+    Operation(
+        "get", "/admin/deployments", "listDeployments", "The live state of every deployment", needs_key=True,
+        text_type="application/json", errors=(*_KEY_ERRORS, 404),
+    ),
     Operation("get", "/openapi.json", "getOpenApi", "This document", text_type="application/json"),
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from gateway.config.catalogue import Deployment
 from gateway.config.schema.routing import Concurrency
@@ -121,6 +121,15 @@ class Gate:
 
     def __iter__(self) -> Iterator[Door]:
         return iter(list(self._doors.values()))
+
+    def find(self, deployment: Deployment) -> Door | None:
+        """The deployment's door; None while nobody went through it."""
+        return self._doors.get(deployment.id)
+
+    def keep(self, ids: Container[str]) -> None:
+        """Forget deployments that are no longer configured, when nobody is inside or waits."""
+        for each in [one for one, door in self._doors.items() if one not in ids and not door.in_flight + door.waiting]:
+            del self._doors[each]
 
     def door(self, deployment: Deployment, rules: Concurrency) -> Door:
         """The deployment's door; new rules take effect with a new limit, and those inside stay counted."""

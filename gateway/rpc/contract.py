@@ -23,7 +23,16 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.wire.pb import accounts_pb2, chat_pb2, completions_pb2, embeddings_pb2, link_pb2, models_pb2, responses_pb2
+from gateway.wire.pb import (
+    accounts_pb2,
+    admin_pb2,
+    chat_pb2,
+    completions_pb2,
+    embeddings_pb2,
+    link_pb2,
+    models_pb2,
+    responses_pb2,
+)
 
 CallContext: TypeAlias = link_pb2.CallContext
 
@@ -69,7 +78,7 @@ class Caller(Protocol):
         ...
 
 
-INFERENCE, ACCOUNTS = "gateway.v1.Inference", "gateway.v1.Accounts"
+INFERENCE, ACCOUNTS, ADMIN = "gateway.v1.Inference", "gateway.v1.Accounts", "gateway.v1.Admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,13 @@ DELETE_RESPONSE = Method(
 LIST_MODELS = Method("ListModels", models_pb2.ListModelsRequest, models_pb2.ListModelsResponse, is_stream=False)
 GET_MODEL = Method("GetModel", models_pb2.GetModelRequest, models_pb2.Model, is_stream=False)
 
+EXPLAIN_ROUTE = Method(
+    "ExplainRoute", admin_pb2.ExplainRouteRequest, admin_pb2.ExplainRouteReply, is_stream=False, service=ADMIN
+)
+LIST_DEPLOYMENTS = Method(
+    "ListDeployments", admin_pb2.ListDeploymentsRequest, admin_pb2.ListDeploymentsReply, is_stream=False, service=ADMIN
+)
+
 
 def _account_methods() -> Iterator[Method]:
     """The rows of the Accounts service, as its contract declares them."""
@@ -115,6 +131,7 @@ METHODS: dict[str, Method] = ACCOUNT_METHODS | {
     for m in (
         CHAT, STREAM_CHAT, COMPLETE, STREAM_COMPLETE, EMBED, COUNT_TOKENS,
         STORE_RESPONSE, GET_RESPONSE, DELETE_RESPONSE, LIST_MODELS, GET_MODEL,
+        EXPLAIN_ROUTE, LIST_DEPLOYMENTS,
     )
 }  # fmt: skip
 

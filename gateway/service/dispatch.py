@@ -20,6 +20,7 @@ from gateway.pipeline.kit import Kit
 from gateway.pipeline.run import run
 from gateway.rpc.contract import (
     ACCOUNTS,
+    ADMIN,
     COUNT_TOKENS,
     DELETE_RESPONSE,
     GET_MODEL,
@@ -33,6 +34,7 @@ from gateway.rpc.contract import (
     Tail,
 )
 from gateway.service.accounts.calls import ask_accounts
+from gateway.service.admin import ask_admin
 from gateway.service.models import get_model, list_models
 from gateway.service.responses import ResponseStore
 from gateway.wire.pb import chat_pb2, responses_pb2
@@ -58,6 +60,8 @@ class Dispatch:
             return _given(lambda: self._count(request, context))
         if method.service == ACCOUNTS:
             return _given(lambda: ask_accounts(self._kit, method, request, context))
+        if method.service == ADMIN:
+            return _given(lambda: ask_admin(self._kit, method, request, context))
         if method in _KEPT:
             return _given(lambda: self._kept(method, request, context))
         return run(self._kit, method, request, context)

@@ -2,7 +2,8 @@
 
 Rules:
     - Message size, concurrency, keepalive and connection age are bounded by the configuration.
-    - Health: "" and each service serve until drain; then NOT_SERVING while calls finish. Who watches is
+    - Health: "" and each service serve until drain; then NOT_SERVING while calls finish. `route/SLUG` serves while a
+      deployment of that model is not left out by its breaker, looked at twice a second. Who watches is
       told, and then let go: a watch has no end of its own and would hold the drain for all of its time.
     - Reflection lists the services in development only, unless configured.
 Not here:
@@ -12,7 +13,7 @@ Not here:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
@@ -21,12 +22,14 @@ from grpc_reflection.v1alpha import reflection
 
 from gateway.config.schema import Config
 from gateway.core.errors import GatewayError, Kind
-from gateway.rpc.contract import ACCOUNTS, INFERENCE, Caller
+from gateway.rpc.contract import ACCOUNTS, ADMIN, INFERENCE, Caller
 from gateway.service.edge import CallHeaders, inference_handler
 from gateway.service.watch import Watch
-from gateway.wire.pb import accounts_pb2, inference_pb2  # noqa: F401  # registers the descriptors that reflection shows
+from gateway.wire.pb import accounts_pb2, admin_pb2, inference_pb2  # noqa: F401  # registers descriptors for reflection
 
-SERVICES = (INFERENCE, ACCOUNTS)
+SERVICES = (INFERENCE, ACCOUNTS, ADMIN)
+ROUTE = "route/"  # before a model's slug, in health checks
+ROUTES_EVERY_S = 0.5
 METADATA_MAX_BYTES = 16 * 1024
 LAST_WORDS_S = 1.0  # for the statuses of RPCs that were ended after the grace
 
@@ -40,12 +43,18 @@ class GrpcServer:
         caller: Caller,
         stalled_for_s: Callable[[], float] | None = None,
         call_headers: CallHeaders | None = None,
+        routes: Callable[[], Mapping[str, bool]] = dict,
     ) -> None:
-        """`stalled_for_s` and `call_headers` give what is in force after reloads; without them, `config`'s stay."""
+        """`stalled_for_s` and `call_headers` give what is in force after reloads; without them, `config`'s stay.
+
+        `routes` says of every model, by its slug, whether a call would find a deployment that is not left out.
+        """
         self._config = config
         self._server = grpc.aio.server(options=_options(config))
         self._health = _Health()
         self._watch = Watch(stalled_for_s or (lambda: config.http.stalled_for_s))
+        self._routes = routes
+        self._route_watch: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         headers = call_headers or (lambda: config.http.call_headers)
         for service in SERVICES:
@@ -66,6 +75,7 @@ class GrpcServer:
             raise OSError(f"cannot listen on {shown}:{port} for gRPC (grpc.host, grpc.port): is it in use?") from error
         await self._server.start()
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._route_watch = asyncio.create_task(self._watch_routes())
 
     def begin_stop(self, grace_s: float) -> None:
         """Take no new calls from now on, and tell health checks; what runs has `grace_s`. Again: nothing."""
@@ -79,12 +89,30 @@ class GrpcServer:
             await self._stopping
 
     async def _stop(self, grace_s: float) -> None:
+        if self._route_watch is not None:
+            self._route_watch.cancel()
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        for slug in self._routes():
+            await self._health.set(f"{ROUTE}{slug}", health_pb2.HealthCheckResponse.NOT_SERVING)
         asyncio.get_running_loop().call_later(min(grace_s, LAST_WORDS_S), self._health.end_watches)
         stopping = asyncio.create_task(self._server.stop(grace_s + LAST_WORDS_S))
         await asyncio.wait({stopping}, timeout=grace_s)
         self._watch.end_all(GatewayError(Kind.UNAVAILABLE, "The gateway is shutting down.", retry_after_s=1.0))
         await stopping
+
+    async def _watch_routes(self) -> None:
+        """Tell the health of each model when it changes; of one that a reload took away, that it is unknown."""
+        told: dict[str, bool] = {}
+        statuses = health_pb2.HealthCheckResponse
+        while True:
+            routes = self._routes()
+            for slug, is_usable in routes.items():
+                if told.get(slug) is not is_usable:
+                    await self._health.set(f"{ROUTE}{slug}", statuses.SERVING if is_usable else statuses.NOT_SERVING)
+            for slug in told.keys() - routes.keys():
+                await self._health.set(f"{ROUTE}{slug}", statuses.SERVICE_UNKNOWN)
+            told = dict(routes)
+            await asyncio.sleep(ROUTES_EVERY_S)
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for name in ("", *SERVICES):

@@ -13,5 +13,6 @@ class Admin(Section):
     """Who may ask a running service about its routing."""
 
     key: SecretValue | None = setting(
-        None, "Credential of the Admin service and of `/admin/`; unset = only keys with `is_admin`."
+        None,
+        "Credential of the Admin service and of `/admin/`; unset = only keys with `is_admin`. Also `GATEWAY_ADMIN_KEY`.",
     )
