@@ -32,7 +32,7 @@ async function chat(cell, model, messages, more = {}) {
 operation("chat", {}, async (cell) => {
   const { message, finish, usage } = await chat(cell, cell.model(), HELLO, { max_completion_tokens: 50 });
   assert.deepEqual([message.content, message.role, finish], [SAID, "assistant", "stop"]);
-  assert.deepEqual([usage.prompt_tokens, usage.completion_tokens, usage.total_tokens], [5, 5, 10]);
+  cell.counted(usage ? [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens] : null, [5, 5, 10]);
 });
 
 operation("chat_chunks", { forms: ["stream"] }, async (cell) => {
@@ -92,14 +92,14 @@ operation("responses", {}, async (cell) => {
   const answer = await respond(cell, cell.model(), "hello big world", more);
   assert.deepEqual([answer.output_text, answer.status], [SAID, "completed"]);
   const { usage } = answer;
-  assert.deepEqual([usage.input_tokens, usage.output_tokens, usage.total_tokens], [5, 5, 10]);
+  cell.counted(usage ? [usage.input_tokens, usage.output_tokens, usage.total_tokens] : null, [5, 5, 10]);
 });
 
 operation("responses_continued", {}, async (cell) => {
   const first = await respond(cell, cell.model(), "hello big world");
   const second = await respond(cell, cell.model(), "and on", { previous_response_id: first.id });
   assert.equal(second.output_text, "You said: and on");
-  assert.equal(second.usage.input_tokens, 10);
+  cell.counted(second.usage?.input_tokens ?? null, 10);
 });
 
 operation("responses_parse", { need: "schema" }, async (cell) => {

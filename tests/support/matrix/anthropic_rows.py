@@ -51,7 +51,8 @@ async def messages(cell: Cell) -> None:
     message = await _say(cell, cell.model(), system="be brief")
     assert [(block.type, block.text) for block in message.content] == [("text", SAID)]
     assert (message.role, message.stop_reason) == ("assistant", "end_turn")
-    assert (message.usage.input_tokens, message.usage.output_tokens) == (5, 5)
+    counts = (message.usage.input_tokens, message.usage.output_tokens)
+    assert counts == ((5, 5) if cell.upstream.is_counted else (0, 0))  # the format has no place for an unknown count
 
 
 @operation("anthropic", forms=("stream",))

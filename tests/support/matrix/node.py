@@ -28,7 +28,13 @@ async def run_node(sdk: str, url: str, key: str, simulator_url: str) -> dict[str
     """What Node said of each row: its id to None, or to its failure; `everything` is all it said."""
     assert (JS / "node_modules" / PACKAGES[sdk]).is_dir(), "run `npm --prefix tests/js ci`, as scripts/test does"
     upstreams: list[dict[str, Any]] = [
-        {"name": upstream.name, "path": upstream.path, "refuses": dict(upstream.refuses)} for upstream in UPSTREAMS
+        {
+            "name": upstream.name,
+            "path": upstream.path,
+            "refuses": dict(upstream.refuses),
+            "isCounted": upstream.is_counted,
+        }
+        for upstream in UPSTREAMS
     ]
     matrix = {"base_url": url, "key": key, "simulator": simulator_url, "png": PNG, "upstreams": upstreams}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

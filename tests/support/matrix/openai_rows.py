@@ -57,7 +57,8 @@ async def chat(cell: Cell) -> None:
     """Text, its end and its counts."""
     message, finish, usage = await _chat(cell, cell.model(), HELLO, max_completion_tokens=50)
     assert (message.content, message.role, finish) == (SAID, "assistant", "stop")
-    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (5, 5, 10)
+    counts = usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
+    assert counts == ((5, 5, 10) if cell.upstream.is_counted else None)
 
 
 @operation("openai", forms=("stream",))
@@ -130,7 +131,8 @@ async def responses(cell: Cell) -> None:
     """Text and its counts."""
     answer = await _respond(cell, cell.model(), "hello big world", instructions="be brief", max_output_tokens=50)
     assert (answer.output_text, answer.status) == (SAID, "completed")
-    assert (answer.usage.input_tokens, answer.usage.output_tokens, answer.usage.total_tokens) == (5, 5, 10)
+    counts = answer.usage and (answer.usage.input_tokens, answer.usage.output_tokens, answer.usage.total_tokens)
+    assert counts == ((5, 5, 10) if cell.upstream.is_counted else None)
 
 
 @operation("openai")
@@ -139,7 +141,7 @@ async def responses_continued(cell: Cell) -> None:
     first = await _respond(cell, cell.model(), "hello big world")
     second = await _respond(cell, cell.model(), "and on", previous_response_id=first.id)
     assert second.output_text == "You said: and on"
-    assert second.usage.input_tokens == 10
+    assert not cell.upstream.is_counted or second.usage.input_tokens == 10
 
 
 @operation("openai", "schema")

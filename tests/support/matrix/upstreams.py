@@ -1,7 +1,7 @@
 """The upstream formats of the matrix: where the simulator serves each, and what it has no place for.
 
-Rules: one entry per dialect of the gateway's registry; `refuses` names what a request may need and the text its
-    refusal must hold; everything else works, structured output by whatever way the dialect has.
+Rules: one entry per dialect of the gateway's registry; `refuses` names what a request may need and the pattern
+    its refusal must match; everything else works, structured output by whatever way the dialect has.
 Not here: the mapping itself (docs/dialects.md).
 """
 
@@ -23,6 +23,8 @@ class Upstream:
     base: str
     path: str
     refuses: Mapping[str, str] = field(default_factory=dict)
+    is_counted: bool = True
+    """Whether its answers say how many tokens they have; where not, a client is told none."""
     members: Mapping[str, Any] = field(default_factory=dict)
 
     def provider(self, url: str) -> dict[str, Any]:
@@ -45,6 +47,15 @@ class Upstream:
 
 _NO_EMBEDDINGS = {"embed": "speaks a format that has chat only"}
 
+_WORDS = {
+    "embed": "speaks a format that",
+    "tools": "cannot take `tools`",
+    "image": r"cannot take `(messages|contents)\[0\]\.(content|parts)\[\d\]`",
+    "thinking": r"cannot take `(thinking|reasoning_effort|generationConfig\.thinkingConfig)`",
+    "schema": r"cannot take `(response_format|generationConfig\.responseMimeType)`",
+}
+"""What the two formats refuse that know nothing but words."""
+
 UPSTREAMS = (
     Upstream("openai", "/v1", r"/v1/(chat/completions|embeddings)"),
     Upstream("azure", "", r"/openai/deployments/[^/]+/(chat/completions|embeddings)\?api-version=[\w-]+"),
@@ -53,6 +64,8 @@ UPSTREAMS = (
     Upstream("gemini", "/v1beta", r"/v1beta/models/[^/]+:\w+(\?alt=sse)?"),
     Upstream("bedrock", "", r"/model/[^/]+/converse(-stream)?", _NO_EMBEDDINGS),
     Upstream("cohere", "/v2", r"/v2/(chat|embed)"),
+    Upstream("palm", "/v1/projects/p/locations/l/publishers/google", r"/v1/projects/.*/models/[^/]+:predict", _WORDS),
+    Upstream("anthropic_complete", "/v1", r"/v1/complete", _WORDS, is_counted=False),
 )
 BY_NAME = {upstream.name: upstream for upstream in UPSTREAMS}
 
