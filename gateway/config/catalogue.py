@@ -26,10 +26,11 @@ from gateway.config.schema.routing import Concurrency
 from gateway.config.schema.upstream import NEVER_STREAMS
 from gateway.core.globs import is_glob, matches
 from gateway.core.limits import LIMIT_NAMES, Limits, Scope
-from gateway.core.tariff import Tariff
 from gateway.core.secret import Secret
+from gateway.core.tariff import Tariff
 
 GLOB_CACHE_MAX = 4096
+OWN_TOOL = frozenset(("anthropic", "bedrock"))  # dialects that put a schema into a tool by themselves
 NAME_MAX_CHARS = 200  # of a wire name, as in the schema
 
 
@@ -79,6 +80,9 @@ class Deployment:
     has_limit_headers: bool = False  # whether a policy asks what the provider's own limits leave
     context_window_tokens: int | None = None  # None = unknown
     accepts_prefill: bool = False  # goes on from an unfinished answer
+    emulation: str = ""  # another way to structured answers: tool, instruction or none; empty = the dialect's
+    is_schema_native: bool = False  # whether dialects that would emulate a schema may send it
+    has_anthropic_fields: bool = True  # of dialect bedrock: whether its model understands Anthropic's own
     aws: AwsKeys | None = None  # None = the credential is among the headers
 
 
@@ -118,6 +122,12 @@ class Entry:
     on_unsupported: str
     scope: Scope | None = None  # limits of all callers together
     limits_per_key: Limits | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its price is known and nothing."""
+        return self.tariff is not None and self.tariff.is_free
+
     rescue: Rescue | None = None  # None = such a stream fails
     hedge: Hedge | None = None  # None = first tokens are not hedged
     content_filter_fallback: frozenset[str] = frozenset()  # providers
@@ -238,6 +248,7 @@ def _deployment(
     """One deployment; `at` is the candidate's place, the key's number and the key."""
     place, number, key = at
     streaming = candidate.streaming or provider.streaming or ("never" if provider.dialect in NEVER_STREAMS else "both")
+    structured_output = candidate.structured_output or provider.structured_output
     name = name_of(candidate)
     return Deployment(
         id=f"{name}#{number}" if number else name,
@@ -272,8 +283,23 @@ def _deployment(
         has_limit_headers=has_headroom(model),
         context_window_tokens=candidate.context_window_tokens or model.context_window_tokens,
         accepts_prefill=candidate.accepts_prefill,
+        emulation=_emulation(structured_output, provider.dialect),
+        is_schema_native=structured_output == "native",
+        has_anthropic_fields=_has_anthropic_fields(candidate),
         aws=_aws_keys(provider),
     )
+
+
+def _emulation(structured_output: str, dialect: str) -> str:
+    if structured_output == "tool" and dialect in OWN_TOOL:
+        return ""
+    return structured_output if structured_output in ("tool", "instruction", "none") else ""
+
+
+def _has_anthropic_fields(candidate: Candidate) -> bool:
+    if candidate.additional_fields == "auto":
+        return candidate.upstream_model is None or "anthropic" in candidate.upstream_model
+    return candidate.additional_fields == "anthropic"
 
 
 def _aws_keys(provider: Provider) -> AwsKeys | None:

@@ -56,7 +56,13 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
     unsupported: list[str] = []
     try:
         asked = cast("chat_pb2.ChatRequest", request)
-        body = encode_request(asked, unsupported, max_tokens=deployment.output_max_tokens or MAX_TOKENS_DEFAULT)
+        body = encode_request(
+            asked,
+            unsupported,
+            max_tokens=deployment.output_max_tokens or MAX_TOKENS_DEFAULT,
+            is_schema_native=deployment.is_schema_native,
+            has_anthropic_fields=deployment.has_anthropic_fields,
+        )
     except json.JsonInvalid as error:
         text = f"A member `..._json` of the request does not hold JSON: {error}"
         raise GatewayError(Kind.INVALID_REQUEST, text) from error

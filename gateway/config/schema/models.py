@@ -17,7 +17,7 @@ from gateway.config.schema.caching import ModelCache
 from gateway.config.schema.pricing import Pricing
 from gateway.config.schema.rescue import Hedge, RescueList
 from gateway.config.schema.routing import BreakerRules, Condition, Routing
-from gateway.config.schema.upstream import Streaming, TimeoutOverrides
+from gateway.config.schema.upstream import Streaming, StructuredOutput, TimeoutOverrides
 
 WireName = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,200}$")]
 OnClientGone = Literal["cancel", "drain"]
@@ -53,6 +53,14 @@ class Candidate(Section):
         "Prompt and completion together; it is left out of larger calls. Unset = the model's.",
         unit="tokens",
         ge=1,
+    )
+    structured_output: StructuredOutput | None = setting(
+        None, "How `response_format` is met, where that differs from its provider's."
+    )
+    additional_fields: Literal["auto", "anthropic", "none"] = setting(
+        "auto",
+        "Dialect bedrock: whether thinking, effort and `top_k` go to `additionalModelRequestFields`, as only "
+        "Anthropic's models understand them; `auto` = where `upstream_model` names anthropic.",
     )
     accepts_prefill: bool = setting(
         False, "Whether it goes on from an unfinished answer of the assistant at the end of the conversation."

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from gateway.config.schema.base import SecretValue, Section, Slug, Switch, setting
 
 MIB = 1024 * 1024
+StructuredOutput = Literal["auto", "native", "tool", "instruction", "none"]
 
 
 class Timeouts(Section):
@@ -69,6 +70,17 @@ class Aws(Section):
         return next((key.absence for key in keys if key is not None and not key.is_set), None)
 
 
+Dialect = Literal[
+    "openai",
+    "azure",
+    "responses",
+    "anthropic",
+    "anthropic_complete",
+    "gemini",
+    "palm",
+    "cohere",
+    "bedrock",
+]
 Streaming = Literal["both", "only", "never"]
 NEVER_STREAMS = frozenset(("palm",))
 """Dialects whose format has no streams."""
@@ -77,9 +89,7 @@ NEVER_STREAMS = frozenset(("palm",))
 class Provider(Section):
     """One account at one vendor."""
 
-    dialect: Literal["openai", "azure", "responses", "anthropic", "gemini", "cohere", "bedrock"] = setting(
-        ..., "Wire format the vendor speaks."
-    )
+    dialect: Dialect = setting(..., "Wire format the vendor speaks.")
     base_url: str = setting(
         ..., "URL the paths are appended to, version included.", pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$"
     )
@@ -101,6 +111,11 @@ class Provider(Section):
     force: dict[str, Any] = setting(dict, "Parameters set in each request body, over the client's.")
     drop: tuple[str, ...] = setting((), "Parameters removed from each request body.")
     rename: dict[str, str] = setting(dict, "Parameters renamed in each request body: client's name to vendor's.")
+    structured_output: StructuredOutput = setting(
+        "auto",
+        "How `response_format` is met: `native` by its format's own member, `tool` by a function that must be called, "
+        "`instruction` by words, `none` not at all; `auto` as its dialect does.",
+    )
     is_usage_in_stream_asked: bool = setting(
         True, "Whether streams ask for usage by `stream_options`; off for vendors that refuse the member."
     )

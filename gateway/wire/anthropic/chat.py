@@ -158,15 +158,21 @@ def decode_request(obj: JsonObject) -> chat_pb2.ChatRequest:
 
 
 def encode_request(
-    request: chat_pb2.ChatRequest, unsupported: list[str] | None = None, *, max_tokens: int = MAX_TOKENS_DEFAULT
+    request: chat_pb2.ChatRequest,
+    unsupported: list[str] | None = None,
+    *,
+    max_tokens: int = MAX_TOKENS_DEFAULT,
+    is_schema_native: bool = False,
 ) -> JsonObject:
     """Return the request body of a message.
 
     `max_tokens` is sent where a request of another dialect sets no limit; the paths of members that have no place here
-    are added to `unsupported`. Raises JsonInvalid for a JSON text in the message that is none.
+    are added to `unsupported`; `is_schema_native` says that the model takes `output_config.format`.
+    Raises JsonInvalid for a JSON text in the message that is none.
     """
     if request.dialect != DIALECT:
-        return mapped_request(request, [] if unsupported is None else unsupported, max_tokens)
+        named = [] if unsupported is None else unsupported
+        return mapped_request(request, named, max_tokens, is_schema_native=is_schema_native)
     out = REQUEST.encode(request)
     messages = list(request.messages)
     if messages and is_lifted(messages[0]):

@@ -3,7 +3,8 @@
 Rules:
 - `max_tokens` is required here and gets a default. Temperature ends at 1. Effort becomes a thinking budget below
   `max_tokens`; thinking is left out where it would be refused (a call that answers tools without the thinking before).
-- A JSON Schema for the answer is emulated by a tool that must be called (JSON_TOOL), a JSON object by an instruction.
+- A JSON Schema for the answer is emulated by a tool that must be called (JSON_TOOL) unless the model takes one, a JSON
+  object by an instruction.
 - What has no place here is named in `unsupported`, unless leaving it out changes no answer (hints, storage, tags).
 
 Not here: the conversation (turns.py), answers (answers.py), the way back of JSON_TOOL (canonical.py).
@@ -47,7 +48,9 @@ UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
 }
 
 
-def mapped_request(request: chat_pb2.ChatRequest, unsupported: list[str], max_tokens: int) -> JsonObject:
+def mapped_request(
+    request: chat_pb2.ChatRequest, unsupported: list[str], max_tokens: int, *, is_schema_native: bool = False
+) -> JsonObject:
     """The body for a request of another dialect; see `chat.encode_request`."""
     if request.dialect in OPENAI:
         unsupported += [name for name in extra_names(request.extra) if not _has_field(request, name)]
@@ -58,8 +61,9 @@ def mapped_request(request: chat_pb2.ChatRequest, unsupported: list[str], max_to
     system, turns = Turns(unsupported).of(request)
     out: JsonObject = {"model": request.model, "max_tokens": _max_tokens(request, max_tokens)}
     budget = _budget(request, out["max_tokens"])
-    tools, choice = _tools(request, unsupported, is_thinking=budget is not None)
-    system += _json_instructions(request, is_thinking=budget is not None)
+    has_json_tool = _is_schema_wanted(request) and not is_schema_native
+    tools, choice = _tools(request, unsupported, is_thinking=budget is not None, has_json_tool=has_json_tool)
+    system += _json_instructions(request, is_told=has_json_tool and budget is not None)
     if not turns and system:
         turns = [types_pb2.Message(role="user", blocks=system)]
         system = []
@@ -72,6 +76,9 @@ def mapped_request(request: chat_pb2.ChatRequest, unsupported: list[str], max_to
         out["tools"] = tools
         if choice:
             out["tool_choice"] = choice
+    if is_schema_native and _is_schema_wanted(request):
+        schema = _schema_of(request.response_format.json_schema)
+        out["output_config"] = {"format": {"type": "json_schema", "schema": schema or {"type": "object"}}}
     if request.stream:
         out["stream"] = True
     return out
@@ -145,12 +152,12 @@ def _is_schema_wanted(request: chat_pb2.ChatRequest) -> bool:
 
 
 def _tools(
-    request: chat_pb2.ChatRequest, unsupported: list[str], *, is_thinking: bool
+    request: chat_pb2.ChatRequest, unsupported: list[str], *, is_thinking: bool, has_json_tool: bool
 ) -> tuple[list[JsonObject], JsonObject | None]:
     tools = [_tool(tool, at, unsupported) for at, tool in enumerate(request.tools)]
     found = [tool for tool in tools if tool is not None]
     choice = _choice(request)
-    if _is_schema_wanted(request):
+    if has_json_tool:
         is_free = bool(found) and (choice is None or choice["type"] != "none")
         found.append(_json_tool(request.response_format.json_schema))
         if is_thinking:
@@ -185,9 +192,13 @@ def _tool(tool: types_pb2.Tool, at: int, unsupported: list[str]) -> JsonObject |
 
 
 def _json_tool(wanted: types_pb2.JsonSchemaFormat) -> JsonObject:
-    schema = kept_value(wanted.schema_json, "schema_json") if wanted.schema_json else {}
+    schema = _schema_of(wanted)
     description = wanted.description or f"Give the answer, {wanted.name or 'as JSON'}."
     return {"name": JSON_TOOL, "description": description, "input_schema": schema or {"type": "object"}}
+
+
+def _schema_of(wanted: types_pb2.JsonSchemaFormat) -> Any:
+    return kept_value(wanted.schema_json, "schema_json") if wanted.schema_json else {}
 
 
 def _choice(request: chat_pb2.ChatRequest) -> JsonObject | None:
@@ -199,10 +210,10 @@ def _choice(request: chat_pb2.ChatRequest) -> JsonObject | None:
     return {"type": {"required": "any", "none": "none"}.get(choice.mode, "auto")}
 
 
-def _json_instructions(request: chat_pb2.ChatRequest, *, is_thinking: bool) -> list[types_pb2.Block]:
+def _json_instructions(request: chat_pb2.ChatRequest, *, is_told: bool) -> list[types_pb2.Block]:
     if request.response_format.type == "json_object":
         return [types_pb2.Block(text=JSON_INSTRUCTION)]
-    if _is_schema_wanted(request) and is_thinking:
+    if is_told:
         return [types_pb2.Block(text=JSON_TOOL_INSTRUCTION)]
     return []
 

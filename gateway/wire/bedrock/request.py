@@ -42,13 +42,19 @@ _KNOWN: Final = frozenset(
 
 
 def encode_request(
-    request: chat_pb2.ChatRequest, unsupported: list[str], *, max_tokens: int = MAX_TOKENS_DEFAULT
+    request: chat_pb2.ChatRequest,
+    unsupported: list[str],
+    *,
+    max_tokens: int = MAX_TOKENS_DEFAULT,
+    is_schema_native: bool = False,
+    has_anthropic_fields: bool = True,
 ) -> JsonObject:
     """The body for a request of any dialect; the URL says the model. Paths without a place go to `unsupported`.
 
+    `is_schema_native`: the model takes a schema; `has_anthropic_fields`: it is one of Anthropic's.
     Raises JsonInvalid for a JSON text in the message that is none.
     """
-    given = chat.encode_request(request, unsupported, max_tokens=max_tokens)
+    given = chat.encode_request(request, unsupported, max_tokens=max_tokens, is_schema_native=is_schema_native)
     unsupported += [name for name in given if name not in _KNOWN]
     system = _content(given.get("system"), "system", unsupported)
     out: JsonObject = {"messages": _turns(given, system, unsupported)}
@@ -61,13 +67,21 @@ def encode_request(
     additional: JsonObject = {name: given[name] for name in _ADDITIONAL if name in given}
     if output.get("effort"):
         additional["output_config"] = {"effort": output["effort"]}
-    if additional:
+    if additional and has_anthropic_fields:
         out["additionalModelRequestFields"] = additional
+    elif additional:
+        unsupported += _asked(request, additional)
     if type(wanted := output.get("format")) is dict:
         out["outputConfig"] = _text_format(wanted)
     if (tools := _tools(given, unsupported)) is not None:
         out["toolConfig"] = tools
     return out
+
+
+def _asked(request: chat_pb2.ChatRequest, additional: JsonObject) -> list[str]:
+    """The members of a request that fields of Anthropic's own came from."""
+    is_effort = request.HasField("reasoning_effort") and not request.HasField("thinking")
+    return ["reasoning_effort" if is_effort and name == "thinking" else name for name in additional]
 
 
 def _text_format(wanted: JsonObject) -> JsonObject:

@@ -133,3 +133,42 @@ def test_a_candidate_says_before_its_provider_how_it_may_be_asked(
     config = config_of({"p": provider(URL, streaming=of_provider)}, {"m": {"names": ["m"], "candidates": [candidate]}})
     (deployment,) = Catalogue.of(config).entries[0].candidates
     assert (deployment.can_stream, deployment.can_answer_whole) == can
+
+
+@pytest.mark.parametrize(
+    ("dialect", "declared", "emulation", "is_native"),
+    [
+        ("openai", "auto", "", False),
+        ("openai", "native", "", True),
+        ("openai", "tool", "tool", False),
+        ("openai", "instruction", "instruction", False),
+        ("cohere", "none", "none", False),
+        ("anthropic", "auto", "", False),
+        ("anthropic", "tool", "", False),
+        ("anthropic", "native", "", True),
+        ("bedrock", "instruction", "instruction", False),
+    ],
+)
+def test_how_structured_answers_are_met(dialect: str, declared: str, emulation: str, is_native: bool) -> None:
+    """A candidate's word goes before its provider's; dialects with a tool of their own keep it."""
+    for members in ({"structured_output": declared}, {"candidate": {"structured_output": declared}}):
+        made = deployment_of(URL, dialect=dialect, **members)
+        assert (made.emulation, made.is_schema_native) == (emulation, is_native)
+    made = deployment_of(URL, structured_output="none", candidate={"structured_output": "native"})
+    assert (made.emulation, made.is_schema_native) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "declared", "expected"),
+    [
+        ("us.anthropic.claude-v1:0", "auto", True),
+        ("amazon.nova-pro-v1:0", "auto", False),
+        ("arn:aws:bedrock:us-east-1:1:application-inference-profile/x", "anthropic", True),
+        ("us.anthropic.claude-v1:0", "none", False),
+        (None, "auto", True),
+    ],
+)
+def test_whose_model_it_is(model_id: str | None, declared: str, expected: bool) -> None:
+    """Its id says so, or the configuration."""
+    candidate = {"upstream_model": model_id, "additional_fields": declared}
+    assert deployment_of(URL, dialect="bedrock", candidate=candidate).has_anthropic_fields is expected

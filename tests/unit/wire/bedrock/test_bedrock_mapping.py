@@ -198,3 +198,25 @@ def test_instructions_in_the_middle() -> None:
     body = encode_request(anthropic_chat.decode_request(given), [])
     assert body["system"] == [{"text": "be kind"}, {"text": "be brief"}]
     assert body["messages"] == [{"role": "user", "content": [{"text": "hi"}, {"text": "hi"}]}]
+
+
+def test_a_model_that_takes_a_schema() -> None:
+    """Every client's is Converse's own then, and there is no tool."""
+    asked = {"model": "m", "messages": [HI], "response_format": {"type": "json_schema", "json_schema": {"name": "n",
+             "schema": SCHEMA}}}  # fmt: skip
+    body = encode_request(chat.decode_request(asked), [], is_schema_native=True)
+    structure = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
+    assert structure == {"schema": dumps(SCHEMA).decode(), "name": "answer"}
+    assert "toolConfig" not in body
+
+
+def test_models_that_are_none_of_anthropics() -> None:
+    """What only those understand is not sent, and named as its client knows it."""
+    unsupported: list[str] = []
+    asked = {"model": "m", "messages": [HI], "reasoning_effort": "low", "top_k": 3, "max_tokens": 9000}
+    body = encode_request(chat.decode_request(asked), unsupported, has_anthropic_fields=False)
+    assert "additionalModelRequestFields" not in body
+    assert unsupported == ["reasoning_effort"]
+    native = {"model": "m", "max_tokens": 9, "top_k": 3, "messages": [HI]}
+    encode_request(anthropic_chat.decode_request(native), unsupported, has_anthropic_fields=False)
+    assert unsupported == ["reasoning_effort", "top_k"]

@@ -1,0 +1,124 @@
+"""A dialect whose deployment gives structured answers in another way than its format's own.
+
+Rules:
+    - It is the dialect itself in everything but the request it sends and, where a tool stands in for the format, the
+      answer it reads; a whole answer is then never passed on as bytes.
+    - A client of the provider's own format is served as it asks, unless that format is OpenAI's, which many vendors
+      speak without its structured answers.
+Not here:
+    - The other ways (wire.structured); which one a deployment takes (config.catalogue).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from google.protobuf.message import Message
+
+from gateway.config.catalogue import Deployment
+from gateway.core.errors import GatewayError
+from gateway.providers.upstream import Dialect, StreamDecoder, UpstreamRequest
+from gateway.rpc.contract import Event, Method
+from gateway.wire import structured
+from gateway.wire.foreign import OPENAI
+from gateway.wire.pb import types_pb2
+
+
+def emulating(dialect: Dialect, deployment: Deployment, request: Message) -> Dialect:
+    """The dialect for one request to a deployment that emulates structured answers (`Deployment.emulation`)."""
+    if not structured.is_wanted(request):
+        return dialect
+    spoken = request.dialect  # type: ignore[attr-defined]  # of a chat
+    if spoken == dialect.NAME and spoken not in OPENAI:
+        return dialect
+    return Emulating(dialect, deployment.emulation)
+
+
+class Emulating:
+    """See `Dialect`."""
+
+    __slots__ = ("NAME", "_dialect", "_way")
+
+    def __init__(self, dialect: Dialect, way: str) -> None:
+        self.NAME = dialect.NAME
+        self._dialect = dialect
+        self._way = way
+
+    def encode(self, method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
+        """The HTTP request for a call; `model` is the name the client sent."""
+        unsupported: list[str] = []
+        asked: Any = request
+        made = self._dialect.encode(method, structured.emulated(asked, self._way, unsupported), deployment, model)
+        return made._replace(unsupported=(*made.unsupported, *unsupported))
+
+    def decode_reply(self, method: Method, body: bytes) -> Message:
+        """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
+        reply: Any = self._dialect.decode_reply(method, body)
+        if self._way == "tool":
+            structured.answered(reply)
+        return reply  # type: ignore[no-any-return]  # a ChatResponse
+
+    def usage_of_reply(self, method: Method, body: bytes) -> types_pb2.Usage | None:
+        """The usage in a whole answer that its reader gets as it is. Raises as `decode_reply` does."""
+        return self._dialect.usage_of_reply(method, body)
+
+    def stream_decoder(self, method: Method, request: Message, deployment: Deployment) -> StreamDecoder:
+        """A decoder for one stream."""
+        decoder = self._dialect.stream_decoder(method, request, deployment)
+        return cast("StreamDecoder", ToolDecoder(decoder)) if self._way == "tool" else decoder
+
+    def classify(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """What an answer that is not a success means."""
+        return self._dialect.classify(status, headers, body)
+
+
+class ToolDecoder:
+    """One stream; see `StreamDecoder`, whose counts are those of the decoder within."""
+
+    __slots__ = ("_answering", "_decoder")
+
+    def __init__(self, decoder: StreamDecoder) -> None:
+        self._decoder = decoder
+        self._answering = structured.Answering()
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes; return the events they complete."""
+        return self._events(lambda: self._decoder.feed(data))
+
+    def finish(self) -> list[Event]:
+        """The stream ended. Raises GatewayError STREAM_CUT when it was not complete."""
+        return self._events(self._decoder.finish) + self._answering.released()
+
+    def _events(self, read: Callable[[], list[Event]]) -> list[Event]:
+        made = self._answering.events
+        try:
+            return [event for each in read() for event in made(each)]
+        except GatewayError as failure:
+            failure.before = [event for each in failure.before for event in made(each)] + self._answering.released()
+            raise
+
+    @property
+    def has_content(self) -> bool:
+        """Whether content came."""
+        return self._decoder.has_content and not self._answering.is_holding
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the stream announced its end."""
+        return self._decoder.is_done
+
+    @property
+    def usage(self) -> types_pb2.Usage | None:
+        """The last that was reported."""
+        return self._decoder.usage
+
+    @property
+    def output_chars(self) -> int:
+        """Characters of delivered text."""
+        return self._decoder.output_chars
+
+    @property
+    def chunks(self) -> int:
+        """Frames that were read."""
+        return self._decoder.chunks
