@@ -66,6 +66,8 @@ class Attempts:
                 continue
             if failed is not None and place < len(candidates) and self._is_refused(deployment):
                 continue
+            if failed is not None and self._is_too_late(order):
+                break
             for number in range(order.entry.attempts_max):
                 try:
                     return await self._begin(order, deployment, kind)
@@ -79,6 +81,10 @@ class Attempts:
                     break
                 await asyncio.sleep(wait_s)
         raise failure
+
+    def _is_too_late(self, order: Order, wait_s: float = 0.0) -> bool:
+        """Whether an attempt after this wait would have less time than an answer needs."""
+        return self._kit.transport.loop.time() + wait_s + order.entry.deadline_min_s >= order.deadline_s
 
     def _is_refused(self, deployment: Deployment) -> bool:
         return self._kit.board.refusal(deployment, self._kit.transport.loop.time()) is not None
@@ -111,8 +117,7 @@ class Attempts:
     ) -> float | None:
         """Seconds to wait before the same deployment is tried again; None = go on to the next one."""
         wait_s = retry_wait_s(order.entry, failure, number, self._kit.draw(), has_more=has_more)
-        now_s = self._kit.transport.loop.time()
-        if wait_s is None or now_s + wait_s + order.entry.deadline_min_s >= order.deadline_s:
+        if wait_s is None or self._is_too_late(order, wait_s):
             return None  # the caller is told what failed, not that a time passed which did not
         is_told = failure.kind is Kind.PROVIDER_RATE_LIMITED or failure.retry_after_s is not None
         if not is_told and self._is_refused(deployment):

@@ -1,0 +1,98 @@
+"""A rescued stream in every client format, from upstreams of two formats: one legal sequence, the whole text, once.
+
+Rules: the primary is cut after 20 of 30 tokens; the fallback speaks the other format.
+Not here: what a rescue decides (tests.unit.pipeline.attempts); every fault (test_failover).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.core.errors import Kind
+from gateway.rpc.contract import ON_CUT
+from gateway.simulator.answer import Question, answer
+from gateway.simulator.behaviour import Behaviour
+from gateway.simulator.server import serve
+from tests.chaos.callers import callers
+from tests.chaos.formats import FORMATS, READ, WORDS, ask
+from tests.chaos.settled import settled
+from tests.support.place import Layer
+from tests.support.simulated import unique
+from tests.support.single import InProcess, single
+
+EXPECTED = answer(Question(WORDS, 3), Behaviour(chunks=30)).text
+BROKEN = "sim-chunks-30-cut-20-pace-2"
+
+
+def layer_of(url: str) -> Layer:
+    """For each format of the primary and each means: a model that is cut, and a fallback of the other format."""
+    local = {"auth": "none", "is_local": True}
+    providers = {
+        "openai": {"dialect": "openai", "base_url": f"{url}/v1", **local},
+        "anthropic": {"dialect": "anthropic", "base_url": f"{url}/v1", **local},
+    }
+    models = {}
+    for first, second in (("openai", "anthropic"), ("anthropic", "openai")):
+        for means in ("continue", "splice", "restart", "buffer"):
+            spare = {"provider": second, "upstream_model": "sim-chunks-30", "accepts_prefill": True}
+            candidates = [{"provider": first}, spare]
+            models[f"{means}-{first}"] = {
+                "names": [f"{means}-{first}/*"], "candidates": candidates, "rescue": [means]
+            }  # fmt: skip
+    return {
+        "observe": {"log_level": "error"},
+        "simulator": {"enabled": "off"},
+        "policies": {"breaker": {"is_enabled": False}},
+        "providers": providers,
+        "models": models,
+    }
+
+
+@pytest.fixture(scope="module")
+async def gateway() -> AsyncIterator[InProcess]:
+    """One gateway for all formats."""
+    simulator = await serve()
+    try:
+        async with single(layer_of(simulator.url)) as made:
+            yield made
+            await settled(made)
+    finally:
+        await simulator.stop()
+
+
+@pytest.mark.parametrize("means", ["continue", "splice", "buffer"])
+@pytest.mark.parametrize("primary", ["openai", "anthropic"])
+@pytest.mark.parametrize("format_", FORMATS)
+async def test_a_rescued_stream_is_one_stream(gateway: InProcess, format_: str, primary: str, means: str) -> None:
+    """Whatever the client speaks, whatever the upstreams spoke."""
+    events = await ask(gateway, format_, f"{means}-{primary}/{unique(BROKEN)}")
+    assert READ[format_](events) == EXPECTED
+
+
+@pytest.mark.parametrize("format_", ["openai", "anthropic", "gemini"])
+async def test_an_answer_begins_anew_for_a_client_that_asked(gateway: InProcess, format_: str) -> None:
+    """The event, and after it a whole stream of its own; before it a part of one."""
+    events = await ask(gateway, format_, f"restart-openai/{unique(BROKEN)}", **{ON_CUT: "restart"})
+    (at,) = [at for at, (name, _) in enumerate(events) if name == "gateway.restart"]
+    assert at > 2
+    assert READ[format_](events[at + 1 :]) == EXPECTED
+
+
+async def test_a_client_that_did_not_ask_is_told_of_the_cut(gateway: InProcess) -> None:
+    """As by default, over both protocols; over gRPC it may ask by metadata."""
+    model = f"restart-openai/{unique(BROKEN)}"
+    async with callers(gateway) as made:
+        assert (await made.ask("sse", model, WORDS)).kind == "stream_cut"
+        assert (await made.ask("stream", model, WORDS)).kind == Kind.STREAM_CUT.name
+        made.headers[ON_CUT] = "restart"
+        call = made.rpc("stream", model, WORDS)
+        texts: list[str] = []
+        restarts = 0
+        async for message in call:
+            if message.is_restart:
+                restarts += 1
+                texts.clear()
+            texts += [block.text for choice in message.choices for block in choice.delta.blocks]
+        assert (restarts, "".join(texts)) == (1, EXPECTED)
