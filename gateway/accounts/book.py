@@ -21,6 +21,7 @@ from gateway.accounts.facts import Facts, key_facts, session_facts
 from gateway.accounts.groups import Groups
 from gateway.accounts.holds import Holds
 from gateway.accounts.keys import Digester
+from gateway.accounts.purses import Balances
 from gateway.accounts.reports import Reports
 from gateway.accounts.sessions import Sessions
 from gateway.accounts.shared import Shared
@@ -64,6 +65,7 @@ class Accounts:
         self.groups = Groups(shared)
         self.codes = Codes(shared, self.wallets)
         self.reports = Reports(shared)
+        self.purses = Balances(database)
 
     def start(self) -> None:
         """Open and migrate the database in the background, if there is one, and tend it from now on."""

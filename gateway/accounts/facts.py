@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.accounts.addresses import networks
 from gateway.accounts.keys import Identity, refused
+from gateway.accounts.purses import debits_of
 from gateway.config.schema import Config
 from gateway.core.errors import GatewayError, Kind
 from gateway.core.limits import LIMIT_NAMES, Limits, Scope
@@ -102,6 +103,7 @@ def _key(rows: Any, config: Config) -> Facts:
         limits=limits,
         scopes=(Scope(row.id, limits), *_shared_scopes(row, row.user_id)),
         user_id=row.user_id,
+        debits=debits_of(config.accounts, row.user_id, row.id, has_budget=row.max_budget_usd_micros is not None),
         group=row.group,
         ratio_ppm=row.ratio_ppm,
         allowed_ips=networks(row.allowed_ips),
@@ -168,6 +170,7 @@ def _session(row: Any, session_id: str, config: Config) -> Facts:
         limits=limits,
         scopes=(Scope(f"session:{row.id}", limits), *_shared_scopes(row, row.id)),
         user_id=row.id,
+        debits=debits_of(config.accounts, row.id, "", has_budget=False),
         group=row.group,
         ratio_ppm=row.ratio_ppm,
         is_admin=row.role == "admin",

@@ -22,7 +22,7 @@ from gateway.accounts.addresses import Network, networks
 from gateway.config.schema import Config, Key
 from gateway.core.errors import GatewayError, Kind
 from gateway.core.globs import matches
-from gateway.core.limits import LIMIT_NAMES, Limits, Scope
+from gateway.core.limits import LIMIT_NAMES, Debit, Limits, Scope
 
 CREDENTIAL_MAX_CHARS = 1024
 _NO_DIGEST = "0" * 64
@@ -44,6 +44,7 @@ class Identity:
     scopes: tuple[Scope, ...] = ()  # whom its calls are counted for: the key, its user, its group
     user_id: str = ""
     group: str = ""
+    debits: tuple[Debit, ...] = ()  # whose money its calls may take
     ratio_ppm: int = 1_000_000  # what its group pays of a price, in millionths
     is_admin: bool = False
     is_session: bool = False

@@ -13,11 +13,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gateway.accounts.book import Accounts
+from gateway.accounts.journal.keeper import Keeper
 from gateway.config.schema import Config
 from gateway.core.clock import Clock
 from gateway.observe.log import Log
+from gateway.quota.memory import MemoryQuota
+from gateway.quota.reservation import Quota
+from gateway.quota.shared import SharedQuota
 from gateway.store.sql.database import Database
 from gateway.store.sql.urls import Place, place_of
+from gateway.store.valkey import Valkey
 
 
 def database_of(config: Config, state_dir: Path) -> Place:
@@ -40,7 +45,31 @@ def accounts_of(
     place = database_of(config, state_dir)
     database = Database(place, timeout_s=settings.timeout_s, pool_max=settings.pool_max)
 
+    return Accounts(database, current, pepper, clock, _say(log, place))
+
+
+def keeper_of(accounts: Accounts, config: Config, state_dir: Path, instance: str, log: Log) -> Keeper | None:
+    """The journal of this process; None when usage is not written down. Raises OSError for a folder that cannot be."""
+    if not config.accounts.is_usage_recorded:
+        return None
+    keeper = Keeper(state_dir / "journal", instance, accounts.database, _say(log, accounts.database.place))
+    accounts.purses.keeper = keeper
+    return keeper
+
+
+def quota_of(config: Config, clock: Clock, store: Valkey | None) -> Quota:
+    """Where limits are counted: in the shared store, if there is one."""
+    local = MemoryQuota(clock)
+    if store is None:
+        return local
+    settings = config.store
+    return SharedQuota(
+        store, local, on_loss=settings.on_limits_loss, replicas=settings.replicas, prefix=settings.prefix
+    )
+
+
+def _say(log: Log, place: Place) -> Callable[[str, str], None]:
     def say(event: str, cause: str) -> None:
         log.write("error" if cause else "info", event, database=place.shown, **({"cause": cause} if cause else {}))
 
-    return Accounts(database, current, pepper, clock, say)
+    return say

@@ -21,7 +21,8 @@ from contextlib import suppress
 import grpc
 import orjson
 
-from gateway.app.books import accounts_of
+from gateway.accounts.journal.keeper import Keeper
+from gateway.app.books import accounts_of, keeper_of, quota_of
 from gateway.app.breakers import Breakers
 from gateway.app.heap import Heap, started
 from gateway.app.link_tls import is_plain_abroad, service_credentials
@@ -50,7 +51,7 @@ from gateway.observe.metrics import (
 )
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.providers.transport import Transport
-from gateway.quota.memory import MemoryQuota
+from gateway.quota.shared import SharedQuota
 from gateway.rpc.link_server import LinkServer, serve
 from gateway.rpc.options import LinkOptions
 from gateway.service.dispatch import Dispatch
@@ -76,7 +77,7 @@ class ServiceHalf:
         self._store = store_of(current.get().config, log)
         self.kit = Kit(
             runtime=self._runtime(),
-            quota=MemoryQuota(clock),
+            quota=quota_of(current.get().config, clock, self._store),
             transport=Transport(),
             metrics=CallMetrics(),
             log=log,
@@ -87,6 +88,8 @@ class ServiceHalf:
         self.dispatch = Dispatch(self.kit)
         self._publish: Publish = lambda _json, _generation: None
         self._tasks: list[asyncio.Task[None]] = []
+        self._state_dir = current.loaded.sources.state_dir
+        self._keeper: Keeper | None = None
         self._heap = Heap()
         self._breakers = Breakers(log)
         self._note_generation()
@@ -97,8 +100,14 @@ class ServiceHalf:
         self.log.attach(asyncio.get_running_loop().call_later)
         if self._store is not None:
             self._store.start()
+        if isinstance(self.kit.quota, SharedQuota):
+            self.kit.quota.start()
         if self.kit.accounts is not None:
             self.kit.accounts.start()
+            self._keeper = keeper_of(self.kit.accounts, self._config(), self._state_dir, self.kit.instance, self.log)
+        if self._keeper is not None:
+            self.kit.journal = self._keeper.journal
+            self._keeper.start()
         self.publish()
         self._tasks = [
             asyncio.create_task(watch(self.current, self.take)),
@@ -175,6 +184,11 @@ class ServiceHalf:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.kit.stop()
         await self.kit.transport.close()
+        if isinstance(self.kit.quota, SharedQuota):
+            await self.kit.quota.stop()
+        self.kit.journal = None
+        if self._keeper is not None:
+            await self._keeper.stop()
         if self.kit.accounts is not None:
             await self.kit.accounts.stop()
         if self._store is not None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.accounts.book import Accounts
+from gateway.accounts.journal.segments import Journal
 from gateway.accounts.keys import Keyring
 from gateway.cache.answers import Answers
 from gateway.config.catalogue import Catalogue
@@ -28,7 +29,7 @@ from gateway.observe.metrics import CallMetrics
 from gateway.pipeline.explain import Calls
 from gateway.pipeline.gate import Gate
 from gateway.providers.transport import Transport
-from gateway.quota.memory import MemoryQuota
+from gateway.quota.reservation import Quota
 from gateway.routing.board import Board
 from gateway.routing.budget import HEDGE_BURST, RetryBudget
 
@@ -54,7 +55,7 @@ class Kit:
     """Everything a call needs. `runtime` is replaced as a whole on reload; `instance` is this service's id in hops."""
 
     runtime: Runtime
-    quota: MemoryQuota
+    quota: Quota
     transport: Transport
     metrics: CallMetrics
     log: Log
@@ -66,6 +67,7 @@ class Kit:
     board: Board = field(default_factory=Board)
     gate: Gate = field(default_factory=Gate)
     accounts: Accounts | None = None  # None: only keys of the configuration
+    journal: Journal | None = None  # None: usage is in logs and metrics only
     instance: str = field(default_factory=new_id)
     calls: Calls = field(default_factory=Calls)
     in_flight: int = 0

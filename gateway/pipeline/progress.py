@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from time import perf_counter
 
+from gateway.accounts.journal.slots import Meter
 from gateway.accounts.keys import Identity
 from gateway.config.catalogue import Deployment, Entry
 from gateway.core.errors import GatewayError
@@ -81,7 +82,9 @@ class Progress:
     is_held: bool = False  # the answer is given when it is complete, not before
     first_content_s: float | None = None
     chunks: int = 0
-    output_chars: int = 0
+    output_chars: int = 0  # kept while a stream runs, too
+    call_id: str = ""  # in the journal
+    meter: Meter | None = None  # where the journal has what was delivered
     shape: Shape = NO_SHAPE
     usage: types_pb2.Usage | None = None
     left_out: tuple[str, ...] = ()  # members the provider's format had no place for
@@ -111,6 +114,12 @@ class Progress:
         attempt = Try(deployment, perf_counter(), kind)
         self.tries.append(attempt)
         return attempt
+
+    def delivers(self, chars: int) -> None:
+        """So much text was or is about to be given to the caller."""
+        self.output_chars = chars
+        if self.meter is not None:
+            self.meter(chars)
 
     def commit(self) -> None:
         """The first content arrived and is about to be forwarded."""

@@ -21,8 +21,8 @@ from google.protobuf.message import Message
 
 from gateway.core import hops
 from gateway.core.errors import GatewayError, Kind
-from gateway.core.limits import Amounts
 from gateway.observe.stages import Stages
+from gateway.pipeline import book
 from gateway.pipeline.admit import admit
 from gateway.pipeline.attempts.after import too_late
 from gateway.pipeline.attempts.order import Order
@@ -30,15 +30,14 @@ from gateway.pipeline.cached import Answering, answering
 from gateway.pipeline.identify import identify
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.pipeline.progress import End, Progress
+from gateway.pipeline.reserve import reserve
 from gateway.pipeline.route import plan_call
-from gateway.pipeline.scopes import scopes_of
 from gateway.pipeline.settle import settle
 from gateway.quota.headers import openai_headers
 from gateway.quota.reservation import Reservation
 from gateway.rpc.contract import BUFFERED, ON_CUT, RESTART, Batch, CallContext, Head, Item, Method, Tail
 
 LEFT_OUT_MAX_CHARS = 1000  # of a response header
-NOTHING = Amounts(0, 0)
 
 
 async def run(kit: Kit, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
@@ -49,15 +48,17 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
     has_head = False
     kit.in_flight += 1
     try:
-        order = await _accept(kit, runtime, method, request, context, progress, stages)
-        order = plan_call(kit, runtime, order, context, progress)
+        order = plan_call(
+            kit, runtime, await _accept(kit, runtime, method, request, context, progress, stages), context, progress
+        )
         stages.mark("plan")
         answer = await answering(kit, order, context, progress)
-        reservation = await _reserve(kit, progress)
+        reservation = await reserve(kit, progress)
         stages.mark("reserve")
         batch: Batch | None = await answer.first(order)
         del request, order  # nothing needs them any more, and a stream may stay open for hours
         stages.mark("attempt")
+        book.began(kit, method, progress)
         has_head = True
         yield Head(_headers(runtime, progress, reservation, stages, is_stream=method.is_stream))
         while batch is not None:
@@ -116,14 +117,6 @@ async def _accept(
     takes_restart = progress.entry.rescue is not None and context.headers.get(ON_CUT, "") == RESTART
     stages.mark("admit")
     return Order(method, request, progress.model, progress.entry, deadline_s, raw_dialect, onward, None, takes_restart)
-
-
-async def _reserve(kit: Kit, progress: Progress) -> Reservation:
-    identity, shape = progress.identity, progress.shape
-    if identity is None:
-        raise AssertionError("nobody was identified")
-    amounts = NOTHING if progress.is_free else Amounts(shape.prompt_tokens, shape.output_tokens)
-    return await kit.quota.reserve(scopes_of(identity, progress.entry), amounts)
 
 
 async def _end(  # every part of a call meets here

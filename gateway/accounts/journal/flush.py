@@ -5,7 +5,7 @@ Rules:
       again after any crash, by anybody.
     - A batch's charges of one user are one ledger entry; its wallet is that much lower, and the sum holds.
     - A segment is deleted after its last batch was committed. A database that is away costs nothing but room.
-    - A user who is gone is not charged; the usage is kept.
+    - A user who is gone, or whose calls are not charged, pays nothing; the usage is kept.
 Not here:
     - Writing the journal (segments); balances that calls are checked against (quota.purses).
 """
@@ -15,12 +15,11 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gateway.accounts.journal.record import Used
+from gateway.accounts.journal.record import Used, row_of
 from gateway.accounts.journal.segments import Journal, lines_of, orphans_of
 from gateway.store.sql.database import Database
 
@@ -77,14 +76,15 @@ async def _insert(connection: AsyncConnection, batch: list[Used]) -> int:
     new = set(await _insert_new(connection, usage_records, [_row(used) for used in batch]))
     fresh = {used.id: used for used in batch if used.id in new}.values()
     charged = [used for used in fresh if used.cost_usd_micros]
-    await _charge_wallets(connection, [used for used in charged if used.user_id])
+    await _charge_wallets(connection, [used for used in charged if used.is_charged])
     await _charge_keys(connection, charged)
     return len(new)
 
 
 def _row(used: Used) -> dict[str, Any]:
-    row = asdict(used)
+    row = row_of(used)
     row["created_at_ms"] = row.pop("at_ms")
+    del row["is_charged"]
     return row
 
 
@@ -96,8 +96,8 @@ async def _insert_new(connection: AsyncConnection, table: Any, rows: list[dict[s
     else:
         from sqlalchemy.dialects.sqlite import insert
     unique = list({row["id"]: row for row in rows}.values())
-    statement = insert(table).values(unique).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
-    result = await connection.execute(statement)
+    statement = insert(table).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
+    result = await connection.execute(statement, unique)
     return [str(row[0]) for row in result]
 
 

@@ -39,10 +39,12 @@ class Used:
     latency_ms: int = 0
     is_estimate: bool = False
     is_cached: bool = False
+    request_id: str = ""  # what the caller was told
+    is_charged: bool = False  # whether the user's wallet pays the cost
 
     def line(self) -> bytes:
         """As the journal holds it."""
-        return json.dumps(asdict(self)) + b"\n"
+        return _text(self) + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,12 @@ class Running:
     prompt_tokens: int
     prompt_usd_micros: int | None = None
     output_usd_per_million: str = "0"
+    request_id: str = ""
+    is_charged: bool = False
 
     def text(self) -> bytes:
         """As a slot holds it."""
-        return json.dumps(asdict(self))
+        return _text(self)
 
     def lost(self, delivered_chars: int) -> Used:
         """The record of this stream when nobody settled it: what was delivered, estimated."""
@@ -76,6 +80,7 @@ class Running:
         return Used(
             self.id, self.at_ms, self.user_id, self.key_id, self.model, self.provider, LOST,
             self.prompt_tokens, tokens, cost_usd_micros=cost, is_estimate=True,
+            request_id=self.request_id, is_charged=self.is_charged,
         )  # fmt: skip
 
 
@@ -91,10 +96,27 @@ def running_of(text: bytes) -> Running | None:
     return record
 
 
+def row_of(used: Used) -> dict[str, Any]:
+    """Its members by name."""
+    return {name: getattr(used, name) for name in _USED}
+
+
+_USED = tuple(each.name for each in fields(Used))
+_KNOWN = {kind: frozenset(each.name for each in fields(kind)) for kind in (Used, Running)}
+
+
+def _text(record: Used | Running) -> bytes:
+    try:
+        return json.dumps(record)
+    except TypeError:  # a lone surrogate
+        return json.dumps(asdict(record))
+
+
 def _read(kind: Any, text: bytes) -> Any:
     try:
         members = json.loads(text)
-        known = {each.name for each in fields(kind)}
-        return kind(**{name: value for name, value in members.items() if name in known})
+        if not members.keys() <= _KNOWN[kind]:
+            members = {name: value for name, value in members.items() if name in _KNOWN[kind]}
+        return kind(**members)
     except (ValueError, TypeError, AttributeError):
         return None

@@ -48,8 +48,14 @@ class Journal:
         self._is_called = False
         self._is_in_trouble = False
         self._trouble = trouble
+        self._calls = 0
         self.written = 0  # lines in the open segment
         self.dropped_bytes = 0
+
+    def new_id(self) -> str:
+        """An id for a call, unique over all processes."""
+        self._calls += 1
+        return f"{self.folder.name}-{self._calls}"
 
     def began(self, running: Running) -> Meter | None:
         """A stream was promised to its caller; the meter takes what is delivered. None when there is no room for it."""
@@ -65,6 +71,11 @@ class Journal:
         if meter is not None:
             self._freed.append(meter)
         self._write_soon()
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether there is anything that the database has not taken."""
+        return bool(self.written or self._waiting) or len(segments_of(self.folder)) > 1
 
     def write(self) -> None:
         """Write what waits."""

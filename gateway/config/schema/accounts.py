@@ -60,6 +60,20 @@ class Accounts(Section):
     new_user_balance_usd: Decimal = setting(
         Decimal(0), "What a wallet begins with when its user registers.", unit="USD", ge=0, le=1_000_000
     )
+    is_usage_recorded: bool = setting(
+        True, "Whether the usage of every call is written to the journal and the database.", reloads=False
+    )
+    is_charged: bool = setting(
+        False, "Whether calls of users are paid from their wallets; off, what they cost is only written down."
+    )
+    trust_factor: int = setting(
+        0,
+        "A purse with more than so many times what a call may cost is charged at its end only, without a hold; "
+        "0 = every call is held.",
+        unit="times",
+        ge=0,
+        le=1_000_000,
+    )
     keys_per_user_max: int = setting(100, "Keys one user may have that are not revoked.", unit="keys", ge=1)
     token_keys: dict[Slug, TokenKey] = setting(
         dict, "Secrets of access tokens by name; empty = one derived from `auth.pepper`. All of them are accepted."

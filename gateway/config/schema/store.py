@@ -6,6 +6,8 @@ Rules:
 Not here: what is kept in it (schema/caching.py); asking it (store).
 """
 
+from typing import Literal
+
 from gateway.config.schema.base import SecretValue, Section, setting
 from gateway.config.schema.edge import Backoff
 
@@ -37,4 +39,14 @@ class Store(Section):
     connections_max: int = setting(
         32, "Open connections of one service.", unit="connections", reloads=False, ge=1, le=10_000
     )
+    on_limits_loss: Literal["local", "deny", "allow"] = setting(
+        "local",
+        "Limits while the store is away: `local` counts in each service with its share, `deny` refuses calls that have "
+        "limits, `allow` lets them in.",
+        reloads=False,
+    )
+    replicas: int = setting(
+        1, "Services that share the store: the share of each limit one of them may use alone.", unit="services",
+        reloads=False, ge=1, le=10_000,
+    )  # fmt: skip
     reconnect: Backoff = setting(Backoff, "Waits between tries to reach a lost store.", reloads=False)

@@ -23,6 +23,7 @@ from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress
 from gateway.pipeline.said import note
 from gateway.providers.registry import DIALECTS, FORMATS
+from gateway.providers.structured import emulating
 from gateway.providers.transport import Reply
 from gateway.providers.upstream import STREAM_MEDIA_TYPES, Dialect, StreamDecoder
 from gateway.routing.board import Verdict
@@ -42,13 +43,16 @@ class Attempt:
     All but `close` raise GatewayError. A cancelled wait leaves `close` to be called.
     """
 
-    __slots__ = ("_began_s", "_decoder", "_door", "_failure", "_is_open", "_kit", "_progress", "_reply", "record")
+    __slots__ = (
+        "_began_s", "_decoder", "_dialect", "_door", "_failure", "_is_open", "_kit", "_progress", "_reply", "record",
+    )  # fmt: skip
 
     def __init__(self, kit: Kit, progress: Progress, deployment: Deployment, kind: str = "") -> None:
         self._kit = kit
         self._progress = progress
         self.record = progress.begin_try(deployment, kind)
         self._reply: Reply | None = None
+        self._dialect = DIALECTS[deployment.dialect]
         self._decoder: StreamDecoder | None = None
         self._failure: GatewayError | None = None  # to be raised when the events before it were given
         self._is_open = True
@@ -67,6 +71,9 @@ class Attempt:
         if deployment.concurrency is not None:
             await self._take_place(deployment.concurrency, order.deadline_s)
         dialect = DIALECTS[deployment.dialect]
+        if deployment.emulation:
+            dialect = emulating(dialect, deployment, order.request)
+        self._dialect = dialect
         method = shapes.upstream_method(order.method, deployment)
         request = dialect.encode(method, shapes.request_for(order, method), deployment, order.model)
         if request.unsupported:
@@ -114,6 +121,7 @@ class Attempt:
                 self._failure = failure  # what came whole before it is the caller's
                 return failure.before
             if events:
+                self._progress.delivers(decoder.output_chars)
                 return events
         await reply.finish()
         return None
@@ -140,8 +148,7 @@ class Attempt:
 
     async def _in_another_shape(self, order: Order, method: Method, reply: Reply) -> Batch:
         """The answer of a deployment that only streams, or never does, as the caller asked for it."""
-        deployment = self.record.deployment
-        dialect = DIALECTS[deployment.dialect]
+        deployment, dialect = self.record.deployment, self._dialect
         if not method.is_stream:
             body = await reply.read()
             try:
@@ -167,8 +174,8 @@ class Attempt:
 
     def _whole(self, order: Order, deployment: Deployment, body: bytes) -> Event:
         """The event of a whole answer, and its usage."""
-        dialect = DIALECTS[deployment.dialect]
-        if FORMATS[deployment.dialect] == order.raw_dialect:
+        dialect = self._dialect
+        if FORMATS[deployment.dialect] == order.raw_dialect and dialect is DIALECTS[deployment.dialect]:
             self.record.usage = dialect.usage_of_reply(order.method, body)
             return Raw(body)
         message = dialect.decode_reply(order.method, body)
@@ -193,6 +200,7 @@ class Attempt:
         if not held:
             raise GatewayError(Kind.PROVIDER_INVALID, "The provider's stream was empty.")
         self._content_came(reply)
+        self._progress.delivers(decoder.output_chars)
         return held
 
     async def _take_place(self, rules: Concurrency, deadline_s: float) -> None:

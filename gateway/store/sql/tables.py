@@ -179,6 +179,7 @@ usage_records = Table(
     "usage_records",
     metadata,
     Column("id", String(128), primary_key=True),  # of the call: written twice, it is counted once
+    Column("request_id", String(128), nullable=False, default=""),
     Column("user_id", ID, nullable=False),
     Column("key_id", ID, nullable=False),
     Column("model", String(300), nullable=False),
@@ -190,7 +191,7 @@ usage_records = Table(
     Column("cost_usd_micros", BigInteger),  # null = no price was known
     Column("latency_ms", BigInteger, nullable=False),
     Column("is_cached", Boolean, nullable=False),
-    Column("is_estimate", Boolean, nullable=False),
+    Column("is_estimate", Boolean, nullable=False, default=False),
     _at("created_at_ms", is_required=True),
     Index("ix_usage_records_key_id_created_at_ms", "key_id", "created_at_ms"),
     Index("ix_usage_records_user_id_created_at_ms", "user_id", "created_at_ms"),
@@ -206,7 +207,7 @@ audit_log = Table(
     Column("subject", String(128), nullable=False),
     Column("details", Json, nullable=False),
     Column("peer", String(128), nullable=False),
-    Column("request_id", String(128), nullable=False),
+    Column("request_id", String(128), nullable=False, default=""),
     Index("ix_audit_log_subject", "subject"),
 )
 settings = Table(

@@ -18,7 +18,7 @@ from gateway.store.sql.database import Database
 from gateway.store.sql.tables import api_keys, groups, ledger_entries, usage_records, users, wallets
 from tests.support.databases import KINDS, fresh
 
-USED = Used("call", 1_700_000_000_000, "u1", "k1", "sim", "simulator", "complete", 10, 20, 0, 100)
+USED = Used("call", 1_700_000_000_000, "u1", "k1", "sim", "simulator", "complete", 10, 20, 0, 100, is_charged=True)
 
 
 @pytest.fixture(params=KINDS)
@@ -78,7 +78,9 @@ async def test_what_was_used_is_in_the_database_once(database: Database, tmp_pat
     journal = Journal(tmp_path / "journal", "a")
     for number in range(1201):
         user = number % 3
-        who: dict[str, Any] = {"user_id": f"u{user}", "key_id": f"k{user}"} if user else {"user_id": "", "key_id": "yaml"}
+        who: dict[str, Any] = (
+            {"user_id": f"u{user}", "key_id": f"k{user}"} if user else {"user_id": "", "key_id": "yaml"}
+        )
         journal.ended(replace(USED, id=f"call-{number}", cost_usd_micros=1, **who))
     journal.write()
     copy = (journal.folder / "00000001.jsonl").read_bytes()
@@ -106,14 +108,15 @@ async def test_a_batch_of_old_and_new_charges_the_new(database: Database, tmp_pa
 
 
 async def test_a_call_without_price_or_user_is_kept(database: Database, tmp_path: Path) -> None:
-    """Usage without money: no price, a user who is gone, a cost of nothing."""
+    """Usage without money: no price, a user who is gone, a cost of nothing, a user who is not charged."""
     journal = Journal(tmp_path / "journal", "a")
     journal.ended(replace(USED, id="a", cost_usd_micros=None))
     journal.ended(replace(USED, id="b", user_id="gone", key_id="gone"))
     journal.ended(replace(USED, id="c", cost_usd_micros=0))
+    journal.ended(replace(USED, id="d", is_charged=False))
     journal.write()
-    assert await flush(journal, database) == 3
-    assert await state(database) == {"calls": 3, "balances": {"u1": 1000, "u2": 1000}, "spent": {"k1": 0, "k2": 0}}
+    assert await flush(journal, database) == 4
+    assert await state(database) == {"calls": 4, "balances": {"u1": 1000, "u2": 1000}, "spent": {"k1": 100, "k2": 0}}
     journal.close()
 
 
@@ -122,7 +125,7 @@ async def test_what_a_dead_process_left_is_adopted(database: Database, tmp_path:
     root = tmp_path / "journal"
     dead, lives = Journal(root, "dead"), Journal(root, "lives")
     dead.ended(USED)
-    meter = dead.began(Running("stream", 5, "u2", "k2", "sim", "simulator", 10, 7, "2"))
+    meter = dead.began(Running("stream", 5, "u2", "k2", "sim", "simulator", 10, 7, "2", is_charged=True))
     assert meter is not None
     meter(40)
     dead.close()

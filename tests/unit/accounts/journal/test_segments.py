@@ -34,6 +34,8 @@ records = st.builds(
     counts,
     st.booleans(),
     st.booleans(),
+    names,
+    st.booleans(),
 )
 
 

@@ -66,6 +66,7 @@ def upgrade() -> None:
     op.create_table(
         "usage_records",
         sa.Column("id", sa.String(length=128), nullable=False),
+        sa.Column("request_id", sa.String(length=128), nullable=False),
         sa.Column("user_id", sa.String(length=64), nullable=False),
         sa.Column("key_id", sa.String(length=64), nullable=False),
         sa.Column("model", sa.String(length=300), nullable=False),

@@ -1,0 +1,90 @@
+"""What the journal is told of a call: that its stream runs, and what it used when it ended.
+
+Rules:
+    - A call's id here is the gateway's own: a caller that repeats its request id is not counted less.
+    - A call that was refused before anything was reserved is not written; every other one is, whatever its end.
+    - Without a journal this costs an attribute test.
+Not here:
+    - Files and the database (accounts.journal).
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from gateway.accounts.journal.record import NAME_MAX_CHARS, Running, Used
+from gateway.accounts.journal.segments import Journal
+from gateway.core.tariff import PPM, SCALE
+from gateway.pipeline.kit import Kit
+from gateway.pipeline.price import bound_usd_micros
+from gateway.pipeline.progress import End, Progress
+from gateway.pipeline.shape import Shape
+from gateway.rpc.contract import Method
+from gateway.wire.pb import types_pb2
+
+
+def began(kit: Kit, method: Method, progress: Progress) -> None:
+    """An answer was promised to its caller; of a stream the journal keeps how far it came."""
+    journal, identity, deployment = kit.journal, progress.identity, progress.deployment
+    if journal is None or not method.is_stream or identity is None or deployment is None or progress.is_free:
+        return
+    prompt = Shape(progress.shape.prompt_tokens, 0, ())
+    running = Running(
+        id=_id(journal, progress),
+        at_ms=int(kit.clock.wall_s() * 1000),
+        user_id=identity.user_id,
+        key_id=identity.key_id,
+        model=progress.model[:NAME_MAX_CHARS],
+        provider=deployment.provider,
+        prompt_tokens=prompt.prompt_tokens,
+        prompt_usd_micros=bound_usd_micros(progress.entry, prompt, identity.ratio_ppm),
+        output_usd_per_million=_output_price(progress),
+        request_id=progress.request_id[:NAME_MAX_CHARS],
+        is_charged=bool(identity.debits),
+    )
+    progress.meter = journal.began(running)
+    if progress.meter is not None:
+        progress.meter(progress.output_chars)
+
+
+def ended(kit: Kit, progress: Progress, usage: types_pb2.Usage, cost_usd_micros: int | None) -> None:
+    """A call was settled."""
+    journal, identity, deployment = kit.journal, progress.identity, progress.deployment
+    if journal is None or identity is None:
+        return
+    meter, progress.meter = progress.meter, None
+    used = Used(
+        id=_id(journal, progress),
+        at_ms=int(kit.clock.wall_s() * 1000),
+        user_id=identity.user_id,
+        key_id=identity.key_id,
+        model=progress.model[:NAME_MAX_CHARS],
+        provider=deployment.provider if deployment is not None else "",
+        outcome=progress.outcome,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cached_tokens=usage.prompt_tokens_details.cached_tokens,
+        cost_usd_micros=cost_usd_micros,
+        latency_ms=int((perf_counter() - progress.started_s) * 1000),
+        is_estimate=usage.is_estimate,
+        is_cached=progress.is_free and progress.end is End.COMPLETE,
+        request_id=progress.request_id[:NAME_MAX_CHARS],
+        is_charged=bool(identity.debits),
+    )
+    journal.ended(used, meter)
+
+
+def _id(journal: Journal, progress: Progress) -> str:
+    if not progress.call_id:
+        progress.call_id = journal.new_id()
+    return progress.call_id
+
+
+def _output_price(progress: Progress) -> str:
+    """USD per million tokens of the answer, the group's ratio in it, as decimal text."""
+    entry, identity = progress.entry, progress.identity
+    if entry is None or entry.tariff is None or identity is None:
+        return "0"
+    scaled = entry.tariff.rates.output * identity.ratio_ppm
+    whole, rest = divmod(scaled, SCALE * PPM)
+    return f"{whole}.{rest:015d}"
