@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.wire.gemini import embeddings
 from gateway.wire.json import dumps, loads
+from gateway.wire.openai import embeddings as openai_embeddings
 from gateway.wire.pb import embeddings_pb2
 from tests.contract import gemini_bodies, lossless
 from tests.contract.lossless import nested, same, settled
@@ -89,3 +90,31 @@ def test_a_usual_batch_is_all_typed() -> None:
     items = [{"model": "models/e", "content": content, "outputDimensionality": 3} for _ in range(2)]
     assert lossless.kept_of(embeddings.decode_request({"requests": items}, is_batch=True)) == []
     assert lossless.kept_of(embeddings.decode_request({"model": "models/e", "content": content}, is_batch=False)) == []
+
+
+VECTOR = st.fixed_dictionaries(
+    {
+        "values": st.lists(lossless.floats, min_size=1, max_size=3)
+        | st.lists(st.integers(-9, 9), min_size=1, max_size=3)
+    },
+    optional={"statistics": lossless.anything, "brandNew": lossless.anything},
+)
+OTHERS = st.dictionaries(
+    st.sampled_from(["usageMetadata", "usage_metadata", "brandNew", "data", "object"]), lossless.anything, max_size=3
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(VECTOR, max_size=3).map(settled), OTHERS.map(settled), st.booleans())
+def test_an_answer_comes_back(vectors: list[Any], others: dict[str, Any], is_batch: bool) -> None:
+    """Vectors as they were spelled, and what stands beside them; a client of another format sees the vectors only."""
+    if not is_batch and not vectors:
+        return
+    body = {"embeddings": vectors, **others} if is_batch else {"embedding": vectors[0], **others}
+    answer = embeddings.decode_response(body)
+    received = embeddings_pb2.EmbeddingResponse.FromString(answer.SerializeToString())
+    given_back = embeddings.encode_response(received, is_batch=is_batch)
+    assert same(loads(dumps(given_back), depth_max=lossless.DEEP), body), (given_back, body)
+    plain = openai_embeddings.encode_response(received)
+    assert set(plain) <= {"object", "data", "usage"}
+    assert all(set(item) == {"object", "index", "embedding"} for item in plain["data"])

@@ -2,7 +2,7 @@
 
 Rules:
 - A request of this dialect is written as it was read: one content (input form `string`) or a batch. Of others, always
-  a batch. The answer's vectors keep their order. Gemini reports no usage.
+  a batch. The answer's vectors keep their order; usage is what newer models report.
 - Typed are the texts, and the dimensions where all agree. What those cannot give back exactly stands in `extra`, item
   by item (`requests`), and is laid over what they give. The model is the upstream's wherever the client named one.
 - Token ids have no place here, nor has OpenAI's format one for `taskType` and `title`: they are named in `unsupported`.
@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from gateway.wire.foreign import extra_names
 from gateway.wire.gemini.groups import is_text
+from gateway.wire.gemini.outcome import usage_of
 from gateway.wire.gemini.parts import DIALECT
 from gateway.wire.json import text
 from gateway.wire.openai.mirror import JsonObject, kept_object
@@ -128,21 +129,36 @@ def _text_of(content: Any) -> str:
 def decode_response(obj: JsonObject) -> embeddings_pb2.EmbeddingResponse:
     """Read the answer of batchEmbedContents or embedContent. Raises ValueError if a vector is not one."""
     found = obj.get("embeddings", [obj.get("embedding")])
-    response = embeddings_pb2.EmbeddingResponse(object="list")
+    response = embeddings_pb2.EmbeddingResponse(object="list", dialect=DIALECT)
     for at, embedding in enumerate(found if type(found) is list else ()):
         values = embedding.get("values") if type(embedding) is dict else None
-        if type(values) is not list or not values or not {type(value) for value in values} <= {float, int}:
+        kinds = set(map(type, values)) if type(values) is list else set()
+        if not values or not kinds <= {float, int}:
             raise ValueError(f"embedding {at} has no list of numbers `values`")
-        response.data.add(object="embedding", index=at, values=values)
+        residue = {name: value for name, value in embedding.items() if name != "values" or int in kinds}
+        extra = text(residue) if residue else ""
+        response.data.add(object="embedding", index=at, values=values, extra=extra)
+    if type(usage := obj.get("usageMetadata")) is dict:
+        response.usage.CopyFrom(usage_of(usage))
+    extra = {name: value for name, value in obj.items() if name not in ("embeddings", "embedding")}
+    if extra:
+        response.extra = text(extra)
     return response
 
 
 def encode_response(response: embeddings_pb2.EmbeddingResponse, *, is_batch: bool) -> JsonObject:
     """The answer of batchEmbedContents, or of embedContent (its one vector)."""
-    found = [{"values": _values(embedding)} for embedding in response.data]
+    is_native = response.dialect == DIALECT
+    found = [_vector(embedding, is_native=is_native) for embedding in response.data]
+    extra = kept_object(response.extra) if is_native and response.extra else {}
     if is_batch:
-        return {"embeddings": found}
-    return {"embedding": found[0] if found else {"values": []}}
+        return {"embeddings": found, **extra}
+    return {"embedding": found[0] if found else {"values": []}, **extra}
+
+
+def _vector(embedding: embeddings_pb2.Embedding, *, is_native: bool) -> JsonObject:
+    out: JsonObject = {"values": _values(embedding)}
+    return {**out, **kept_object(embedding.extra)} if is_native and embedding.extra else out
 
 
 def _values(embedding: embeddings_pb2.Embedding) -> list[float]:

@@ -9,6 +9,7 @@ Not here: converting between the two spellings (the dialect that knows what was 
 
 from typing import Any
 
+from gateway.wire.foreign import is_foreign, stripped
 from gateway.wire.openai.base64text import packed_bytes, packed_text
 from gateway.wire.openai.fields import integer, record, records, string
 from gateway.wire.openai.inputs import text_input
@@ -88,4 +89,4 @@ def decode_response(obj: JsonObject) -> embeddings_pb2.EmbeddingResponse:
 
 def encode_response(response: embeddings_pb2.EmbeddingResponse) -> JsonObject:
     """Return the JSON object of an answer. Raises JsonInvalid for a JSON text in it that is none."""
-    return RESPONSE.encode(response)
+    return RESPONSE.encode(stripped(response) if is_foreign(response.dialect) else response)

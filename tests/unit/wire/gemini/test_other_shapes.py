@@ -151,3 +151,9 @@ def test_data_without_a_media_type_gets_none(inline: dict[str, str]) -> None:
     """From Gemini to Gemini: nothing is guessed into a body."""
     body = {"contents": [{"role": "user", "parts": [{"inlineData": inline}]}]}
     assert chat.encode_request(chat.decode_request(body)) == body
+
+
+def test_what_newer_embedding_models_report_is_counted() -> None:
+    """Their usage is settled, and told to OpenAI's clients."""
+    answer = embeddings.decode_response({"embedding": {"values": [0.5]}, "usageMetadata": {"promptTokenCount": 7}})
+    assert openai_embeddings.encode_response(answer)["usage"]["prompt_tokens"] == 7

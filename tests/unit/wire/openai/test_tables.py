@@ -27,7 +27,10 @@ BY_HAND = {  # message -> fields that hand-written code reads and writes; test_f
 NOT_ON_JSON = {  # message -> fields the OpenAI format has no member for
     "ChatRequest": {"dialect"},
     "ChatResponse": {"dialect"},
-    "ChatChunk": {"dialect"},
+    "ChatChunk": {"dialect", "is_restart"},
+    "CompletionResponse": {"is_restart"},
+    "EmbeddingRequest": {"dialect"},
+    "EmbeddingResponse": {"dialect"},
     "Usage": {"is_estimate", "is_partial"},
     "ThinkingBlock": {"signature", "redacted"},
     "ToolResultBlock": {"is_error"},

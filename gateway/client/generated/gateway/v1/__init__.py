@@ -1693,6 +1693,11 @@ class EmbeddingResponse(betterproto2.Message):
 
     usage: "Usage | None" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True)
 
+    dialect: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    in which `extra`, that of `data` too, is to be read; empty = openai
+    """
+
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
 
     nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
