@@ -125,21 +125,14 @@ class Directory:
         host, per_minute = host_of(peer), self._settings().wrong_keys_per_minute
         if not self._source.has_data:
             return None
-        wait_s = self._addresses.take(host, per_minute, now_s)
+        wait_s = self._addresses.wait_s(host, per_minute, now_s)
         if wait_s:
             raise GatewayError(
                 Kind.RATE_LIMITED, "Too many unknown keys from this address.", retry_after_s=wait_s, limit="requests"
             )
-        is_good = False
-        try:
-            facts = await self._question(subject, now_s)
-            is_good = facts is not None and (not facts.digests or facts.has(digest, 0))
-        except GatewayError:
-            is_good = True  # nobody could tell
-            raise
-        finally:
-            if is_good:
-                self._addresses.give_back(host, per_minute)
+        facts = await self._question(subject, now_s)
+        if facts is None or (facts.digests and not facts.has(digest, 0)):
+            self._addresses.take(host, per_minute, now_s)  # at most QUESTIONS_MAX come before it is counted
         return facts
 
     async def _question(self, subject: str, now_s: float) -> Facts | None:

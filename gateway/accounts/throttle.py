@@ -24,18 +24,21 @@ class Throttle:
     def __len__(self) -> int:
         return len(self._clean_at_s)
 
+    def wait_s(self, subject: str, per_minute: int, now_s: float) -> float:
+        """Seconds until one more may be tried; 0 now."""
+        clean_at_s = max(self._clean_at_s.get(subject, 0.0), now_s) + _MINUTE_S / per_minute
+        wait_s = clean_at_s - now_s - _MINUTE_S
+        return wait_s if wait_s > 1e-9 else 0.0  # rounding of sixty additions
+
     def take(self, subject: str, per_minute: int, now_s: float) -> float:
         """Count one; 0 when it may be tried, else the seconds to wait, with nothing counted."""
-        every_s = _MINUTE_S / per_minute
-        clean_at_s = max(self._clean_at_s.get(subject, 0.0), now_s) + every_s
-        wait_s = clean_at_s - now_s - _MINUTE_S
-        if wait_s > 1e-9:  # rounding of sixty additions
-            return wait_s
-        self._clean_at_s[subject] = clean_at_s
-        self._clean_at_s.move_to_end(subject)
-        if len(self._clean_at_s) > self._subjects_max:
-            self._clean_at_s.popitem(last=False)
-        return 0.0
+        wait_s = self.wait_s(subject, per_minute, now_s)
+        if not wait_s:
+            self._clean_at_s[subject] = max(self._clean_at_s.get(subject, 0.0), now_s) + _MINUTE_S / per_minute
+            self._clean_at_s.move_to_end(subject)
+            if len(self._clean_at_s) > self._subjects_max:
+                self._clean_at_s.popitem(last=False)
+        return wait_s
 
     def give_back(self, subject: str, per_minute: int) -> None:
         """What was counted was no failure."""

@@ -171,7 +171,7 @@ class Users:
 
         from gateway.store.sql.tables import users
 
-        size, after = page_size(size), read_token(token)
+        size, after, contains = page_size(size), read_token(token), texts.name(contains, "contains", is_required=False)
         question = select(users).where(users.c.email > after).order_by(users.c.email).limit(size + 1)
         if contains:
             question = question.where(users.c.email.contains(contains.lower(), autoescape=True))

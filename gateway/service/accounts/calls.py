@@ -25,8 +25,24 @@ from gateway.service.accounts.own import OPEN_TO_ALL, OWN
 
 async def ask_accounts(kit: Kit, method: Method, request: Message, context: CallContext) -> list[Item]:
     """The items of one request. Raises GatewayError."""
+    _check_texts(request)
     reply = await _reply(kit, method, request, context)
     return [Head({"x-gateway-generation": str(kit.runtime.generation)}), [reply], Tail({})]
+
+
+def _check_texts(request: Message) -> None:
+    """Refuse NUL wherever it stands: no database and no terminal takes it well."""
+    for field, value in request.ListFields():
+        if _has_nul(value):
+            raise GatewayError(Kind.INVALID_REQUEST, f"`{field.name}` holds a NUL character.", param=field.name)
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Message):
+        return any(_has_nul(part) for _, part in value.ListFields())
+    return hasattr(value, "__iter__") and any(map(_has_nul, value))  # lists, and the names of maps
 
 
 async def _reply(kit: Kit, method: Method, request: Any, context: CallContext) -> Message:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RETRY_AFTER_S = 1.0
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 _IS_WRITE = "gateway_is_write"
+_CLASS_OF_BAD_VALUES = "22"  # of SQLSTATE: data exception
 
 
 class Database:
@@ -110,7 +111,12 @@ class _said:  # noqa: N801 - it reads as a statement
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if error is not None and _is_outage(error):
+        if error is None:
+            return
+        if str(getattr(getattr(error, "orig", None), "sqlstate", "")).startswith(_CLASS_OF_BAD_VALUES):
+            text = "A value holds characters or numbers that cannot be stored."
+            raise GatewayError(Kind.INVALID_REQUEST, text) from error
+        if _is_outage(error):
             raise unavailable(error) from error
 
 
