@@ -22,6 +22,7 @@ import orjson
 from aiohttp import web
 
 from gateway.simulator.anthropic import Anthropic
+from gateway.simulator.anthropic_complete import AnthropicComplete
 from gateway.simulator.aws import is_signed
 from gateway.simulator.azure import Azure
 from gateway.simulator.bedrock import Bedrock
@@ -30,6 +31,7 @@ from gateway.simulator.cohere import Cohere
 from gateway.simulator.gemini import Gemini
 from gateway.simulator.observed import Call, Observed
 from gateway.simulator.openai import OpenAi
+from gateway.simulator.palm import Palm
 from gateway.simulator.play import Raw, play, refusal
 from gateway.simulator.reply import Ask, Refused, WireFormat
 from gateway.simulator.responses import Responses
@@ -41,7 +43,10 @@ DRAIN_S = 0.25
 LAST_REQUESTS = 100
 _log = logging.getLogger(__name__)
 _ANTHROPIC: WireFormat = Anthropic()
-FORMATS: tuple[WireFormat, ...] = (OpenAi(), Gemini(), _ANTHROPIC, Cohere(), Bedrock(), Responses(), Azure())
+FORMATS: tuple[WireFormat, ...] = (
+    *(OpenAi(), Azure(), Responses(), _ANTHROPIC, AnthropicComplete()),
+    *(Gemini(), Palm(), Cohere(), Bedrock()),
+)
 
 
 @dataclass(frozen=True, slots=True)

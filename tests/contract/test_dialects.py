@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import gateway.providers
+from gateway.config.schema.upstream import NEVER_STREAMS
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.registry import DIALECTS
 from gateway.providers.upstream import Dialect
@@ -32,9 +33,10 @@ class Row:
     """A dialect's own words for the same small things."""
 
     reply: bytes  # a whole answer: "hello", 3 prompt and 2 completion tokens
-    stream: bytes  # the same, streamed and complete
+    stream: bytes  # the same, streamed and complete; empty for a format without streams
     stream_end: bytes  # how `stream` says that it is complete
     errors: Mapping[Kind, tuple[int, bytes]]  # an answer for each kind of refusal it has words for
+    counts: tuple[int, int] | None = (3, 2)  # of `reply`; None for a format that counts nothing
 
 
 def openai_row() -> Row:
@@ -247,16 +249,45 @@ def azure_row() -> Row:
     )
 
 
+def anthropic_complete_row() -> Row:
+    """Anthropic's of before Messages."""
+    head = {"type": "completion", "id": "x", "model": "up"}
+
+    def frame(text: str, reason: str | None = None) -> bytes:
+        told = {**head, "completion": text, "stop_reason": reason}
+        return f"event: completion\ndata: {json.dumps(told)}\n\n".encode()
+
+    end = frame("", "stop_sequence")
+    return Row(
+        reply=json.dumps({**head, "completion": " hello", "stop_reason": "stop_sequence"}).encode(),
+        stream=frame(" hel") + b'event: ping\ndata: {"type": "ping"}\n\n' + frame("lo") + end,
+        stream_end=end,
+        errors=anthropic_row().errors,
+        counts=None,
+    )
+
+
+def palm_row() -> Row:
+    """Google's of before Gemini."""
+    counted = {"inputTokenCount": {"totalTokens": 3}, "outputTokenCount": {"totalTokens": 2}}
+    predictions = [{"candidates": [{"author": "bot", "content": "hello"}]}]
+    reply = {"predictions": predictions, "metadata": {"tokenMetadata": counted}}
+    return Row(json.dumps(reply).encode(), b"", b"", gemini_row().errors)
+
+
 ROWS = {
     "anthropic": anthropic_row(),
+    "anthropic_complete": anthropic_complete_row(),
     "azure": azure_row(),
     "bedrock": bedrock_row(),
     "cohere": cohere_row(),
     "gemini": gemini_row(),
     "openai": openai_row(),
+    "palm": palm_row(),
     "responses": responses_row(),
 }
 CASES = [pytest.param(DIALECTS[name], row, id=name) for name, row in ROWS.items() if name in DIALECTS]
+STREAMING = [case for case in CASES if case.id not in NEVER_STREAMS]
 ASKED = {"model": "client-name", "messages": [{"role": "user", "content": "say hello"}]}
 
 
@@ -289,7 +320,7 @@ def test_a_request_names_the_upstreams_model_and_changes_no_message(dialect: Dia
     request = chat.decode_request(ASKED)
     before = request.SerializeToString()
     deployment = deployment_of("https://vendor.example/v1", candidate={"upstream_model": "vendor-name"})
-    for method in (CHAT, STREAM_CHAT):
+    for method in (CHAT, STREAM_CHAT) if row.stream else (CHAT,):
         made = dialect.encode(method, request, deployment, "client-name")
         assert made.url.startswith("https://vendor.example/v1/")
         assert b"say hello" in made.body
@@ -307,7 +338,8 @@ def test_a_whole_answer(dialect: Dialect, row: Row) -> None:
     reply: Any = dialect.decode_reply(CHAT, row.reply)
     assert reply.choices[0].message.blocks[0].text == "hello"
     assert reply.choices[0].finish_reason
-    assert (reply.usage.prompt_tokens, reply.usage.completion_tokens) == (3, 2)
+    counts = (reply.usage.prompt_tokens, reply.usage.completion_tokens) if reply.HasField("usage") else None
+    assert counts == row.counts
     for broken in (b"", row.reply[: len(row.reply) // 2], b"[]"):
         with pytest.raises(GatewayError) as caught:
             dialect.decode_reply(CHAT, broken)
@@ -324,7 +356,7 @@ def streamed(dialect: Dialect, pieces: list[bytes]) -> tuple[Any, list[Any]]:
     return decoder, messages
 
 
-@pytest.mark.parametrize(("dialect", "row"), CASES)
+@pytest.mark.parametrize(("dialect", "row"), STREAMING)
 def test_a_stream_cut_into_any_pieces(dialect: Dialect, row: Row) -> None:
     """The same text, end, counts and usage, cut at every byte."""
     for size in (len(row.stream), 1, 2, 3, 7, 64):
@@ -334,11 +366,12 @@ def test_a_stream_cut_into_any_pieces(dialect: Dialect, row: Row) -> None:
         assert [choice.finish_reason for m in messages for choice in m.choices if choice.finish_reason] == ["stop"]
         assert any(is_content(message) for message in messages)
         assert (decoder.has_content, decoder.is_done, decoder.output_chars) == (True, True, 5)
-        assert (decoder.usage.prompt_tokens, decoder.usage.completion_tokens) == (3, 2)
+        usage = decoder.usage
+        assert (None if usage is None else (usage.prompt_tokens, usage.completion_tokens)) == row.counts
         assert not any(message.HasField("usage") for message in messages), "nobody asked for it"
 
 
-@pytest.mark.parametrize(("dialect", "row"), CASES)
+@pytest.mark.parametrize(("dialect", "row"), STREAMING)
 def test_a_stream_that_ends_before_its_end_is_cut(dialect: Dialect, row: Row) -> None:
     """At no byte before the last frames does it look complete."""
     last_content = row.stream.rindex(b"lo")
@@ -346,6 +379,16 @@ def test_a_stream_that_ends_before_its_end_is_cut(dialect: Dialect, row: Row) ->
         with pytest.raises(GatewayError) as caught:
             streamed(dialect, [row.stream[:at]])
         assert caught.value.kind is Kind.STREAM_CUT
+
+
+def test_a_format_without_streams_says_so() -> None:
+    """To the configuration, which then asks it for whole answers, and to whoever asks for a stream all the same."""
+    assert {case.id for case in CASES if not ROWS[str(case.id)].stream} == NEVER_STREAMS
+    for name in NEVER_STREAMS:
+        assert not deployment_of(dialect=name).can_stream
+        with pytest.raises(GatewayError) as caught:
+            DIALECTS[name].encode(STREAM_CHAT, chat.decode_request(ASKED), deployment_of(), "m")
+        assert caught.value.param == "stream"
 
 
 @pytest.mark.parametrize(("dialect", "row"), CASES)

@@ -26,7 +26,7 @@ def test_check_says_ok_and_what_there_is() -> None:
     result = run("check", OPENAI_API_KEY="x")
     assert result.exit_code == 0
     assert result.output.startswith("ok: development, fingerprint ")
-    assert "available: simulator, openai, openai_responses\n" in result.output
+    assert "available: simulator, openai, openai-responses\n" in result.output
     assert "groq: environment variable GROQ_API_KEY is not set" in result.output
 
 

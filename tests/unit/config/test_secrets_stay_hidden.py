@@ -93,8 +93,8 @@ def test_a_changed_secret_is_a_difference(load_here: Load) -> None:
     """Diff sees that it changed without showing either side."""
     found = changes(load_here(OPENAI_API_KEY="a").written, load_here(OPENAI_API_KEY="b").written)
     assert [(change.key, change.side(change.before), change.side(change.after)) for change in found] == [
+        ("providers.openai-responses.api_key", "***", "***"),
         ("providers.openai.api_key", "***", "***"),
-        ("providers.openai_responses.api_key", "***", "***"),
     ]
 
 
