@@ -48,6 +48,7 @@ class Try:
     usage: types_pb2.Usage | None = None
     output_chars: int = 0
     chunks: int = 0
+    was_sent: bool = False  # the request was on its way to the provider
 
     def end(self, outcome: str, cause: str = "") -> None:
         """The attempt ended."""

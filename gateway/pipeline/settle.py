@@ -5,6 +5,8 @@ Rules:
       happened; nothing in it may fail the call.
     - Usage is what the provider reported last; without a report it is estimated from what was delivered
       and marked; a call that never reached a provider used nothing.
+    - A call that its caller abandoned before any content, by leaving or by its deadline, used its prompt: the provider
+      was sent it and bills it. When the provider failed instead, the caller used nothing.
     - A model without a price has no cost, which is not a cost of zero.
     - An answer that was kept, or is settled by another call that reads it too, used nothing (`is_free`).
 Not here:
@@ -65,6 +67,14 @@ def estimated_usage(progress: Progress) -> types_pb2.Usage:
     )
 
 
+def is_abandoned(progress: Progress) -> bool:
+    """Whether the caller left, or its deadline passed, while a provider worked on what it was sent."""
+    if progress.is_committed or not progress.tries:
+        return False
+    last = progress.tries[-1]
+    return last.was_sent and last.outcome in (End.CANCELLED.value, Kind.DEADLINE_EXCEEDED.name.lower())
+
+
 def _amounts(usage: types_pb2.Usage) -> Amounts:
     """What limits are charged. A provider that counts backwards gives nothing back."""
     prompt = max(0, usage.prompt_tokens)
@@ -83,7 +93,7 @@ def _usage(progress: Progress) -> types_pb2.Usage:
     if progress.is_free:
         return types_pb2.Usage()
     if progress.usage is None:
-        return estimated_usage(progress) if progress.is_committed else types_pb2.Usage()
+        return estimated_usage(progress) if progress.is_committed or is_abandoned(progress) else types_pb2.Usage()
     if progress.end is not End.COMPLETE and not progress.is_whole:
         return _partial(progress, progress.usage)
     return progress.usage
@@ -130,7 +140,7 @@ def _measure(
     per_token_s = (seconds - first_s) / steps if first_s is not None and steps > 0 else None
     error = "" if progress.end is End.COMPLETE else outcome
     kit.metrics.ended(labels, error=error, seconds=seconds, first_token_s=first_s, per_token_s=per_token_s)
-    if progress.is_committed and not progress.is_free:
+    if not progress.is_free and (progress.is_committed or is_abandoned(progress)):
         kit.metrics.used(labels, usage.prompt_tokens, usage.completion_tokens, cost)
 
 

@@ -79,6 +79,7 @@ class Attempt:
         if request.unsupported:
             self._progress.left_out = _left_out(order, deployment, own_tools(order.request, request.unsupported))
         request.headers[hops.HEADER] = order.hops
+        self.record.was_sent = True
         self._reply = reply = await self._kit.transport.open(deployment, request, order.deadline_s)
         self._kit.board.told(deployment, reply.headers, self._kit.transport.loop.time())
         if reply.status != OK_STATUS:

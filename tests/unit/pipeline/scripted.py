@@ -71,13 +71,13 @@ class Script:
 
 @asynccontextmanager
 async def scripted(
-    steps: dict[str, list[Step]], policies: dict[str, Any] | None = None, **members: Any
+    steps: dict[str, list[Step]], policies: dict[str, Any] | None = None, *, headers_s: float = 0.15, **members: Any
 ) -> AsyncIterator[tuple[Bench, Script]]:
     """A kit whose model is served by these providers in order."""
     script = Script(steps)
     members = {"retry": RETRY, **members}
     async with loopback(script) as script.server:
-        clocks = {"headers_s": 0.15, "idle_s": 5.0}
+        clocks = {"headers_s": headers_s, "idle_s": 5.0}
         blocks = {name: provider(f"{script.server.url}/{name}", timeouts=clocks) for name in steps}
         config = config_of(blocks, {"m": model(*steps, **members)}, policies=policies or {})
         async with bench(config, lambda: 0.5) as made:
