@@ -11,10 +11,9 @@ Not here:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.config.catalogue import Catalogue, Deployment, Entry
 from gateway.pipeline.progress import Progress, Try
@@ -23,8 +22,7 @@ from gateway.routing.facts import Facts
 from gateway.routing.plan import Plan, make_plan, other_model
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(NamedTuple):
     """A call that is over."""
 
     request_id: str
