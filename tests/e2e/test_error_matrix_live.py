@@ -14,6 +14,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
+from gateway.config.schema.upstream import NEVER_STREAMS
 from gateway.core.errors import TABLE, GatewayError, Kind
 from gateway.rpc.status import from_status
 from gateway.simulator.server import Running, serve
@@ -120,7 +121,10 @@ async def test_a_refusal(gateway: InProcess, upstream: Any, status: int, is_stre
     assert (text, failure.kind) == ("", kind)
 
 
-@pytest.mark.parametrize("upstream", UPSTREAMS, ids=lambda upstream: upstream.name)
+STREAMING = [upstream for upstream in UPSTREAMS if upstream.name not in NEVER_STREAMS]
+
+
+@pytest.mark.parametrize("upstream", STREAMING, ids=lambda upstream: upstream.name)
 async def test_a_failure_in_a_stream(gateway: InProcess, upstream: Any) -> None:
     """Content, then the failure in the client's words, then nothing: no end of an answer."""
     model = f"{upstream.name}/{unique('sim-chunks-4-pace-20-error-2')}"
