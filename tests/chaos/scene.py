@@ -40,7 +40,10 @@ def layer_of(upstream: Upstream, refusing_port: int) -> Layer:
     return {
         "process": {"drain_s": 1, "frontends": 1},
         "observe": {"log_format": "json", "log_level": "info"},
-        "policies": {"retry": {"backoff_base_s": 60, "backoff_max_s": 60}},
+        "policies": {
+            "breaker": {"is_enabled": False},  # a retry is to be waited for, however often it failed
+            "retry": {"backoff_base_s": 60, "backoff_max_s": 60},
+        },
         "providers": {
             "stopping": provider(f"{upstream.url}/v1"),
             "narrow": provider(f"{upstream.url}/v1", connections_max=1),
