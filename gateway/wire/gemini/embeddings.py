@@ -136,13 +136,12 @@ def decode_response(obj: JsonObject) -> embeddings_pb2.EmbeddingResponse:
         if not values or not kinds <= {float, int}:
             raise ValueError(f"embedding {at} has no list of numbers `values`")
         residue = {name: value for name, value in embedding.items() if name != "values" or int in kinds}
-        extra = text(residue) if residue else ""
-        response.data.add(object="embedding", index=at, values=values, extra=extra)
+        response.data.add(object="embedding", index=at, values=values, extra=text(residue) if residue else "")
     if type(usage := obj.get("usageMetadata")) is dict:
         response.usage.CopyFrom(usage_of(usage))
-    extra = {name: value for name, value in obj.items() if name not in ("embeddings", "embedding")}
-    if extra:
-        response.extra = text(extra)
+    beside = {name: value for name, value in obj.items() if name not in ("embeddings", "embedding")}
+    if beside:
+        response.extra = text(beside)
     return response
 
 
