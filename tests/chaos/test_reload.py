@@ -1,10 +1,11 @@
-"""Fifty reloads under load: no call fails, each runs on one configuration, a broken file keeps the last good one."""
+"""Fifty reloads (1,000 with --full) under load: no call fails, each runs on one configuration, no broken file is taken."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.chaos.settled import metrics, settled
 from tests.support.served import Served, served
 from tests.support.waiting import eventually
 
-RELOADS = 50
+RELOADS, RELOADS_FULL = 50, 1000
 GENERATION = "x-gateway-generation"
 
 
@@ -34,9 +35,19 @@ def layer(number: int, **more: Any) -> dict[str, Any]:
                 "connections_max": 10 + number,
             }
         },
-        "models": {"extra": {"names": [f"extra-{number}"], "candidates": [{"provider": "extra"}]}},
+        "models": {
+            "extra": {"names": [f"extra-{number}"], "candidates": [{"provider": "extra"}]},
+            "flipping": {"names": ["flipping"], **flipped(number)},
+        },
         **more,
     }
+
+
+def flipped(number: int) -> dict[str, Any]:
+    """Candidates, weights and fallback of one configuration: with one half of two of them, calls fail."""
+    good = {"provider": "simulator", "upstream_model": f"sim-chunks-5-tag-flip{number}", "weight": 1}
+    bad = {"provider": "extra", "upstream_model": f"sim-chunks-5-tag-flip{number}", "weight": 0}
+    return {"candidates": [good, bad] if number % 2 else [bad, good], "has_fallback": False}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +81,9 @@ async def until_generation(made: Callers, least: int) -> int:
     return int(await eventually(is_there, f"generation {least}", within_s=15))
 
 
-async def test_fifty_reloads_under_load(gateway: Served, made: Callers) -> None:
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("reloads", [RELOADS, pytest.param(RELOADS_FULL, marks=pytest.mark.full)])
+async def test_reloads_under_load(gateway: Served, made: Callers, reloads: int) -> None:
     """Every file change is taken by SIGHUP while calls of every way run: none fails, the generation only grows."""
     is_over = asyncio.Event()
     seen: list[int] = []
@@ -86,21 +99,24 @@ async def test_fifty_reloads_under_load(gateway: Served, made: Callers) -> None:
             count += 1
         return count
 
-    models = ("sim-chunks-5", "sim-chunks-20-pace-20")
+    models = ("sim-chunks-5", "sim-chunks-20-pace-20", "flipping")
+    began_s = time.monotonic()
     asking = [asyncio.create_task(keep_asking(*pair)) for pair in itertools.product(WAYS, models) for _ in range(2)]
     long_stream = asyncio.create_task(made.ask("sse", "sim-chunks-200-pace-50"))
     before = await generation(made)
-    for number in range(1, RELOADS + 1):
+    last_number = 2000 + reloads if reloads > RELOADS else reloads  # numbers of its own
+    for number in range(last_number - reloads + 1, last_number + 1):
         gateway.write_layer(layer(number))
         gateway.signal(signal.SIGHUP)
-        await until_generation(made, before + number)
+        await until_generation(made, before + number - last_number + reloads)
     is_over.set()
     counts = await asyncio.wait_for(asyncio.gather(*asking), 30)
     assert all(counts), counts
     assert (await asyncio.wait_for(long_stream, 30)).is_complete
-    assert len(set(seen)) > RELOADS // 2, "calls hardly saw the reloads"
-    assert await generation(made) >= before + RELOADS
-    last = await made.ask("json", f"extra-{RELOADS}")
+    print(f"{reloads} reloads under {sum(counts)} calls in {time.monotonic() - began_s:.0f} s, none failed")
+    assert len(set(seen)) > reloads // 2, "calls hardly saw the reloads"
+    assert await generation(made) >= before + reloads
+    last = await made.ask("json", f"extra-{last_number}")
     assert last.kind in ("provider_error", "unavailable"), last  # known, though its provider is not there
     assert (await made.ask("json", "extra-1")).kind == "model_not_found"
     await settled(gateway)
