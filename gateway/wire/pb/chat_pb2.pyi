@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ChatRequest(_message.Message):
-    __slots__ = ("model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "stop", "is_stop_string", "presence_penalty", "frequency_penalty", "logit_bias_json", "logprobs", "extra", "nulls", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls", "response_format", "seed", "user", "safety_identifier", "metadata", "modalities", "audio_json", "reasoning_effort", "verbosity", "service_tier", "store", "prediction_json", "prompt_cache_key", "prompt_cache_retention", "web_search_options_json", "functions_json", "function_call_json", "stream", "stream_options", "top_k", "thinking", "safety_settings_json", "cached_content", "dialect", "moderation_json", "prompt_cache_options_json")
+    __slots__ = ("model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "n", "stop", "is_stop_string", "presence_penalty", "frequency_penalty", "logit_bias_json", "logprobs", "extra", "nulls", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls", "response_format", "seed", "user", "safety_identifier", "metadata", "modalities", "audio_json", "reasoning_effort", "verbosity", "service_tier", "store", "prediction_json", "prompt_cache_key", "prompt_cache_retention", "web_search_options_json", "functions_json", "function_call_json", "stream", "stream_options", "top_k", "thinking", "safety_settings_json", "cached_content", "dialect", "moderation_json", "prompt_cache_options_json", "previous_response_id", "is_answer_kept")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +61,8 @@ class ChatRequest(_message.Message):
     DIALECT_FIELD_NUMBER: _ClassVar[int]
     MODERATION_JSON_FIELD_NUMBER: _ClassVar[int]
     PROMPT_CACHE_OPTIONS_JSON_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    IS_ANSWER_KEPT_FIELD_NUMBER: _ClassVar[int]
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[_types_pb2.Message]
     temperature: float
@@ -106,7 +108,9 @@ class ChatRequest(_message.Message):
     dialect: str
     moderation_json: str
     prompt_cache_options_json: str
-    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_types_pb2.Message, _Mapping]]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_tokens: _Optional[int] = ..., max_completion_tokens: _Optional[int] = ..., n: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., is_stop_string: _Optional[bool] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., logit_bias_json: _Optional[str] = ..., logprobs: _Optional[bool] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ..., top_logprobs: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[_types_pb2.Tool, _Mapping]]] = ..., tool_choice: _Optional[_Union[_types_pb2.ToolChoice, _Mapping]] = ..., parallel_tool_calls: _Optional[bool] = ..., response_format: _Optional[_Union[_types_pb2.ResponseFormat, _Mapping]] = ..., seed: _Optional[int] = ..., user: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., modalities: _Optional[_Iterable[str]] = ..., audio_json: _Optional[str] = ..., reasoning_effort: _Optional[str] = ..., verbosity: _Optional[str] = ..., service_tier: _Optional[str] = ..., store: _Optional[bool] = ..., prediction_json: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ..., prompt_cache_retention: _Optional[str] = ..., web_search_options_json: _Optional[str] = ..., functions_json: _Optional[str] = ..., function_call_json: _Optional[str] = ..., stream: _Optional[bool] = ..., stream_options: _Optional[_Union[_types_pb2.StreamOptions, _Mapping]] = ..., top_k: _Optional[int] = ..., thinking: _Optional[_Union[ThinkingConfig, _Mapping]] = ..., safety_settings_json: _Optional[str] = ..., cached_content: _Optional[str] = ..., dialect: _Optional[str] = ..., moderation_json: _Optional[str] = ..., prompt_cache_options_json: _Optional[str] = ...) -> None: ...
+    previous_response_id: str
+    is_answer_kept: bool
+    def __init__(self, model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_types_pb2.Message, _Mapping]]] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_tokens: _Optional[int] = ..., max_completion_tokens: _Optional[int] = ..., n: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., is_stop_string: _Optional[bool] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., logit_bias_json: _Optional[str] = ..., logprobs: _Optional[bool] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ..., top_logprobs: _Optional[int] = ..., tools: _Optional[_Iterable[_Union[_types_pb2.Tool, _Mapping]]] = ..., tool_choice: _Optional[_Union[_types_pb2.ToolChoice, _Mapping]] = ..., parallel_tool_calls: _Optional[bool] = ..., response_format: _Optional[_Union[_types_pb2.ResponseFormat, _Mapping]] = ..., seed: _Optional[int] = ..., user: _Optional[str] = ..., safety_identifier: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., modalities: _Optional[_Iterable[str]] = ..., audio_json: _Optional[str] = ..., reasoning_effort: _Optional[str] = ..., verbosity: _Optional[str] = ..., service_tier: _Optional[str] = ..., store: _Optional[bool] = ..., prediction_json: _Optional[str] = ..., prompt_cache_key: _Optional[str] = ..., prompt_cache_retention: _Optional[str] = ..., web_search_options_json: _Optional[str] = ..., functions_json: _Optional[str] = ..., function_call_json: _Optional[str] = ..., stream: _Optional[bool] = ..., stream_options: _Optional[_Union[_types_pb2.StreamOptions, _Mapping]] = ..., top_k: _Optional[int] = ..., thinking: _Optional[_Union[ThinkingConfig, _Mapping]] = ..., safety_settings_json: _Optional[str] = ..., cached_content: _Optional[str] = ..., dialect: _Optional[str] = ..., moderation_json: _Optional[str] = ..., prompt_cache_options_json: _Optional[str] = ..., previous_response_id: _Optional[str] = ..., is_answer_kept: _Optional[bool] = ...) -> None: ...
 
 class ThinkingConfig(_message.Message):
     __slots__ = ("type", "budget_tokens", "extra", "nulls")
@@ -121,7 +125,7 @@ class ThinkingConfig(_message.Message):
     def __init__(self, type: _Optional[str] = ..., budget_tokens: _Optional[int] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ChatResponse(_message.Message):
-    __slots__ = ("id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "dialect", "moderation_json", "extra", "nulls")
+    __slots__ = ("id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "dialect", "moderation_json", "response_id", "extra", "nulls")
     ID_FIELD_NUMBER: _ClassVar[int]
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
@@ -132,6 +136,7 @@ class ChatResponse(_message.Message):
     SYSTEM_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     DIALECT_FIELD_NUMBER: _ClassVar[int]
     MODERATION_JSON_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     NULLS_FIELD_NUMBER: _ClassVar[int]
     id: str
@@ -144,9 +149,10 @@ class ChatResponse(_message.Message):
     system_fingerprint: str
     dialect: str
     moderation_json: str
+    response_id: str
     extra: str
     nulls: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[_types_pb2.Usage, _Mapping]] = ..., service_tier: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., dialect: _Optional[str] = ..., moderation_json: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[Choice, _Mapping]]] = ..., usage: _Optional[_Union[_types_pb2.Usage, _Mapping]] = ..., service_tier: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., dialect: _Optional[str] = ..., moderation_json: _Optional[str] = ..., response_id: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Choice(_message.Message):
     __slots__ = ("index", "message", "finish_reason", "logprobs_json", "native_finish_reason", "stop_sequence", "extra", "nulls")
@@ -169,7 +175,7 @@ class Choice(_message.Message):
     def __init__(self, index: _Optional[int] = ..., message: _Optional[_Union[_types_pb2.Message, _Mapping]] = ..., finish_reason: _Optional[str] = ..., logprobs_json: _Optional[str] = ..., native_finish_reason: _Optional[str] = ..., stop_sequence: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ChatChunk(_message.Message):
-    __slots__ = ("id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "dialect", "moderation_json", "obfuscation", "is_restart", "extra", "nulls")
+    __slots__ = ("id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "dialect", "moderation_json", "obfuscation", "is_restart", "response_id", "extra", "nulls")
     ID_FIELD_NUMBER: _ClassVar[int]
     OBJECT_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +188,7 @@ class ChatChunk(_message.Message):
     MODERATION_JSON_FIELD_NUMBER: _ClassVar[int]
     OBFUSCATION_FIELD_NUMBER: _ClassVar[int]
     IS_RESTART_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     NULLS_FIELD_NUMBER: _ClassVar[int]
     id: str
@@ -196,9 +203,10 @@ class ChatChunk(_message.Message):
     moderation_json: str
     obfuscation: str
     is_restart: bool
+    response_id: str
     extra: str
     nulls: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[ChoiceDelta, _Mapping]]] = ..., usage: _Optional[_Union[_types_pb2.Usage, _Mapping]] = ..., service_tier: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., dialect: _Optional[str] = ..., moderation_json: _Optional[str] = ..., obfuscation: _Optional[str] = ..., is_restart: _Optional[bool] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., object: _Optional[str] = ..., created: _Optional[int] = ..., model: _Optional[str] = ..., choices: _Optional[_Iterable[_Union[ChoiceDelta, _Mapping]]] = ..., usage: _Optional[_Union[_types_pb2.Usage, _Mapping]] = ..., service_tier: _Optional[str] = ..., system_fingerprint: _Optional[str] = ..., dialect: _Optional[str] = ..., moderation_json: _Optional[str] = ..., obfuscation: _Optional[str] = ..., is_restart: _Optional[bool] = ..., response_id: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ChoiceDelta(_message.Message):
     __slots__ = ("index", "delta", "finish_reason", "logprobs_json", "native_finish_reason", "stop_sequence", "extra", "nulls")

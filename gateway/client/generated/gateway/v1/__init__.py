@@ -891,6 +891,11 @@ class ChatChunk(betterproto2.Message):
     whose metadata says `x-gateway-on-cut: restart`.
     """
 
+    response_id: "str" = betterproto2.field(13, betterproto2.TYPE_STRING)
+    """
+    on the first chunk of an answer that will be kept once the stream is complete
+    """
+
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
 
     nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
@@ -1081,6 +1086,19 @@ class ChatRequest(betterproto2.Message):
     {mode, ttl}
     """
 
+    previous_response_id: "str | None" = betterproto2.field(46, betterproto2.TYPE_STRING, optional=True)
+    """
+    Kept answers, over gRPC (over HTTP: POST /v1/responses, whose answers are the same ones).
+    Continues a kept answer: its conversation is put behind the leading messages of role system and developer, ahead of
+    the rest. INVALID_ARGUMENT for an id that is unknown, no longer kept, or another key's.
+    """
+
+    is_answer_kept: "bool" = betterproto2.field(47, betterproto2.TYPE_BOOL)
+    """
+    Keeps this answer, so that a later call can continue it. Its id is the `response_id` of the answer, or of the
+    stream's first chunk; GetResponse reads it, DeleteResponse forgets it.
+    """
+
 
 default_message_pool.register_message("gateway.v1", "ChatRequest", ChatRequest)
 
@@ -1122,6 +1140,11 @@ class ChatResponse(betterproto2.Message):
     """
 
     moderation_json: "str | None" = betterproto2.field(10, betterproto2.TYPE_STRING, optional=True)
+
+    response_id: "str" = betterproto2.field(11, betterproto2.TYPE_STRING)
+    """
+    of a kept answer; empty = it is not kept
+    """
 
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
 
