@@ -12,7 +12,7 @@ Not here:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from gateway.accounts.api_keys import ApiKeys
 from gateway.accounts.codes import Codes
@@ -57,6 +57,7 @@ class Accounts:
         self._tending: asyncio.Task[None] | None = None
         self.directory = Directory(self, lambda: config().accounts, clock)
         shared = Shared(database, clock, Digester(pepper), config, self.tokens, self.directory)
+        self._shared = shared
         self.wallets = Wallets(shared)
         self.holds = Holds(shared, self.wallets)
         self.users = Users(shared, self.wallets)
@@ -78,6 +79,10 @@ class Accounts:
             await asyncio.gather(self._tending, return_exceptions=True)
         await self._tend_once()
         await self.database.close()
+
+    def tell(self, moved: Callable[[str, int, int], Awaitable[None]]) -> None:
+        """Who counts purses learns of every top-up: (purse, micro-USD, entry of the ledger)."""
+        self._shared.moved = moved
 
     def tokens(self) -> Tokens:
         """The token keys in force."""

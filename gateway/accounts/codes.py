@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway.accounts import texts
 from gateway.accounts.addresses import host_of
+from gateway.accounts.purses import wallet_of
 from gateway.accounts.secrets_made import CODE_PREFIX, INVITATION_PREFIX, new_id, new_token
 from gateway.accounts.shared import Actor, Page, Shared, page_of, page_size, read_token
 from gateway.accounts.wallets import Change, Wallet, Wallets
@@ -99,8 +100,9 @@ class Codes:
             row = (await connection.execute(taken.returning(table.c.id, table.c.amount_usd_micros))).first()
             if row is None:
                 raise texts.wrong("code", "is unknown, used or expired", "code_invalid")
-            await self._wallets.enter(connection, user_id, Change("redeem", row[1], f"code:{row[0]}"), who)
+            entry = await self._wallets.enter(connection, user_id, Change("redeem", row[1], f"code:{row[0]}"), who)
             await shared.note(connection, who, "code.redeem", f"user:{user_id}", {"code": row[0], "amount": row[1]})
+        await shared.moved(wallet_of(user_id), row[1], entry)
         shared.logins.give_back(subject, per_minute)
         return await self._wallets.get(user_id)
 

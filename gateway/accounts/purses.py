@@ -1,7 +1,7 @@
 """What calls may be paid from: the wallet of a user and the budget of a key, as quotas name them.
 
 Rules:
-    - A purse is `wallet:USER` or `budget:KEY`; its balance is the database's, read when nobody knows it yet.
+    - A purse is `wallet:USER` or `budget:KEY:MAX`; its balance is the database's, read when nobody knows it yet.
     - Before what dead processes left was brought in, nobody can tell: UNAVAILABLE, never a balance too high.
     - Sessions and keys of users have a wallet when calls are charged (`accounts.is_charged`), keys a budget when one
       was set.
@@ -26,16 +26,15 @@ def wallet_of(user_id: str) -> str:
     return f"{WALLET}:{user_id}"
 
 
-def budget_of(key_id: str) -> str:
-    """The name of a key's purse."""
-    return f"{BUDGET}:{key_id}"
+def budget_of(key_id: str, max_usd_micros: int) -> str:
+    """The name of a key's purse; another budget is another purse, so that a change is seen by everybody at once."""
+    return f"{BUDGET}:{key_id}:{max_usd_micros}"
 
 
-def debits_of(settings: Settings, user_id: str, key_id: str, *, has_budget: bool) -> tuple[Debit, ...]:
-    """What a caller's calls are paid from."""
-    wallet = Debit(wallet_of(user_id), WALLET, settings.trust_factor)
-    budget = Debit(budget_of(key_id), BUDGET)
-    return ((wallet,) if settings.is_charged else ()) + ((budget,) if has_budget else ())
+def debits_of(settings: Settings, user_id: str, key_id: str = "", budget: int | None = None) -> tuple[Debit, ...]:
+    """What a caller's calls are paid from. `budget` is the key's, in micro-USD."""
+    wallet = (Debit(wallet_of(user_id), WALLET, settings.trust_factor),) if settings.is_charged else ()
+    return wallet if budget is None else (*wallet, Debit(budget_of(key_id, budget), BUDGET))
 
 
 class Balances:
@@ -45,8 +44,10 @@ class Balances:
         self._database = database
         self.keeper: Keeper | None = None  # set by who makes it; None = nothing can be left of dead processes
 
-    async def balance_usd_micros(self, purse: str) -> int:
-        """What a purse holds; nothing for one that does not exist (any more). Raises GatewayError UNAVAILABLE."""
+    async def balance(self, purse: str) -> tuple[int, int]:
+        """What a purse holds, in micro-USD, and the last entry of its ledger that is in it; nothing for one that does
+        not exist (any more). Raises GatewayError UNAVAILABLE.
+        """
         if self.keeper is not None:
             try:
                 async with asyncio.timeout(self._database.timeout_s):
@@ -56,27 +57,25 @@ class Balances:
         kind, _, name = purse.partition(":")
         if kind == WALLET:
             return await self._wallet(name)
-        if kind == BUDGET:
-            return await self._budget(name)
-        raise ValueError(f"{kind} is no kind of purse")
+        key_id, _, max_usd_micros = name.partition(":")
+        return int(max_usd_micros) - await self._spent(key_id), 0
 
-    async def _wallet(self, user_id: str) -> int:
-        from sqlalchemy import select
+    async def _wallet(self, user_id: str) -> tuple[int, int]:
+        from sqlalchemy import func, select
 
-        from gateway.store.sql.tables import wallets
+        from gateway.store.sql.tables import ledger_entries, wallets
 
+        last = select(func.max(ledger_entries.c.id)).where(ledger_entries.c.user_id == user_id).scalar_subquery()
+        question = select(wallets.c.balance_usd_micros, last).where(wallets.c.user_id == user_id)
         async with self._database.read() as connection:
-            question = select(wallets.c.balance_usd_micros).where(wallets.c.user_id == user_id)
-            return int((await connection.execute(question)).scalar() or 0)
+            row = (await connection.execute(question)).first()
+        return (0, 0) if row is None else (int(row[0]), int(row[1] or 0))
 
-    async def _budget(self, key_id: str) -> int:
+    async def _spent(self, key_id: str) -> int:
         from sqlalchemy import select
 
         from gateway.store.sql.tables import api_keys
 
         async with self._database.read() as connection:
-            question = select(api_keys.c.max_budget_usd_micros, api_keys.c.spent_usd_micros)
-            row = (await connection.execute(question.where(api_keys.c.id == key_id))).first()
-        return (
-            0 if row is None or row.max_budget_usd_micros is None else row.max_budget_usd_micros - row.spent_usd_micros
-        )
+            question = select(api_keys.c.spent_usd_micros).where(api_keys.c.id == key_id)
+            return int((await connection.execute(question)).scalar() or 0)

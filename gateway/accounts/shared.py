@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -43,6 +43,10 @@ class Actor:
 SYSTEM = Actor("system")
 
 
+async def _nobody(_purse: str, _usd_micros: int, _entry: int) -> None:
+    """Nobody counts purses."""
+
+
 @dataclass(slots=True)
 class Shared:
     """See the module's sentence. `tokens` and `config` give what is in force now."""
@@ -55,6 +59,7 @@ class Shared:
     directory: Directory
     passwords: Passwords = field(default_factory=Passwords)
     logins: Throttle = field(default_factory=Throttle)
+    moved: Callable[[str, int, int], Awaitable[None]] = _nobody  # told of every change of a purse beside calls
 
     def now_ms(self) -> int:
         """Unix milliseconds."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.accounts import texts
+from gateway.accounts.purses import wallet_of
 from gateway.accounts.shared import Actor, Page, Shared, page_of, page_size, read_token
 from gateway.core.errors import GatewayError, Kind
 
@@ -87,17 +88,22 @@ class Wallets:
         change = Change(change.kind, change.amount_usd_micros, change.idempotency_key, note)
         try:
             async with self._shared.database.write() as connection:
-                await self.enter(connection, user_id, change, who)
+                entry = await self.enter(connection, user_id, change, who)
                 details = {"amount_usd_micros": change.amount_usd_micros, "note": note}
                 await self._shared.note(connection, who, f"wallet.{change.kind}", f"user:{user_id}", details)
         except IntegrityError:
             await self._check_same(user_id, change)
+        else:
+            await self._shared.moved(wallet_of(user_id), change.amount_usd_micros, entry)
         return await self.get(user_id)
 
     async def enter(
         self, connection: AsyncConnection, user_id: str, change: Change, who: Actor, key_id: str | None = None
     ) -> int:
-        """Append to the ledger and move the balance, in the caller's transaction; the balance after it."""
+        """Append to the ledger and move the balance, in the caller's transaction; the entry's number.
+
+        Entries of one wallet have rising numbers: its row is locked first.
+        """
         from sqlalchemy import insert, update
 
         from gateway.store.sql.tables import ledger_entries, wallets
@@ -115,8 +121,8 @@ class Wallets:
             "idempotency_key": change.idempotency_key, "key_id": key_id, "note": change.note, "actor": who.name[:128],
             "created_at_ms": self._shared.now_ms(),
         }  # fmt: skip
-        await connection.execute(insert(ledger_entries).values(**row))
-        return int(after)
+        made = await connection.execute(insert(ledger_entries).values(**row).returning(ledger_entries.c.id))
+        return int(made.scalar_one())
 
     async def _check_same(self, user_id: str, change: Change) -> None:
         from sqlalchemy import select

@@ -103,6 +103,7 @@ class ServiceHalf:
         if isinstance(self.kit.quota, SharedQuota):
             self.kit.quota.start()
         if self.kit.accounts is not None:
+            self.kit.accounts.tell(self.kit.quota.add)
             self.kit.accounts.start()
             self._keeper = keeper_of(self.kit.accounts, self._config(), self._state_dir, self.kit.instance, self.log)
         if self._keeper is not None:
@@ -269,14 +270,18 @@ async def _main(current: Current, addresses: list[str]) -> int:
     def drain_s() -> float:
         return current.get().config.process.drain_s
 
-    async with signals(half.ask_reload, lambda: grpc_server.begin_stop(drain_s())) as stop:
+    def begin_stop() -> None:
+        grpc_server.begin_stop(drain_s(), config.process.drain_announce_s)
+
+    async with signals(half.ask_reload, begin_stop) as stop:
         started()
         log.write(
             "info", "service ready", grpc_port=grpc_server.port, link=addresses, link_ports=[port for _, port in links]
         )
         await stop.wait()
         log.write("info", "draining", drain_s=drain_s(), in_flight=half.kit.in_flight)
-        grpc_server.begin_stop(drain_s())
+        begin_stop()
+        await asyncio.sleep(max(0.0, config.process.drain_announce_s - grpc_server.stopping_for_s))
         half.dispatch.is_draining = True
         cut = await link.drain(drain_s())
         await grpc_server.stop(0)

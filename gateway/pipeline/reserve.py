@@ -49,7 +49,7 @@ async def _learn(kit: Kit, debits: tuple[Debit, ...]) -> None:
     if kit.accounts is None:
         raise AssertionError("a purse without accounts")
     for debit in debits:
-        await kit.quota.put(debit.purse, await kit.accounts.purses.balance_usd_micros(debit.purse))
+        await kit.quota.put(debit.purse, *await kit.accounts.purses.balance(debit.purse))
 
 
 def _without_price(progress: Progress) -> GatewayError:

@@ -124,13 +124,13 @@ class MemoryQuota:
         known = self._subjects.get(subject)
         return known.in_flight if known else 0
 
-    async def put(self, purse: str, balance_usd_micros: int) -> None:
+    async def put(self, purse: str, balance_usd_micros: int, as_of: int = 0) -> None:
         """See `gateway.quota.reservation.Quota`."""
-        self.purses.put(purse, balance_usd_micros)
+        self.purses.put(purse, balance_usd_micros, as_of)
 
-    async def add(self, purse: str, usd_micros: int) -> None:
+    async def add(self, purse: str, usd_micros: int, entry: int) -> None:
         """See `gateway.quota.reservation.Quota`."""
-        self.purses.add(purse, usd_micros)
+        self.purses.add(purse, usd_micros, entry)
 
     async def balance_usd_micros(self, purse: str) -> tuple[int, int] | None:
         """See `gateway.quota.reservation.Quota`."""

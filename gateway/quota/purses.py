@@ -19,11 +19,12 @@ from gateway.quota.reservation import out_of_money
 
 
 class _Purse:
-    __slots__ = ("balance", "held")
+    __slots__ = ("as_of", "balance", "held")
 
-    def __init__(self, balance: int) -> None:
+    def __init__(self, balance: int, as_of: int) -> None:
         self.balance = balance
         self.held = 0
+        self.as_of = as_of
 
 
 class Purses:
@@ -36,21 +37,15 @@ class Purses:
         """Those whose balance must be `put` before they can be held."""
         return [debit for debit in debits if debit.purse not in self._purses]
 
-    def put(self, purse: str, balance_usd_micros: int) -> None:
+    def put(self, purse: str, balance_usd_micros: int, as_of: int = 0) -> None:
         """The balance of a purse that is not known yet; one that is known keeps its own, which is newer."""
-        self._purses.setdefault(purse, _Purse(balance_usd_micros))
+        self._purses.setdefault(purse, _Purse(balance_usd_micros, as_of))
 
-    def add(self, purse: str, usd_micros: int) -> None:
-        """Money came in or was taken out beside calls; an unknown purse learns it when it is put."""
+    def add(self, purse: str, usd_micros: int, entry: int) -> None:
+        """What an entry of the ledger changed, unless the balance that was put has it."""
         known = self._purses.get(purse)
-        if known is not None:
+        if known is not None and entry > known.as_of:
             known.balance += usd_micros
-
-    def forget(self, purse: str) -> None:
-        """Ask for its balance again next time, unless calls hold some of it now."""
-        known = self._purses.get(purse)
-        if known is not None and not known.held:
-            del self._purses[purse]
 
     def balance_usd_micros(self, purse: str) -> int | None:
         """What is there, holds not subtracted; None = unknown."""

@@ -63,12 +63,17 @@ class Quota(Protocol):
         """Reservations of this subject made here that are open and count against its concurrency."""
         ...
 
-    async def put(self, purse: str, balance_usd_micros: int) -> None:
-        """The balance of a purse that is not known yet; one that is known keeps its own, which is newer."""
+    async def put(self, purse: str, balance_usd_micros: int, as_of: int = 0) -> None:
+        """The balance of a purse that is not known yet, with every change up to entry `as_of` of its ledger in it.
+
+        One that is known keeps its own, which is newer.
+        """
         ...
 
-    async def add(self, purse: str, usd_micros: int) -> None:
-        """Money came in or was taken out beside calls; an unknown purse learns it when it is put."""
+    async def add(self, purse: str, usd_micros: int, entry: int) -> None:
+        """Money came in or was taken out beside calls, by that entry of the ledger: counted once, also when it is in
+        the balance that was put. An unknown purse learns it when it is put.
+        """
         ...
 
     async def balance_usd_micros(self, purse: str) -> tuple[int, int] | None:

@@ -156,11 +156,17 @@ return 1
 )
 
 PUT = """
-if redis.call('HSETNX', KEYS[1], 'balance', ARGV[1]) == 1 then redis.call('EXPIRE', KEYS[1], 86400) end
+if redis.call('HSETNX', KEYS[1], 'balance', ARGV[1]) == 1 then
+  redis.call('HSET', KEYS[1], 'as_of', ARGV[2])
+  redis.call('EXPIRE', KEYS[1], 86400)
+end
 return 1
 """
 
 ADD = """
-if redis.call('HEXISTS', KEYS[1], 'balance') == 1 then return redis.call('HINCRBY', KEYS[1], 'balance', ARGV[1]) end
-return false
+if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', 86400) then return 0 end
+local known = redis.call('HMGET', KEYS[2], 'balance', 'as_of')
+if not known[1] or tonumber(known[2] or '0') >= tonumber(ARGV[2]) then return 0 end
+redis.call('HINCRBY', KEYS[2], 'balance', ARGV[1])
+return 1
 """

@@ -25,7 +25,7 @@ from gateway.quota import scripts
 from gateway.quota.headers import Standing, Standings, noted, openai_headers
 from gateway.quota.memory import MemoryQuota
 from gateway.quota.reservation import Reservation, UnknownPurse, out_of_money, over_concurrency, over_limit
-from gateway.store.valkey import StoreUnavailable, Valkey
+from gateway.store.valkey import StoreUnavailable, Valkey, Value
 from gateway.wire import json
 
 PREFIX = "gateway:"
@@ -55,6 +55,14 @@ class _Hold(NamedTuple):
     debits: tuple[Debit, ...]
 
 
+class _Told(NamedTuple):
+    """A step that must reach the store, once: its script guards itself."""
+
+    script: str
+    keys: list[str]
+    args: list[Value]
+
+
 class SharedQuota:
     """See the module's rules. `replicas` services share the limits when the store is away."""
 
@@ -69,7 +77,7 @@ class SharedQuota:
         self._open: dict[str, _Hold] = {}
         self._uncounted = 0
         self._in_flight: Counter[str] = Counter()
-        self._late: deque[tuple[list[str], bytes]] = deque(maxlen=LATE_MAX)
+        self._late: deque[_Told] = deque(maxlen=LATE_MAX)
         self._is_late = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -128,28 +136,25 @@ class SharedQuota:
         for scope in hold.scopes:
             if self._in_flight[scope.subject] <= 0:
                 del self._in_flight[scope.subject]
-        said = self._settlement(hold, used)
-        try:
-            await self._store.script(scripts.SETTLE, *_said(said))
-        except StoreUnavailable:
-            self._later(said)
+        await self._tell(self._settlement(hold, used))
 
     def in_flight(self, subject: str) -> int:
         """See `gateway.quota.reservation.Quota`."""
         return self._in_flight[subject] + self._local.in_flight(subject)
 
-    async def put(self, purse: str, balance_usd_micros: int) -> None:
+    async def put(self, purse: str, balance_usd_micros: int, as_of: int = 0) -> None:
         """See `gateway.quota.reservation.Quota`."""
-        await self._local.put(purse, balance_usd_micros)
+        await self._local.put(purse, balance_usd_micros, as_of)
         try:
-            await self._store.script(scripts.PUT, [self._purse_keys(purse)[0]], [balance_usd_micros])
+            await self._store.script(scripts.PUT, [self._purse_keys(purse)[0]], [balance_usd_micros, as_of])
         except StoreUnavailable:
             return  # `on_loss` decides at the next reservation
 
-    async def add(self, purse: str, usd_micros: int) -> None:
-        """See `gateway.quota.reservation.Quota`. Raises StoreUnavailable: the caller must try again."""
-        await self._local.add(purse, usd_micros)
-        await self._store.script(scripts.ADD, [self._purse_keys(purse)[0]], [usd_micros])
+    async def add(self, purse: str, usd_micros: int, entry: int) -> None:
+        """See `gateway.quota.reservation.Quota`. Without the store, it is told when it is back."""
+        await self._local.add(purse, usd_micros, entry)
+        keys = [f"{self._prefix}e:{purse}:{entry}", self._purse_keys(purse)[0]]
+        await self._tell(_Told(scripts.ADD, keys, [usd_micros, entry]))
 
     async def balance_usd_micros(self, purse: str) -> tuple[int, int] | None:
         """See `gateway.quota.reservation.Quota`. Raises StoreUnavailable."""
@@ -157,9 +162,15 @@ class SharedQuota:
         balance, held = await self._store.script(lua, [self._purse_keys(purse)[0]], [])
         return None if balance is None else (int(balance), int(held or 0))
 
-    def _later(self, settlement: tuple[list[str], bytes]) -> None:
-        """Tell the store as soon as it answers."""
-        self._late.append(settlement)
+    async def _tell(self, told: _Told) -> None:
+        """Tell the store now, or as soon as it answers; it counts once in any case."""
+        try:
+            await self._store.script(*told)
+        except StoreUnavailable:
+            self._later(told)
+
+    def _later(self, told: _Told) -> None:
+        self._late.append(told)
         self._is_late.set()
 
     async def _ask(self, hold: _Hold, asked: Amounts) -> dict[str, Any]:
@@ -201,14 +212,14 @@ class SharedQuota:
             try:
                 await self._renew()
                 while self._late:
-                    await self._store.script(scripts.SETTLE, *_said(self._late[0]))
+                    await self._store.script(*self._late[0])
                     self._late.popleft()
                 self._is_late.clear()
             except StoreUnavailable:
                 continue
 
-    def _settlement(self, hold: _Hold, used: Amounts) -> tuple[list[str], bytes]:
-        """Keys and argument of the script."""
+    def _settlement(self, hold: _Hold, used: Amounts) -> _Told:
+        """What is told of a call that ended."""
         keys = [f"{self._prefix}d:{hold.id}"]
         changes = [
             [_at(keys, window.key), start, used.of(window.dimension.amount) - window.amount]
@@ -217,7 +228,8 @@ class SharedQuota:
         ]
         purses = [[*(_at(keys, key) for key in self._purse_keys(each.purse)), used.usd_micros] for each in hold.debits]
         places = [_at(keys, self._place_key(scope.subject)) for scope in hold.scopes]
-        return keys, json.dumps({"id": hold.id, "windows": changes, "places": places, "purses": purses})
+        body = json.dumps({"id": hold.id, "windows": changes, "places": places, "purses": purses})
+        return _Told(scripts.SETTLE, keys, [body])
 
     def _place_key(self, subject: str) -> str:
         return f"{self._prefix}p:{subject}"
@@ -267,11 +279,6 @@ def _at(keys: list[str], key: str) -> int:
     """The place of a key among the script's keys, from 1."""
     keys.append(key)
     return len(keys)
-
-
-def _said(settlement: tuple[list[str], bytes]) -> tuple[list[str], list[bytes]]:
-    keys, body = settlement
-    return keys, [body]
 
 
 def _standings(windows: Sequence[_Window], shown: Sequence[Sequence[Any]]) -> Standings:

@@ -129,7 +129,7 @@ async def test_money_adds_up_after_any_history(history: list[tuple[str, int, int
             with suppress(GatewayError):
                 held.append(await quota.reserve([], Amounts(0, 0, first), [WALLET]))
         elif verb == "top_up":
-            quota.purses.add("user:7", first)
+            quota.purses.add("user:7", first, len(history) + came)
             came += first
         elif held:
             reservation = held.pop(second % len(held))

@@ -75,7 +75,7 @@ async def test_two_hundred_calls_on_a_limit_of_hundred(server: Stored, count: in
 async def test_money_for_ten_calls_on_three_services(server: Stored) -> None:
     """Exactly ten pass; what they cost is taken once, also when it is told twice."""
     async with services(server, 3) as quotas:
-        await quotas[0].put("user:7", 1000)
+        await quotas[0].put("user:7", 1000, 7)
         answers = await outcomes(quotas, 40, [], Amounts(0, 0, 100), WALLET)
         held = [(at % 3, answer) for at, answer in enumerate(answers) if isinstance(answer, Reservation)]
         kinds = {answer.kind for answer in answers if isinstance(answer, GatewayError)}
@@ -85,7 +85,10 @@ async def test_money_for_ten_calls_on_three_services(server: Stored) -> None:
             await quotas[at].settle(reservation, Amounts(0, 0, 70))
             await quotas[at].settle(reservation, Amounts(0, 0, 70))
         assert await quotas[2].balance_usd_micros("user:7") == (300, 0)
-        await quotas[2].add("user:7", 50)
+        await quotas[2].add("user:7", 50, 8)
+        assert await quotas[0].balance_usd_micros("user:7") == (350, 0)
+        await quotas[1].add("user:7", 50, 8)  # told again
+        await quotas[1].add("user:7", 1000, 7)  # what was put has it
         assert await quotas[0].balance_usd_micros("user:7") == (350, 0)
 
 
@@ -129,10 +132,10 @@ async def test_the_store_counts_as_the_memory_does(server: Stored, history: list
         for each in pair:
             await each.put("user:7", 100)
         held: list[tuple[Reservation, Reservation]] = []
-        for verb, first, second in history:
+        for entry, (verb, first, second) in enumerate(history, 1):
             if verb == "add":
                 for each in pair:
-                    await each.add("user:7", first)
+                    await each.add("user:7", first, entry)
             elif verb == "settle" and held:
                 both = held.pop(second % len(held))
                 for each, reservation in zip(pair, both, strict=True):
