@@ -74,8 +74,11 @@ class Attempt:
         if deployment.emulation:
             dialect = emulating(dialect, deployment, order.request)
         self._dialect = dialect
-        method = shapes.upstream_method(order.method, deployment)
-        request = dialect.encode(method, shapes.request_for(order, method), deployment, order.model)
+        method, asked = order.method, order.request
+        if not (deployment.can_stream and deployment.can_answer_whole):
+            method = shapes.upstream_method(method, deployment)
+            asked = shapes.request_for(order, method)
+        request = dialect.encode(method, asked, deployment, order.model)
         if request.unsupported:
             self._progress.left_out = _left_out(order, deployment, own_tools(order.request, request.unsupported))
         request.headers[hops.HEADER] = order.hops

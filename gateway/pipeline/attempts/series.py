@@ -59,15 +59,16 @@ class Attempts:
 
     async def _try_all(self, order: Order, candidates: tuple[Deployment, ...], kind: str = "") -> Batch:
         """Try candidates in order until one answers; raises the last failure."""
-        failure = GatewayError(Kind.UNAVAILABLE, f"No deployment of model `{order.model}` can be used now.")
+        failure: GatewayError | None = None
         failed: Deployment | None = None
         for place, deployment in enumerate(candidates, 1):
-            if failed is not None and not may_follow(deployment, failed, failure, order.entry):
-                continue
-            if failed is not None and place < len(candidates) and self._is_refused(deployment):
-                continue
-            if failed is not None and self._is_too_late(order):
-                break
+            if failure is not None and failed is not None:
+                if self._is_too_late(order):
+                    break
+                if not may_follow(deployment, failed, failure, order.entry):
+                    continue
+                if place < len(candidates) and self._is_refused(deployment):
+                    continue
             for number in range(order.entry.attempts_max):
                 try:
                     return await self._begin(order, deployment, kind)
@@ -80,7 +81,7 @@ class Attempts:
                 if wait_s is None:
                     break
                 await asyncio.sleep(wait_s)
-        raise failure
+        raise failure or GatewayError(Kind.UNAVAILABLE, f"No deployment of model `{order.model}` can be used now.")
 
     def _is_too_late(self, order: Order, wait_s: float = 0.0) -> bool:
         """Whether an attempt after this wait would have less time than an answer needs."""
@@ -89,10 +90,12 @@ class Attempts:
     def _is_refused(self, deployment: Deployment) -> bool:
         return self._kit.board.refusal(deployment, self._kit.transport.loop.time()) is not None
 
-    async def _begin(self, order: Order, deployment: Deployment, kind: str) -> Batch:
+    def _begin(self, order: Order, deployment: Deployment, kind: str) -> Awaitable[Batch]:
+        """The first events of one attempt; one layer less on the way of every call."""
         if order.entry.hedge is not None and order.method.is_stream and not self._progress.tries:
-            return await self._raced(order, deployment, order.entry.hedge)
-        return await self._begin_alone(order, deployment, kind)
+            return self._raced(order, deployment, order.entry.hedge)
+        self._attempt = attempt = Attempt(self._kit, self._progress, deployment, kind)
+        return attempt.begin(order)
 
     async def _raced(self, order: Order, deployment: Deployment, hedge: Hedge) -> Batch:
         """The first attempt, against another one where its first token is late."""
@@ -101,16 +104,13 @@ class Attempts:
         candidates = plan.candidates if plan is not None else ()
         rival = rival_of(deployment, candidates, hedge, kit.board, kit.transport.loop.time())
         if rival is None:
-            return await self._begin_alone(order, deployment, "")
+            self._attempt = attempt = Attempt(kit, self._progress, deployment)
+            return await attempt.begin(order)
         race = Race(kit, self._progress, order)
         try:
             return await race.run(deployment, *rival)
         finally:
             self._attempt = race.winner
-
-    async def _begin_alone(self, order: Order, deployment: Deployment, kind: str) -> Batch:
-        self._attempt = attempt = Attempt(self._kit, self._progress, deployment, kind)
-        return await attempt.begin(order)
 
     def _retry_in_s(
         self, order: Order, deployment: Deployment, failure: GatewayError, number: int, *, has_more: bool
