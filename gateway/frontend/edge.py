@@ -20,7 +20,7 @@ from functools import partial
 from aiohttp import web
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.frontend import admin, answer, context, gemini, inference, kept, pages
+from gateway.frontend import accounts, admin, answer, context, gemini, inference, kept, pages
 from gateway.frontend.bodies import Bodies
 from gateway.frontend.observer import Observer, unobserved
 from gateway.frontend.openapi import document_bytes
@@ -183,6 +183,8 @@ class Edge:
             endpoint = partial(pages.get_model, self._caller, path=path)
             return "/v1/models/{id}", {"GET": endpoint, "HEAD": endpoint}
         if methods is None and (found := kept.find(self._caller, path)) is not None:
+            return found
+        if methods is None and (found := accounts.find(self._caller, path)) is not None:
             return found
         return path, methods
 

@@ -3,6 +3,7 @@
 Rules:
     - Only the methods that make or end a session are open to all; every other has an identity first, and the
       administrators' have the role checked here, once.
+    - No answer is stored by anything on its way: there may be a key or a token in it.
 Not here:
     - What the methods do (own, admin).
 """
@@ -27,7 +28,8 @@ async def ask_accounts(kit: Kit, method: Method, request: Message, context: Call
     """The items of one request. Raises GatewayError."""
     _check_texts(request)
     reply = await _reply(kit, method, request, context)
-    return [Head({"x-gateway-generation": str(kit.runtime.generation)}), [reply], Tail({})]
+    headers = {"x-gateway-generation": str(kit.runtime.generation), "cache-control": "no-store"}
+    return [Head(headers), [reply], Tail({})]
 
 
 def _check_texts(request: Message) -> None:

@@ -2,6 +2,7 @@
 
 Rules:
     - Nothing heavy is imported before `open`: SQLAlchemy costs about 28 MB, a gateway that never asks pays nothing.
+      It is imported in a thread then, for it takes most of a second and calls are running.
     - Opening migrates, with a lock, so that two processes that start together do it once.
     - A database that cannot answer in `timeout_s` is GatewayError UNAVAILABLE with code `store_unavailable`, whatever
       its driver calls it; a broken constraint stays sqlalchemy.exc.IntegrityError: the caller knows what it means.
@@ -17,6 +18,7 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from gateway.core.errors import GatewayError, Kind
@@ -27,17 +29,24 @@ if TYPE_CHECKING:
 
 RETRY_AFTER_S = 1.0
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+_HEAVY = ("sqlalchemy.ext.asyncio", "gateway.store.sql.tables", "alembic.command")
 _IS_WRITE = "gateway_is_write"
 _CLASS_OF_BAD_VALUES = "22"  # of SQLSTATE: data exception
 
 
 class Database:
-    """A database at a place. `timeout_s` bounds every transaction, `pool_max` its connections."""
+    """A database at a place. `timeout_s` bounds every transaction, `pool_max` its connections.
 
-    def __init__(self, place: Place, *, timeout_s: float = 5.0, pool_max: int = 10) -> None:
+    `beside` are modules that are needed once it is open: they are imported with its own, off the event loop.
+    """
+
+    def __init__(
+        self, place: Place, *, timeout_s: float = 5.0, pool_max: int = 10, beside: tuple[str, ...] = ()
+    ) -> None:
         self.place = place
         self.timeout_s = timeout_s
         self._pool_max = pool_max
+        self._beside = beside
         self._engine: AsyncEngine | None = None
         self._opening = asyncio.Lock()
         self._writing: Any = asyncio.Lock() if place.is_sqlite else nullcontext()
@@ -63,6 +72,7 @@ class Database:
     async def _open(self) -> None:
         from gateway.store.sql.migrate import WrongVersion, upgrade
 
+        await asyncio.to_thread(_import, (*_HEAVY, *self._beside))
         engine = make_engine(self.place, self._pool_max, self.timeout_s)
         try:
             with _said():
@@ -102,6 +112,11 @@ class Database:
         if self._engine is None:
             raise RuntimeError("the database is not open")
         return self._engine
+
+
+def _import(names: tuple[str, ...]) -> None:
+    for name in names:
+        import_module(name)
 
 
 class _said:  # noqa: N801 - it reads as a statement
