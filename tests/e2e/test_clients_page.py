@@ -27,7 +27,7 @@ BLOCKS = list(blocks_of("docs/clients.md", PAGE.read_text("utf-8")))
 STATIC = [block for block in BLOCKS if block.test_id is None]
 TOOLS = (
     "OpenAI", "Anthropic", "Google Gen AI", "LangChain", "LlamaIndex", "Vercel AI SDK", "Claude Code", "Codex CLI",
-    "Aider", "Continue", "Cline, Roo Code", "Open WebUI", "LibreChat",
+    "Gemini CLI", "Aider", "Continue", "Cline, Roo Code", "Open WebUI", "LibreChat",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ Rules:
 Not here: reading tools (tools.py), items of calls (items.py, answers.py).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
@@ -37,14 +37,15 @@ def is_namespace(tool: JsonObject) -> bool:
         tool.get("type") == KIND
         and is_text(tool.get("name"))
         and type(inner) is list
+        and bool(inner)
         and all(type(one) is dict and one.get("type") in ("function", "custom") for one in inner)
     )
 
 
-def flattened(namespace: JsonObject) -> Iterator[JsonObject]:
-    """The tools of a namespace under their flat names."""
-    for tool in namespace["tools"]:
-        yield {**tool, "name": flat_name(namespace["name"], str(tool.get("name", "")))}
+def flattened(namespace: JsonObject) -> list[JsonObject]:
+    """The tools of a namespace under their flat names; there is one at least."""
+    name = namespace["name"]
+    return [{**tool, "name": flat_name(name, str(tool.get("name", "")))} for tool in namespace["tools"]]
 
 
 def names_of(tools: Any) -> Names:

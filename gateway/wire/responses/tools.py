@@ -2,7 +2,8 @@
 
 Rules:
 - Function and custom tools have typed fields; a tool that the vendor runs keeps its type and, in `extra`, the rest.
-- The tools of a namespace stand under flat names (namespaces.py).
+- The tools of a namespace stand under flat names (namespaces.py), the first in its place and the others at the end, so
+  that paths name the tools as the client counts them.
 - What was read is kept in the request's `extra` too, so that a provider of this format gets it as it was.
 
 Not here: calls and their outputs (items.py).
@@ -27,9 +28,13 @@ def read_tools(request: Any, value: Any) -> bool:
     """Read the member `tools` of a request."""
     if type(value) is not list or not all(type(item) is dict for item in value):
         return False
+    later: list[JsonObject] = []
     for item in value:
-        for tool in flattened(item) if is_namespace(item) else (item,):
-            _read_tool(tool, request.tools.add())
+        tool, *rest = flattened(item) if is_namespace(item) else (item,)
+        _read_tool(tool, request.tools.add())
+        later += rest
+    for tool in later:
+        _read_tool(tool, request.tools.add())
     return False
 
 

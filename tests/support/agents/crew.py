@@ -7,6 +7,7 @@ Not here: running and judging (task).
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -42,7 +43,6 @@ class Agent:
     package: str
     version: str
     registry: str
-    program: str
     turns: Callable[[Path], list[dict[str, Any]]]
     variables: Callable[[Place, str], Mapping[str, str]]
     command: Callable[[Place, str], list[str]]
@@ -137,6 +137,26 @@ def _codex_command(place: Place, model: str) -> list[str]:
     ]  # fmt: skip
 
 
+# Gemini CLI: edits a file by a tool; the way it logs in is a setting
+
+
+def _gemini_turns(folder: Path) -> list[dict[str, Any]]:
+    edit = {"file_path": str(folder / NOTE), "instruction": TASK, "old_string": "hello", "new_string": "goodbye"}
+    return [{"calls": [{"name": "replace", "arguments": edit}]}, {"text": DONE}]
+
+
+def _gemini_variables(place: Place, model: str) -> dict[str, str]:
+    settings = place.home / ".gemini" / "settings.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps(GEMINI_SETTINGS))
+    return {"GOOGLE_GEMINI_BASE_URL": place.url, "GEMINI_API_KEY": place.key}
+
+
+def _gemini_command(place: Place, model: str) -> list[str]:
+    program = str(place.installed / "node_modules" / ".bin" / "gemini")
+    return [program, "-m", model, "--approval-mode", "auto_edit", "--skip-trust", "-p", TASK]
+
+
 # Aider: writes the edit into its text
 
 
@@ -163,10 +183,18 @@ def _aider_command(place: Place, model: str) -> list[str]:
     return [str(place.installed / "bin" / "aider"), *models, *quiet, "--map-tokens", "0", "--message", TASK, NOTE]
 
 
+GEMINI_SETTINGS = {
+    "security": {"auth": {"selectedType": "gemini-api-key"}},
+    "privacy": {"usageStatisticsEnabled": False},
+    "general": {"disableAutoUpdate": True},
+}
+
 AGENTS = (
-    Agent("claude-code", "@anthropic-ai/claude-code", "2.1.197", "npm", "claude",
+    Agent("claude-code", "@anthropic-ai/claude-code", "2.1.197", "npm",
           _claude_turns, _claude_variables, _claude_command),
-    Agent("codex", "@openai/codex", "0.169.0", "npm", "codex", _codex_turns, _codex_variables, _codex_command),
-    Agent("aider", "aider-chat", "0.86.2", "pypi", "aider",
+    Agent("codex", "@openai/codex", "0.169.0", "npm", _codex_turns, _codex_variables, _codex_command),
+    Agent("gemini-cli", "@google/gemini-cli", "0.61.0", "npm",
+          _gemini_turns, _gemini_variables, _gemini_command),
+    Agent("aider", "aider-chat", "0.86.2", "pypi",
           _aider_turns, _aider_variables, _aider_command, needs_tools=False),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from tests.support.agents.task import Outcome
 
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+_MODEL = re.compile(r"at-\w+/sim-script-\w+")
 
 
 def tables(outcomes: list[Outcome]) -> str:
@@ -38,7 +38,7 @@ def _requests(outcomes: list[Outcome]) -> list[str]:
              "|---|---|---|---|---|---|"]  # fmt: skip
     for agent in dict.fromkeys(outcome.agent for outcome in outcomes):
         asked = [one for outcome in outcomes if outcome.agent is agent for one in outcome.asked]
-        routes = {f"`{_ID.sub('ID', one.route)}`{' (stream)' if one.is_stream else ''}" for one in asked}
+        routes = {f"`{_MODEL.sub('MODEL', one.route)}`{' (stream)' if one.is_stream else ''}" for one in asked}
         members = {name for one in asked for name in one.body}
         tools = {f"{count} {kind}" for one in asked for kind, count in one.tools.items()}
         betas = {beta for one in asked for beta in one.betas}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,7 @@ class Asked:
     @property
     def is_stream(self) -> bool:
         """Whether a stream was asked for."""
-        return self.body.get("stream") is True
+        return self.body.get("stream") is True or ":streamGenerateContent" in self.route
 
     @property
     def betas(self) -> list[str]:
@@ -45,8 +45,9 @@ class Asked:
         """How many tools of each type were offered; `function` for those with a schema."""
         found: dict[str, int] = {}
         for tool in self.body.get("tools") or ():
+            declared = tool.get("functionDeclarations", ())
             kind = tool.get("type") or "function"
-            found[kind] = found.get(kind, 0) + 1
+            found[kind] = found.get(kind, 0) + (len(declared) or 1)
         return found
 
 
@@ -75,10 +76,11 @@ async def tapping(target: str) -> AsyncIterator[Tap]:
                 tap.asked.append(Asked(route, got.status, sent, _object(data), dropped))
                 kept = [(name, value) for name, value in got.headers.items() if name.lower() not in _HOP]
                 answer = web.StreamResponse(status=got.status, headers=kept)
-                await answer.prepare(request)
-                async for piece in got.content.iter_any():
-                    await answer.write(piece)
-                await answer.write_eof()
+                with suppress(ConnectionError):  # an agent leaves when it has read enough
+                    await answer.prepare(request)
+                    async for piece in got.content.iter_any():
+                        await answer.write(piece)
+                    await answer.write_eof()
                 return answer
 
         app = web.Application(client_max_size=64 << 20)

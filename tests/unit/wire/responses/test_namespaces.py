@@ -32,6 +32,16 @@ def test_a_chat_gets_flat_names() -> None:
     assert encode_request(decode_request(BODY)) == BODY
 
 
+def test_paths_count_as_the_client_does() -> None:
+    """A tool behind a namespace keeps its number, whatever stands in the namespace."""
+    unsupported: list[str] = []
+    several = {**TOOLS[0], "tools": [CLOSE, {**CLOSE, "name": "open"}]}
+    body = {**BODY, "tools": [several, {**CLOSE, "name": "last"}, {"type": "web_search"}]}
+    made = chat.encode_request(decode_request(body), unsupported)
+    assert unsupported == ["tools[2]"]
+    assert [tool["function"]["name"] for tool in made["tools"]] == ["agents__close", "last", "agents__open"]
+
+
 def test_an_answer_names_the_namespace() -> None:
     """Whole and streamed; a name that only looks so stays as it is."""
     told = about(BODY, "s", 1)
@@ -58,4 +68,4 @@ def test_long_names_stay_apart() -> None:
 def test_what_is_no_namespace() -> None:
     """Is left to the vendor that knows it."""
     assert names_of([{"type": "namespace", "name": "n", "tools": [{"type": "web_search"}]}, 1, {"type": "x"}]) == {}
-    assert names_of("x") == {}
+    assert names_of("x") == names_of([{"type": "namespace", "name": "n", "tools": []}]) == {}
