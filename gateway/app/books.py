@@ -25,6 +25,9 @@ from gateway.store.sql.urls import Place, place_of
 from gateway.store.valkey import Valkey
 
 
+BESIDE = ("jwt", "argon2")  # what accounts need once there are any
+
+
 def database_of(config: Config, state_dir: Path) -> Place:
     """Where the accounts of a configuration are. Raises ValueError for a place that cannot be."""
     url = config.database.url
@@ -43,7 +46,7 @@ def accounts_of(
         return None
     settings = config.database
     place = database_of(config, state_dir)
-    database = Database(place, timeout_s=settings.timeout_s, pool_max=settings.pool_max)
+    database = Database(place, timeout_s=settings.timeout_s, pool_max=settings.pool_max, beside=BESIDE)
 
     return Accounts(database, current, pepper, clock, _say(log, place))
 
