@@ -48,6 +48,7 @@ class Settings:
         self.arrived = asyncio.Event()
         self.value = FrontendSettings()
         self.drain_s = DRAIN_DEFAULT_S
+        self.drain_announce_s = 0.0
         self.has_metrics = True
         self.loop_lag_warn_s = LOOP_LAG_WARN_DEFAULT_S
         self._log = log
@@ -63,7 +64,9 @@ class Settings:
         try:
             value = FrontendSettings.from_json(text)
             sections = json.loads(text.encode())
-            self.drain_s = float((sections.get("process") or {}).get("drain_s", DRAIN_DEFAULT_S))
+            process = sections.get("process") or {}
+            self.drain_s = float(process.get("drain_s", DRAIN_DEFAULT_S))
+            self.drain_announce_s = float(process.get("drain_announce_s", 0.0))
             self._observe(sections.get("observe") or {})
         except (ValueError, TypeError) as error:
             self._log.write("error", "settings from the service cannot be read", error=str(error))
@@ -128,7 +131,7 @@ async def _main(addresses: list[str], tls: FrontendTls | None, host: str | None,
         log.write("info", "frontend ready", url=running.url)
         await stop.wait()
         log.write("info", "draining", drain_s=settings.drain_s, connections=running.connection_count)
-        await running.drain(settings.drain_s)
+        await running.drain(settings.drain_s, settings.drain_announce_s)
         lag.cancel()
         log.detach()
     return 0

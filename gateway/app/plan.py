@@ -42,7 +42,7 @@ def plan_of(loaded: Loaded) -> dict[str, object]:
         "simulator_port": config.simulator.port,
         "log_level": config.observe.log_level,
         "log_format": config.observe.log_format,
-        "drain_s": config.process.drain_s,
+        "drain_s": config.process.drain_announce_s + config.process.drain_s,
         "backoff_base_s": config.process.restart.base_s,
         "backoff_max_s": config.process.restart.max_s,
         "new_key": ensure_dev_key(loaded) or "",

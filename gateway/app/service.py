@@ -281,7 +281,7 @@ async def _main(current: Current, addresses: list[str]) -> int:
         await stop.wait()
         log.write("info", "draining", drain_s=drain_s(), in_flight=half.kit.in_flight)
         begin_stop()
-        await asyncio.sleep(max(0.0, config.process.drain_announce_s - grpc_server.stopping_for_s))
+        await grpc_server.announced.wait()
         half.dispatch.is_draining = True
         cut = await link.drain(drain_s())
         await grpc_server.stop(0)

@@ -50,7 +50,12 @@ class Single:
 
 @asynccontextmanager
 async def running(
-    load: Callable[[], Loaded], *, log: Log | None = None, clock: Clock | None = None, drain_s: float = 0.0
+    load: Callable[[], Loaded],
+    *,
+    log: Log | None = None,
+    clock: Clock | None = None,
+    drain_s: float = 0.0,
+    announce_s: float = 0.0,
 ) -> AsyncGenerator[Single, None]:
     """Start everything, give it, and stop it within `drain_s`. Raises ConfigErrors, and OSError for a port in use."""
     place = _Place()
@@ -81,9 +86,9 @@ async def running(
             await grpc_server.start()
         yield Single(half, http, grpc_server, link, stand_in.url if stand_in else "")
     finally:
-        grpc_server.begin_stop(drain_s)
+        grpc_server.begin_stop(drain_s, announce_s)
         if http is not None:
-            await http.drain(drain_s)
+            await http.drain(drain_s, announce_s)
         half.dispatch.is_draining = True
         await grpc_server.stop(drain_s)
         await link.aclose()
@@ -104,11 +109,12 @@ class _Place:
 
 async def _main(load: Callable[[], Loaded], ready: Callable[[Single], None]) -> int:
     loaded = load()
+    process = loaded.config.process
     log = make_log(loaded.config.observe.log_level, loaded.config.observe.log_format, "gateway")
     adopt_logging(log)
     try:
         async with (
-            running(load, log=log, drain_s=loaded.config.process.drain_s) as single,
+            running(load, log=log, drain_s=process.drain_s, announce_s=process.drain_announce_s) as single,
             signals(single.half.ask_reload) as stop,
         ):
             ready(single)

@@ -265,9 +265,13 @@ class Running:
         """Connections now open."""
         return self._server.connection_count
 
-    async def drain(self, timeout_s: float) -> None:
-        """Take no new connection, finish what runs within `timeout_s` seconds, cut the rest, close everything."""
+    async def drain(self, timeout_s: float, announce_s: float = 0.0) -> None:
+        """Say not ready for `announce_s`; then take no new connection, and cut what runs after `timeout_s` more.
+
+        Both in seconds.
+        """
         self.edge.begin_drain()
+        await asyncio.sleep(announce_s)
         self._listener.close()
         deadline_s = time.monotonic() + timeout_s
         while self._server.connection_count and time.monotonic() < deadline_s:

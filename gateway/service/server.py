@@ -56,6 +56,7 @@ class GrpcServer:
         self._routes = routes
         self._route_watch: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self.announced = asyncio.Event()  # health checks were told, for as long as was wanted
         headers = call_headers or (lambda: config.http.call_headers)
         for service in SERVICES:
             self._server.add_generic_rpc_handlers((inference_handler(caller, self._watch, headers, service),))
@@ -77,10 +78,10 @@ class GrpcServer:
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         self._route_watch = asyncio.create_task(self._watch_routes())
 
-    def begin_stop(self, grace_s: float) -> None:
-        """Take no new calls from now on, and tell health checks; what runs has `grace_s`. Again: nothing."""
+    def begin_stop(self, grace_s: float, announce_s: float = 0.0) -> None:
+        """Tell health checks now, take no new calls in `announce_s`; what runs has `grace_s` then. Again: nothing."""
         if self._stopping is None:
-            self._stopping = asyncio.create_task(self._stop(grace_s))
+            self._stopping = asyncio.create_task(self._stop(grace_s, announce_s))
 
     async def stop(self, grace_s: float) -> None:
         """Take no new calls; end what runs after `grace_s`, explicitly."""
@@ -88,12 +89,14 @@ class GrpcServer:
         if self._stopping is not None:
             await self._stopping
 
-    async def _stop(self, grace_s: float) -> None:
+    async def _stop(self, grace_s: float, announce_s: float) -> None:
         if self._route_watch is not None:
             self._route_watch.cancel()
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         for slug in self._routes():
             await self._health.set(f"{ROUTE}{slug}", health_pb2.HealthCheckResponse.NOT_SERVING)
+        await asyncio.sleep(announce_s)
+        self.announced.set()
         asyncio.get_running_loop().call_later(min(grace_s, LAST_WORDS_S), self._health.end_watches)
         stopping = asyncio.create_task(self._server.stop(grace_s + LAST_WORDS_S))
         await asyncio.wait({stopping}, timeout=grace_s)

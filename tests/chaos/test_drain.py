@@ -1,4 +1,4 @@
-"""SIGTERM while 100 streams run: they finish, or end with an explicit event; nothing new is taken; exit code 0.
+"""SIGTERM while 100 streams (500 with --full) run: they finish, or end with an explicit event; exit code 0.
 
 Rules:
     - What a balancer asks (`/readyz`) never says ready again once it said it is not.
@@ -16,20 +16,23 @@ from contextlib import contextmanager
 import aiohttp
 import psutil
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.chaos.callers import Callers, Ending, callers
+from tests.chaos.callers import WAYS, Callers, Ending, callers
 from tests.support.served import Served, served
 from tests.support.simulated import unique
 from tests.support.waiting import eventually
 
 STREAMS = 100
+MANY = pytest.param(500, marks=pytest.mark.full)
+ANNOUNCE_S = 1.5
 
 
 @contextmanager
-def draining(drain_s: float, *arguments: str) -> Iterator[Served]:
+def draining(drain_s: float, *arguments: str, announce_s: float = 0.0) -> Iterator[Served]:
     """A gateway with that much time to drain."""
     layer = {
-        "process": {"drain_s": drain_s, "frontends": 1},
+        "process": {"drain_s": drain_s, "frontends": 1, "drain_announce_s": announce_s},
         "observe": {"log_format": "json", "log_level": "info"},
         "policies": {"retry": {"attempts_max": 1}},
     }
@@ -37,11 +40,11 @@ def draining(drain_s: float, *arguments: str) -> Iterator[Served]:
         yield running
 
 
-async def begin(running: Served, made: Callers, chunks: int) -> list[asyncio.Task[Ending]]:
+async def begin(running: Served, made: Callers, chunks: int, streams: int) -> list[asyncio.Task[Ending]]:
     """Streams over both protocols, all of them live at the upstream."""
     model = unique(f"sim-chunks-{chunks}-pace-100")
-    calls = [asyncio.create_task(made.ask(("sse", "stream")[at % 2], model)) for at in range(STREAMS)]
-    await running.simulator.until(model, streams_open=STREAMS, within_s=20)
+    calls = [asyncio.create_task(made.ask(("sse", "stream")[at % 2], model)) for at in range(streams)]
+    await running.simulator.until(model, streams_open=streams, within_s=20)
     return calls
 
 
@@ -65,11 +68,12 @@ def settled_in_log(running: Served) -> int:
     return sum(line.get("event") == "call" and line.get("method") == "StreamChat" for line in running.logs())
 
 
-async def test_streams_finish() -> None:
-    """With enough time all 100 are whole; new connections are refused meanwhile; every process is gone, code 0."""
+@pytest.mark.parametrize("streams", [STREAMS, MANY])
+async def test_streams_finish(streams: int) -> None:
+    """With enough time all are whole; new connections are refused meanwhile; every process is gone, code 0."""
     with draining(20) as running:
         async with callers(running) as made:
-            calls = await begin(running, made, chunks=30)
+            calls = await begin(running, made, 30 if streams == STREAMS else 100, streams)
             over = asyncio.Event()
             watching = asyncio.create_task(readiness(running.url, over))
             await asyncio.sleep(0.2)
@@ -80,20 +84,21 @@ async def test_streams_finish() -> None:
             assert all(ending.is_complete and not ending.faults for ending in endings), [
                 ending for ending in endings if not ending.is_complete
             ]
-            assert all(len(ending.texts) == 30 for ending in endings)
+            assert len({len(ending.texts) for ending in endings}) == 1
             assert (await watching) in (["200", "503", "refused"], ["200", "refused"]), watching
         code = await asyncio.to_thread(running.process.wait, 15)
         assert code == 0, running.log_text()
         assert not any(process.is_running() for process in processes)
-        assert settled_in_log(running) == STREAMS
+        assert settled_in_log(running) == streams
 
 
+@pytest.mark.parametrize("streams", [STREAMS, MANY])
 @pytest.mark.parametrize("arguments", [(), ("--single",)], ids=["served", "single"])
-async def test_streams_that_last_too_long_are_cut_explicitly(arguments: tuple[str, ...]) -> None:
+async def test_streams_that_last_too_long_are_cut_explicitly(arguments: tuple[str, ...], streams: int) -> None:
     """When the time is up, each stream ends with an error of ours over both protocols, and all are settled."""
     with draining(2, *arguments) as running:
         async with callers(running) as made:
-            calls = await begin(running, made, chunks=600)
+            calls = await begin(running, made, 600, streams)
             started_s = time.monotonic()
             running.process.send_signal(signal.SIGTERM)
             endings = await asyncio.wait_for(asyncio.gather(*calls), 30)
@@ -107,7 +112,7 @@ async def test_streams_that_last_too_long_are_cut_explicitly(arguments: tuple[st
         assert code == 0, running.log_text()
         assert time.monotonic() - started_s < 12
         assert not [line for line in running.logs() if "child killed" in str(line.get("event"))]
-        await eventually(lambda: settled_in_log(running) == STREAMS, "all are settled")
+        await eventually(lambda: settled_in_log(running) == streams, "all are settled")
 
 
 async def test_grpc_takes_nothing_new_while_http_drains() -> None:
@@ -125,3 +130,37 @@ async def test_grpc_takes_nothing_new_while_http_drains() -> None:
 
 async def _is_refused(made: Callers) -> bool:
     return (await made.ask("unary", "sim")).status == "UNAVAILABLE"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--single",)], ids=["served", "single"])
+async def test_balancers_are_told_before_the_listeners_close(arguments: tuple[str, ...]) -> None:
+    """While a drain is announced, `/readyz` and gRPC health say not ready, and calls are still answered."""
+    with draining(5, *arguments, announce_s=ANNOUNCE_S) as running:
+        async with callers(running) as made:
+            assert await health(made) == "SERVING"
+            over = asyncio.Event()
+            watching = asyncio.create_task(readiness(running.url, over))
+            await asyncio.sleep(0.1)
+            told_s = time.monotonic()
+            running.process.send_signal(signal.SIGTERM)
+            await eventually(lambda: _is_told(made), "gRPC health says so", within_s=ANNOUNCE_S)
+            while time.monotonic() < told_s + ANNOUNCE_S * 0.6:
+                for way in WAYS:
+                    ending = await made.ask(way, "sim")
+                    assert ending.is_complete, ending
+            code = await asyncio.to_thread(running.process.wait, 15)
+            over.set()
+            assert await watching == ["200", "503", "refused"]
+        assert code == 0, running.log_text()
+        assert time.monotonic() - told_s >= ANNOUNCE_S
+
+
+async def health(made: Callers) -> str:
+    """What gRPC health says of the whole service."""
+    stub = health_pb2_grpc.HealthStub(made.channel)
+    reply = await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))
+
+
+async def _is_told(made: Callers) -> bool:
+    return await health(made) == "NOT_SERVING"

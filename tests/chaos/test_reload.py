@@ -1,4 +1,4 @@
-"""Fifty reloads (1,000 with --full) under load: no call fails, each runs on one configuration, no broken file is taken."""
+"""Fifty reloads (1,000 with --full) under load: no call fails, each runs on one snapshot, no broken file is taken."""
 
 from __future__ import annotations
 

@@ -215,4 +215,12 @@ class Process(Section):
         ge=0,
         le=3600,
     )
+    drain_announce_s: float = setting(
+        0.0,
+        "Before that: time in which `/readyz` and gRPC health say not ready and calls are still taken, for balancers.",
+        unit="seconds",
+        reloads=False,
+        ge=0,
+        le=600,
+    )
     restart: Backoff = setting(Backoff, "Waits before a process that died is started again.", reloads=False)
