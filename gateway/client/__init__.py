@@ -12,6 +12,7 @@ Rules: everything public is importable from here; `v1` holds every message of th
 Not here: the server's classes (`gateway.wire.pb`); this package sees nothing else of the gateway.
 """
 
+from gateway.client import accounts
 from gateway.client.aio import AsyncClient, AsyncStream
 from gateway.client.answers import (
     finish_reason_of,
@@ -91,6 +92,7 @@ __all__ = [
     "UnavailableError",
     "UnimplementedError",
     "Usage",
+    "accounts",
     "audio",
     "finish_reason_of",
     "function_tool",

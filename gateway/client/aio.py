@@ -217,6 +217,17 @@ class AsyncClient:
         """One model; `NotFoundError` when there is none of this name for this key."""
         return await self._unary(calls.GET_MODEL, GetModelRequest(id=id), calls.CallState(self._options, **options))
 
+    async def call(
+        self, method: calls.Method[Request, Reply], request: Request, **options: Unpack[requests.CallFields]
+    ) -> Reply:
+        """Any RPC by its row: `gateway.client.accounts` has those of the accounts.
+
+        One that changes something is tried once, unless `max_retries` says otherwise.
+        """
+        if method.has_effect:
+            options.setdefault("max_retries", 0)
+        return await self._unary(method, request, calls.CallState(self._options, **options))
+
     # --- calls ---------------------------------------------------------------------------------------------------
 
     def _channel(self) -> grpc.aio.Channel:

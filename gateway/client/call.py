@@ -41,7 +41,6 @@ from gateway.client.generated.gateway.v1 import (
 from gateway.client.retry import RetryPolicy
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
-_SERVICE = "/gateway.v1.Inference/"
 _MESSAGE_BYTES_MAX = 256 * 1024 * 1024  # 2048 embeddings of 4096 doubles are 64 MB
 
 # betterproto2 changes the process-wide warning filters while it encodes: two threads at once would leave them changed.
@@ -53,15 +52,17 @@ Rep = TypeVar("Rep", bound=betterproto2.Message)
 
 @dataclass(frozen=True, slots=True)
 class Method(Generic[Req, Rep]):
-    """One RPC of the Inference service."""
+    """One RPC. One that `has_effect` is not tried again unless the call says so."""
 
     name: str
     request: type[Req]
     reply: type[Rep]
+    service: str = "gateway.v1.Inference"
+    has_effect: bool = False
 
     @property
     def path(self) -> str:
-        return _SERVICE + self.name
+        return f"/{self.service}/{self.name}"
 
 
 CHAT = Method("Chat", ChatRequest, ChatResponse)

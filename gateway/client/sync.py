@@ -200,6 +200,14 @@ class Client:
         """One model; `NotFoundError` when there is none of this name for this key."""
         return self._unary(calls.GET_MODEL, GetModelRequest(id=id), calls.CallState(self._options, **options))
 
+    def call(
+        self, method: calls.Method[Request, Reply], request: Request, **options: Unpack[requests.CallFields]
+    ) -> Reply:
+        """Any RPC by its row; see `AsyncClient.call`."""
+        if method.has_effect:
+            options.setdefault("max_retries", 0)
+        return self._unary(method, request, calls.CallState(self._options, **options))
+
     # --- calls ---------------------------------------------------------------------------------------------------
 
     def _channel(self) -> grpc.Channel:

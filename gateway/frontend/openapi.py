@@ -14,6 +14,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from gateway.frontend import openapi_accounts
+from gateway.frontend.accounts import ROWS
 from gateway.frontend.openapi_gemini import GEMINI_SCHEMAS
 from gateway.frontend.openapi_messages import MESSAGES_SCHEMAS
 from gateway.frontend.openapi_responses import RESPONSES_SCHEMAS
@@ -41,6 +43,7 @@ class Operation:
 
 
 _KEY_ERRORS = (401, 403, 429, 500, 503)
+_ACCOUNT_ERRORS = (400, 401, 403, 404, 409, 413, 415, 429, 500, 501, 503)
 _CALL_ERRORS = (400, 401, 402, 403, 404, 408, 413, 415, 429, 500, 502, 503, 504, 508)
 _GEMINI = "/v1beta/models/{model}:"
 OPERATIONS = (
@@ -134,6 +137,13 @@ OPERATIONS = (
         text_type="application/json", errors=(*_KEY_ERRORS, 404),
     ),
     Operation("get", "/openapi.json", "getOpenApi", "This document", text_type="application/json"),
+    *(
+        Operation(
+            row.method.lower(), row.path, openapi_accounts.name_of(row), row.summary,
+            openapi_accounts.reply_schema(row), openapi_accounts.request_schema(row), needs_key=not row.is_open, errors=_ACCOUNT_ERRORS,
+        )
+        for row in ROWS
+    ),
 )  # fmt: skip
 
 _WHY = {
@@ -144,11 +154,13 @@ _WHY = {
     404: "No such path or model.",
     405: "The path has other methods; see `allow`.",
     408: "The request was too slow to arrive.",
+    409: "It contradicts what is there already.",
     413: "The body is larger than the limit, as sent or decompressed.",
     415: "The content type or encoding is not supported.",
     429: "A rate limit; `retry-after` says when to come back.",
     431: "The request head is larger than the limit.",
     500: "A bug of the gateway; the message names the request id.",
+    501: "This gateway does not do that.",
     502: "The provider failed or answered nonsense.",
     503: "The gateway cannot take the call now; `retry-after` says when to come back.",
     504: "The provider or the caller's own deadline ran out of time.",
@@ -205,7 +217,7 @@ def document() -> Node:
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
-            "schemas": SCHEMAS | MESSAGES_SCHEMAS | RESPONSES_SCHEMAS | GEMINI_SCHEMAS,
+            "schemas": SCHEMAS | MESSAGES_SCHEMAS | RESPONSES_SCHEMAS | GEMINI_SCHEMAS | openapi_accounts.schemas(),
             "parameters": _PARAMETERS,
             "headers": _HEADERS,
             "responses": {str(status): _error(why) for status, why in _WHY.items()},
@@ -255,7 +267,7 @@ def _failure(status: int, operation: Operation) -> Node:
 def _parameters(operation: Operation) -> list[Node]:
     names = ["RequestId", "RequestTimeout", "Traceparent"] if operation.needs_key else ["RequestId"]
     parameters: list[Node] = [{"$ref": f"#/components/parameters/{name}"} for name in names]
-    in_path = [name for name in ("id", "model") if f"{{{name}}}" in operation.path]
+    in_path = [name for name in ("id", "model", "group") if f"{{{name}}}" in operation.path]
     parameters += [{"name": name, "in": "path", "required": True, "schema": STRING} for name in in_path]
     if operation.name == "streamGenerateContent":
         parameters.append({"name": "alt", "in": "query", "schema": {"type": "string", "enum": ["sse", "json"]}})

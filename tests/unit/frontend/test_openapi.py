@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.core.errors import TABLE, Fault
 from gateway.core.hops import LOOP_STATUS
-from gateway.frontend import gemini, openapi
+from gateway.frontend import accounts, gemini, openapi
 from gateway.frontend.kept import CANCEL, ITEMS, ONE
 from tests.unit.frontend.harness import CHAT_BODY, frontend, post, split
 
@@ -47,7 +47,7 @@ async def test_every_route_is_described_and_every_description_is_a_route() -> No
             if method != "HEAD"
         }
         for method, path in described:
-            path = path.replace("{id}", "m-1").replace("{model}", "m-1")
+            path = path.replace("{id}", "m-1").replace("{model}", "m-1").replace("{group}", "g")
             status, _, _ = split(await front.raw(post(path, b"", method=method)))
             assert status not in (404, 405)
     kept = {("GET", ONE), ("DELETE", ONE), ("GET", ITEMS), ("POST", CANCEL)}
@@ -56,7 +56,8 @@ async def test_every_route_is_described_and_every_description_is_a_route() -> No
         ("GET", gemini.MODEL),
         *(("POST", path) for path in gemini.METHOD_ROUTES.values()),
     }
-    assert described == routes | {("GET", "/v1/models/{id}")} | kept | google
+    people = {(row.method, row.path) for row in accounts.ROWS}
+    assert described == routes | {("GET", "/v1/models/{id}")} | kept | google | people
 
 
 def test_statuses_of_the_table_are_described() -> None:
