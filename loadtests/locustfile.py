@@ -63,6 +63,26 @@ class HttpJson(Http):
                 reply.failure("no content")
 
 
+class HttpBatch(Http):
+    """Whole answers that may wait: shed with a time to come back is as good as answered."""
+
+    name = "http_batch"
+    abstract, weight = name not in MIX, MIX.get(name, 1)
+
+    @task
+    def chat(self) -> None:
+        """One answer, or a refusal for load that says when to come back."""
+        headers = {**HEADERS, "x-priority": "batch"}
+        with self.client.post(
+            "/v1/chat/completions", json=self.body(), headers=headers, name=self.name, catch_response=True
+        ) as reply:
+            is_shed = reply.status_code == 503 and "retry-after" in reply.headers
+            if is_shed:
+                reply.success()
+            elif reply.status_code != 200:
+                reply.failure(f"status {reply.status_code}")
+
+
 class HttpSse(Http):
     """Streams."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).resolve().parent / "scenarios"
-USERS = ("http_json", "http_sse", "http_embeddings", "grpc_unary", "grpc_stream")
+USERS = ("http_json", "http_batch", "http_sse", "http_embeddings", "grpc_unary", "grpc_stream")
 SUITES = ("locust", "streams", "soak", "faults")
 THRESHOLDS = (
     *("failure_ratio", "rps_min", "requests_min", "p50_ms", "p95_ms", "p99_ms"),

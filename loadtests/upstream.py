@@ -5,8 +5,9 @@
 Rules:
     - Nothing is computed per request; a paced stream is one timer. What is measured is never this process.
     - The model name chooses: `bench` answers at once (64 chunks when streamed), `bench-slow-N-MS` streams N
-      chunks, one each MS milliseconds, `bench-wait-MS` answers after MS milliseconds. Streams of `/messages`
-      are all there at once, whatever the model.
+      chunks, one each MS milliseconds, `bench-wait-MS` answers after MS milliseconds, `bench-share-N-MS` does
+      so for N requests at a time and takes longer in proportion for more. Streams of `/messages` are all there at
+      once, whatever the model.
     - `GET /_stats` tells what it saw: requests, aborted, streams_open, connections.
 Not here:
     - Faults and true answers (gateway.simulator).
@@ -24,7 +25,7 @@ import uvloop
 
 CHUNKS = 64
 BACKLOG = 8192
-MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"]*/)?bench(?:-(slow|wait)-(\d+)(?:-(\d+))?)?')
+MODEL = re.compile(rb'"model"\s*:\s*"(?:[^"]*/)?bench(?:-(slow|wait|share)-(\d+)(?:-(\d+))?)?')
 STREAM = re.compile(rb'"stream"\s*:\s*true')
 LENGTH = re.compile(rb"(?i)\r\ncontent-length:\s*(\d+)")
 USAGE = {"prompt_tokens": 10, "completion_tokens": CHUNKS, "total_tokens": 10 + CHUNKS}
@@ -120,6 +121,7 @@ class Counters:
     aborted = 0
     streams_open = 0
     connections = 0
+    sharing = 0  # requests that share the upstream's speed now
 
 
 class Canned(asyncio.Protocol):
@@ -131,6 +133,7 @@ class Canned(asyncio.Protocol):
         self._buffer = b""
         self._timer: asyncio.TimerHandle | None = None
         self._left = 0
+        self._is_shared = False
         self._pause_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -142,6 +145,7 @@ class Canned(asyncio.Protocol):
         """The client left; in the middle of an answer that is an abort."""
         self._seen.connections -= 1
         if self._timer is not None:
+            self._seen.sharing -= self._is_shared
             self._timer.cancel()
             self._seen.aborted += 1
             self._seen.streams_open -= self._left > 0
@@ -172,6 +176,10 @@ class Canned(asyncio.Protocol):
         kind, first, second = found.groups(b"0") if found else (b"", b"0", b"0")
         if kind == b"wait":
             self._timer = self._loop.call_later(int(first) / 1000, self._late, BURST if STREAM.search(body) else ANSWER)
+        elif kind == b"share":
+            self._seen.sharing, self._is_shared = self._seen.sharing + 1, True
+            wait_s = int(second) / 1000 * max(1.0, self._seen.sharing / int(first))
+            self._timer = self._loop.call_later(wait_s, self._shared, BURST if STREAM.search(body) else ANSWER)
         elif kind == b"slow" and STREAM.search(body):
             self._left, self._pause_s = int(first), int(second) / 1000
             self._seen.streams_open += 1
@@ -179,6 +187,10 @@ class Canned(asyncio.Protocol):
             self._timer = self._loop.call_later(self._pause_s, self._word)
         else:
             self._transport.write(BURST if STREAM.search(body) else ANSWER)
+
+    def _shared(self, answer: bytes) -> None:
+        self._seen.sharing, self._is_shared = self._seen.sharing - 1, False
+        self._late(answer)
 
     def _late(self, answer: bytes) -> None:
         self._timer = None

@@ -1,10 +1,10 @@
-"""What breakers did since the last look, as metrics and log records, twice a second.
+"""What breakers and queues did since the last look, as metrics and log records, twice a second.
 
 Rules:
     - The board is pure and counts for itself; this only compares and tells, at a cost per deployment and not per call.
     - A change that came and went between two looks is still counted, by the number of openings.
 Not here:
-    - Opening and closing (routing.breaker).
+    - Opening and closing (routing.breaker), limits and waiting (routing.limit, pipeline.gate).
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import asyncio
 
 from gateway.observe.log import Log
-from gateway.observe.metrics import BREAKERS, OPENINGS
+from gateway.observe.metrics import BREAKERS, LIMITS, OPENINGS, SHED, WAITING
+from gateway.pipeline.gate import Door
 from gateway.pipeline.kit import Kit
 from gateway.routing.board import Live
 from gateway.routing.breaker import State
@@ -26,6 +27,7 @@ class Breakers:
     def __init__(self, log: Log) -> None:
         self._log = log
         self._told: dict[str, tuple[State, int]] = {}
+        self._shed: dict[str, tuple[int, int]] = {}
 
     def look(self, kit: Kit) -> None:
         """Tell what changed; also forget deployments that a reload took away."""
@@ -37,6 +39,8 @@ class Breakers:
         for live in kit.board:
             seen.add(live.deployment_id)
             self._tell(live, now_s)
+        for door in kit.gate:
+            self._tell_door(door)
         for gone in self._told.keys() - seen:
             del self._told[gone]
             BREAKERS.labels(gone).set(0)
@@ -53,3 +57,12 @@ class Breakers:
         if state is not before:
             words = {"deployment": live.deployment_id, "state": state.value, "reason": live.breaker.reason}
             self._log.write("warning" if state is State.OPEN else "info", "breaker", **words)
+
+    def _tell_door(self, door: Door) -> None:
+        LIMITS.labels(door.deployment_id).set(door.limit.calls)
+        WAITING.labels(door.deployment_id).set(door.waiting)
+        counted = self._shed.get(door.deployment_id, (0, 0))
+        for at, priority in enumerate(("interactive", "batch")):
+            if door.shed_calls[at] > counted[at]:
+                SHED.labels(door.deployment_id, priority).inc(door.shed_calls[at] - counted[at])
+        self._shed[door.deployment_id] = (door.shed_calls[0], door.shed_calls[1])

@@ -53,6 +53,16 @@ BREAKERS = Gauge(
     ("deployment",),
     multiprocess_mode="livemax",
 )
+LIMITS = Gauge(
+    "gateway_concurrency_limit_calls",
+    "Places at a deployment with routing.concurrency.",
+    ("deployment",),
+    multiprocess_mode="livemax",
+)
+WAITING = Gauge(
+    "gateway_concurrency_waiting_calls", "Calls that wait for a place.", ("deployment",), multiprocess_mode="livesum"
+)
+SHED = Counter("gateway_shed_calls_total", "Attempts that found no place.", ("deployment", "priority"))
 OPENINGS = Counter("gateway_breaker_openings_total", "Times a deployment's breaker opened.", ("deployment",))
 IN_FLIGHT = Gauge("gateway_calls_in_flight", "Calls that run now.", multiprocess_mode="livesum")
 RESERVATIONS = Gauge("gateway_reservations_open", "Reservations not yet settled.", multiprocess_mode="livesum")
@@ -87,6 +97,11 @@ STORE_UP = Gauge("gateway_store_up", "Whether the shared store answers.", multip
 CACHE = Counter("gateway_cache_calls_total", "Calls of models that have a cache, by what it did.", ("model", "result"))
 CACHE_BYTES = Gauge("gateway_cache_bytes", "Answers kept in memory.", multiprocess_mode="livesum")
 CACHE_ENTRIES = Gauge("gateway_cache_entries", "Answers kept in memory.", multiprocess_mode="livesum")
+LOG_DROPPED = Gauge(
+    "gateway_log_lines_dropped",
+    "Log lines nobody took in time, of the processes that run.",
+    multiprocess_mode="livesum",
+)
 FAILURES = Gauge(
     "gateway_telemetry_failures",
     "Times something could not be counted or logged, of the processes that run.",
