@@ -27,7 +27,7 @@ from gateway.frontend.server import Running, serve
 from gateway.frontend.settings import FrontendSettings
 from gateway.observe.lag import watch_lag
 from gateway.observe.log import LEVELS, Log, make_log
-from gateway.observe.metrics import BODIES, CONNECTIONS, exposition
+from gateway.observe.metrics import BODIES, CONNECTIONS, LOG_DROPPED, exposition
 from gateway.rpc.link_client import LinkClient
 from gateway.rpc.options import LinkOptions
 from gateway.wire import json
@@ -124,6 +124,7 @@ async def _main(addresses: list[str], tls: FrontendTls | None, host: str | None,
         def sample() -> None:
             CONNECTIONS.set(running.connection_count)
             BODIES.set(edge.bodies.held_bytes)
+            LOG_DROPPED.set(log.dropped_count)
             heap.look(running.connection_count)
 
         lag = asyncio.create_task(watch_lag(log, "frontend", lambda: settings.loop_lag_warn_s, sample))

@@ -44,6 +44,7 @@ from gateway.observe.metrics import (
     CACHE_ENTRIES,
     GENERATION,
     IN_FLIGHT,
+    LOG_DROPPED,
     RELOADS,
     REPLIES,
     RESERVATIONS,
@@ -203,6 +204,7 @@ class ServiceHalf:
         REPLIES.set(self.kit.transport.open_replies)
         CACHE_BYTES.set(self.kit.answers.memory_bytes)
         CACHE_ENTRIES.set(len(self.kit.answers))
+        LOG_DROPPED.set(self.log.dropped_count)
         self._heap.look(self.kit.in_flight)
         self._breakers.look(self.kit)
 

@@ -2,16 +2,17 @@
 
 Rules:
     - A record is named fields; nothing formats a message from untrusted text, so nothing can be injected.
-    - Writing never waits: lines are gathered and written at most 50 ms later, in one system call; when
-      more than `PENDING_MAX` lines wait, further ones are dropped and counted in the next record.
+    - Writing never waits: lines are gathered and written at most 50 ms later, in one system call. What a full pipe
+      does not take is tried again; when more than `PENDING_MAX` lines wait, further ones are dropped and counted
+      (`dropped_count`, and in the next record).
     - A `Secret` prints as `***`; objects JSON does not know print as their `str`.
 Not here:
+    - The descriptor (sink.py).
     - What is worth a record (whoever calls `write`); bodies, of which only pipeline.said shows some, at level debug.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -20,9 +21,12 @@ from typing import Any
 
 import orjson
 
+from gateway.observe.sink import Sink
+
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 FLUSH_AFTER_S = 0.05
 PENDING_MAX = 10_000
+LAST_WORDS_S = 1.0  # for a full output at the end of a process
 
 
 class Log:
@@ -37,9 +41,11 @@ class Log:
         self.is_json = is_json
         self.generation = 0
         self._role = role
-        self._fd = fd
+        self._sink = Sink(fd)
         self._pending: list[bytes] = []
+        self._rest = b""  # begun, or not taken by a full output
         self._dropped = 0
+        self.dropped_count = 0  # since the process began
         self._schedule: Callable[[float, Callable[[], None]], object] | None = None
         self._is_scheduled = False
 
@@ -51,6 +57,9 @@ class Log:
         """Write what waits, and every further record at once."""
         self._schedule = None
         self.flush()
+        if self._rest:
+            self._sink.wait(LAST_WORDS_S)
+            self.flush()
 
     def write(self, level: str, event: str, **fields: Any) -> None:
         """Write one record. Never raises and never waits."""
@@ -62,6 +71,7 @@ class Log:
             return
         if len(self._pending) >= PENDING_MAX:
             self._dropped += 1
+            self.dropped_count += 1
             return
         self._pending.append(self._line(level, event, fields))
         if self._schedule is None:
@@ -71,17 +81,25 @@ class Log:
             self._schedule(FLUSH_AFTER_S, self.flush)
 
     def flush(self) -> None:
-        """Write what waits. A closed or full output loses the lines, never the process."""
+        """Write what waits and can be taken. A closed output loses the lines, a full one is tried again."""
         self._is_scheduled = False
+        if self._rest:
+            self._rest = self._sink.write(self._rest)
+        if self._rest:
+            self._try_again()
+            return
         if self._dropped:
             self._pending.append(self._line("warning", "log lines dropped", {"count": self._dropped}))
             self._dropped = 0
         data, self._pending = b"".join(self._pending), []
-        try:
-            while data:
-                data = data[os.write(self._fd, data) :]
-        except OSError:
-            return
+        self._rest = self._sink.write(data)
+        if self._rest:
+            self._try_again()
+
+    def _try_again(self) -> None:
+        if self._schedule is not None and not self._is_scheduled:
+            self._is_scheduled = True
+            self._schedule(FLUSH_AFTER_S, self.flush)
 
     def _line(self, level: str, event: str, fields: dict[str, Any]) -> bytes:
         if not self.is_json:
