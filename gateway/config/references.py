@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from gateway.config.choice import wrong_routes
 from gateway.config.problems import Path, did_you_mean
 from gateway.config.schema import Config, Provider
-from gateway.config.standin import PROVIDER, is_on
+from gateway.config.standin import NAMES, PROVIDER, is_on
 from gateway.core.secret import Secret
 
 CREDENTIAL_HEADERS = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
@@ -106,6 +106,8 @@ def _key_records(config: Config) -> Iterator[Complaint]:
 
 def _is_known_model(config: Config, wanted: str) -> bool:
     if any(mark in wanted for mark in "*?["):
+        return True
+    if is_on(config) and any(fnmatchcase(wanted, name) for name in NAMES):
         return True
     return any(fnmatchcase(wanted, name) for model in config.models.values() for name in model.names)
 

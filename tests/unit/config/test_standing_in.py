@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.config.problems import ConfigErrors
 from gateway.config.standin import MODEL, PROVIDER, at_address, is_needed
 from tests.unit.config.conftest import Load, Write
 
@@ -56,3 +57,13 @@ def test_the_address_is_filled_in(load_here: Load) -> None:
     assert at_address(config, "::1", 99).providers[PROVIDER].base_url == "http://[::1]:99/v1"
     production = load_here("production").config
     assert at_address(production, "127.0.0.1", 99) is production
+
+
+def test_a_key_may_name_what_the_simulator_answers(write: Write, load_here: Load) -> None:
+    """`sim` and `bench` are models where the simulator runs, also for the list of a key; elsewhere they are unknown."""
+    record = f"{{id: ops4, hmac: '{'0' * 64}', models: [sim, bench, sim-chunks-5]}}"
+    write("config/local.yaml", f"keys:\n  ops: {record}\n")
+    assert load_here().config.keys["ops"].models == ("sim", "bench", "sim-chunks-5")
+    with pytest.raises(ConfigErrors) as raised:
+        load_here("production")
+    assert 'unknown model "sim"' in str(raised.value)
