@@ -41,10 +41,10 @@ def explain(  # noqa: PLR0913, PLR0917  # every parameter is an option of the co
     group: Annotated[str, typer.Option(help="Group of the caller.")] = "",
     user: Annotated[str, typer.Option(help="The request's `user`.")] = "",
     header: Pairs = [],  # noqa: B006  # typer reads the default and never changes it
-    metadata: Pairs = [],  # noqa: B006  # same
+    metadata: Pairs = [],  # noqa: B006  # typer reads the default and never changes it
     tokens: Annotated[int, typer.Option(min=0, help="Tokens of the prompt.")] = 0,
     output_tokens: Annotated[int, typer.Option(min=0, help="Longest answer asked for.")] = 0,
-    need: Annotated[list[str], typer.Option(help="A capability the call needs; several times.")] = [],  # noqa: B006
+    need: Annotated[list[str], typer.Option(help="A capability the call needs; several times.")] = [],  # noqa: B006  # typer reads the default and never changes it
     stream: Annotated[bool, typer.Option("--stream", help="A streamed call.")] = False,
     address: Address = "",
     as_json: AsJson = False,
@@ -124,7 +124,7 @@ def _call(name: str, request: Message, pb: Any, address: str) -> dict[str, Any]:
         try:
             reply = rpc(request, timeout=TIMEOUT_S, metadata=(("authorization", f"Bearer {_admin_key(config)}"),))
         except grpc.RpcError as error:
-            typer.echo(f"{error.code().name}: {error.details()}", err=True)  # type: ignore[attr-defined]  # a Call, too
+            typer.echo(f"{error.code().name}: {error.details()}", err=True)
             raise typer.Exit(1) from None
     answer: dict[str, Any] = MessageToDict(
         reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True

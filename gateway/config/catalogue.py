@@ -238,7 +238,7 @@ def _numbered(provider: Provider) -> list[tuple[int, Secret | None]]:
     keys = provider.keys
     if len(keys) < 2:
         return [(0, keys[0] if keys else None)]
-    there = [(number, key) for number, key in enumerate(keys, 1) if key.is_set]
+    there: list[tuple[int, Secret | None]] = [(number, key) for number, key in enumerate(keys, 1) if key.is_set]
     return there or [(1, keys[0])]
 
 

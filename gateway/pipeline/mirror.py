@@ -22,6 +22,7 @@ from gateway.pipeline.kit import Kit, Runtime
 from gateway.pipeline.progress import Progress
 from gateway.routing.facts import NO_FACTS
 from gateway.routing.plan import make_plan
+from gateway.rpc.contract import Batch
 
 
 def mirror(kit: Kit, runtime: Runtime, order: Order, settings: Mirror, request_id: str) -> None:
@@ -47,8 +48,8 @@ async def _copied(kit: Kit, order: Order, request_id: str) -> None:
     try:
         plan = make_plan(order.entry, NO_FACTS, kit.board, kit.draw, kit.transport.loop.time())
         progress.plan = plan._replace(candidates=plan.candidates[:1])
-        batch = await attempts.first(order)
-        while batch:
+        batch: Batch | None = await attempts.first(order)
+        while batch is not None:
             batch = await attempts.next()
         outcome = "complete"
     except GatewayError as error:
