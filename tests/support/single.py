@@ -18,7 +18,7 @@ from gateway.app.service import ServiceHalf
 from gateway.app.single import Single, running
 from gateway.config.load import load
 from gateway.core.clock import Clock
-from gateway.quota.memory import MemoryQuota
+from gateway.quota.reservation import Quota
 from tests.support.place import KEY, Layer, variables, write_files, write_layer
 from tests.support.simulated import Simulated
 
@@ -57,7 +57,7 @@ class InProcess:
         return self.whole.half
 
     @property
-    def quota(self) -> MemoryQuota:
+    def quota(self) -> Quota:
         """The limits' state; `open_count` reservations are not settled yet."""
         return self.whole.half.kit.quota
 
