@@ -40,5 +40,9 @@ class Hedge(Section):
     )
     budget_percent: float = setting(5.0, "Second attempts allowed as a share of calls.", unit="percent", ge=0, le=100)
     price_max_factor: float = setting(
-        2.0, "A deployment whose tokens cost more than so many times those of the first is not raced.", ge=0, le=1000
+        2.0,
+        "A deployment whose tokens cost more than so many times those of the first is not raced.",
+        unit="times the price",
+        ge=0,
+        le=1000,
     )
