@@ -81,6 +81,8 @@ class ChatFields(SamplingFields, total=False):
     safety_settings: Any
     cached_content: str
     dialect: str
+    previous_response_id: str
+    is_answer_kept: bool
 
 
 class CompletionFields(SamplingFields, total=False):

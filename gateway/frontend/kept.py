@@ -32,7 +32,6 @@ ONE, ITEMS, CANCEL = f"{PREFIX}{{id}}", f"{PREFIX}{{id}}/input_items", f"{PREFIX
 ITEMS_MAX_BYTES: Final = 4 * 1024 * 1024
 _PAGE, _PAGE_MAX = 20, 100
 _DEPTH_MAX = 900  # of what was within its own limit before it was kept
-_ID_STARTS: Final = {"message": "msg", "function_call": "fc", "custom_tool_call": "fc", "reasoning": "rs"}
 
 Endpoint = Callable[[Reply], Awaitable[None]]
 
@@ -105,24 +104,6 @@ def page_of(items: list[dict[str, Any]], query: dict[str, str]) -> dict[str, Any
     ids = [item["id"] for item in shown] or [None]
     has_more = start + len(shown) < len(listed)
     return {"object": "list", "data": shown, "first_id": ids[0], "last_id": ids[-1], "has_more": has_more}
-
-
-def items_of(given: str | list[Any], suffix: str) -> list[Any]:
-    """An input as items, each with an id; `suffix` makes those that are missing."""
-    listed = [{"role": "user", "content": given}] if isinstance(given, str) else given
-    return [_with_id(item, f"{suffix}_in{at}") for at, item in enumerate(listed)]
-
-
-def _with_id(item: dict[str, Any], suffix: str) -> dict[str, Any]:
-    kind = item.get("type", "message")
-    made = {**item, "type": kind}
-    if not isinstance(item.get("id"), str):
-        start = _ID_STARTS.get(kind, "item") if isinstance(kind, str) else "item"
-        made["id"] = f"{start}_{suffix}"
-    if kind == "message" and isinstance(item.get("content"), str):
-        part = "output_text" if item.get("role") == "assistant" else "input_text"
-        made["content"] = [{"type": part, "text": item["content"]}]
-    return made
 
 
 async def complete(caller: Caller, context: CallContext, body: dict[str, Any]) -> dict[str, Any]:

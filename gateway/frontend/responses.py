@@ -28,6 +28,7 @@ from gateway.wire import json
 from gateway.wire.pb import chat_pb2
 from gateway.wire.responses import answers
 from gateway.wire.responses.events import EventRenderer, NamedEvent
+from gateway.wire.responses.listed import items_of
 from gateway.wire.responses.request import decode_request
 from gateway.wire.sse import encode_event
 
@@ -73,7 +74,7 @@ def _bytes(events: list[NamedEvent]) -> bytes:
 def family(body: dict[str, Any], request_id: str) -> Family:
     """The family of one request: its answers repeat members of `body`, their ids are made of the request's."""
     told = answers.about(body, request_id.removeprefix("req_"), int(time.time()))
-    items_json = json.dumps(kept.items_of(body["input"], told.suffix)) if told.is_kept else b""
+    items_json = json.dumps(items_of(body["input"], told.suffix)) if told.is_kept else b""
     if len(items_json) > kept.ITEMS_MAX_BYTES:
         told, items_json = replace(told, is_kept=False), b""
     frames = ResponseFrames(told)

@@ -9,6 +9,7 @@ Not here:
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 from google.protobuf.message import Message
@@ -35,6 +36,7 @@ from gateway.rpc.contract import (
 )
 from gateway.service.accounts.calls import ask_accounts
 from gateway.service.admin import ask_admin
+from gateway.service.continued import continued
 from gateway.service.models import get_model, list_models
 from gateway.service.responses import ResponseStore
 from gateway.wire.pb import chat_pb2, responses_pb2
@@ -47,7 +49,7 @@ class Dispatch:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._responses = ResponseStore(kit.clock.monotonic)
+        self._responses = ResponseStore(kit.clock.monotonic, lambda: kit.runtime.config.responses)
         self.is_draining = False
 
     def __call__(self, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
@@ -64,6 +66,8 @@ class Dispatch:
             return _given(lambda: ask_admin(self._kit, method, request, context))
         if method in _KEPT:
             return _given(lambda: self._kept(method, request, context))
+        if isinstance(request, chat_pb2.ChatRequest) and (request.previous_response_id or request.is_answer_kept):
+            return self._continued(method, request, context)
         return run(self._kit, method, request, context)
 
     async def _models(self, method: Method, request: Message, context: CallContext) -> list[Item]:
@@ -90,6 +94,18 @@ class Dispatch:
             self._responses.delete(key_id, request.id)
             reply = responses_pb2.DeleteResponseReply(id=request.id)
         return [Head({"x-gateway-generation": str(runtime.generation)}), [reply], Tail({})]
+
+    async def _continued(
+        self, method: Method, request: chat_pb2.ChatRequest, context: CallContext
+    ) -> AsyncGenerator[Item, None]:
+        """A chat that continues a kept answer of the caller's key, or is kept."""
+        key_id = (await identify(self._kit, self._kit.runtime, context)).key_id
+        calls = continued(
+            self._responses, key_id, request, context.request_id, lambda asked: run(self._kit, method, asked, context)
+        )
+        async with aclosing(calls) as items:
+            async for item in items:
+                yield item
 
     async def _count(self, request: Message, context: CallContext) -> list[Item]:
         """The estimate that a call would reserve for its prompt; who may not make the call may not ask."""

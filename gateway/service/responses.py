@@ -3,7 +3,7 @@
 Rules:
     - A key sees only its own: another key's id is as unknown as one that never was.
     - Bounded in bytes for one answer, for one key and in all; the oldest of the key, then of all, makes room.
-    - Kept for `RETENTION_S` after it was stored, in memory only.
+    - Kept for `retention_s` after it was stored, in memory only; a reload changes the limits for what comes after it.
 Not here:
     - What an answer says and how it is continued (the frontend); who the caller is (pipeline.admit).
 """
@@ -14,13 +14,10 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from gateway.config.schema import Responses
 from gateway.core.errors import GatewayError, Kind
 from gateway.wire.pb import responses_pb2
 
-ANSWER_MAX_BYTES: Final = 4 * 1024 * 1024
-KEY_MAX_BYTES: Final = 16 * 1024 * 1024
-TOTAL_MAX_BYTES: Final = 64 * 1024 * 1024
-RETENTION_S: Final = 3600.0
 _OVERHEAD_BYTES: Final = 1024  # of the records around an answer
 
 Place = tuple[str, str]
@@ -37,10 +34,11 @@ class _Kept(NamedTuple):
 
 
 class ResponseStore:
-    """The kept answers of a service; `now_s` is any clock that does not go back."""
+    """The kept answers of a service; `now_s` is any clock that does not go back, `limits` gives those in force."""
 
-    def __init__(self, now_s: Callable[[], float]) -> None:
+    def __init__(self, now_s: Callable[[], float], limits: Callable[[], Responses] = Responses) -> None:
         self._now_s = now_s
+        self._limits = limits
         self._kept: OrderedDict[Place, _Kept] = OrderedDict()  # oldest first
         self._of_key: dict[str, deque[str]] = {}  # ids of a key, oldest first
         self._key_bytes: dict[str, int] = {}
@@ -53,12 +51,13 @@ class ResponseStore:
         """Keep an answer, in place of one with its id; False: it is too large."""
         if not answer.id:
             raise GatewayError(Kind.INVALID_REQUEST, "An answer needs an id to be kept.", param="id")
-        kept = _Kept(answer.SerializeToString(), self._now_s() + RETENTION_S)
-        if kept.size_bytes > ANSWER_MAX_BYTES:
+        limits = self._limits()
+        kept = _Kept(answer.SerializeToString(), self._now_s() + limits.retention_s)
+        if kept.size_bytes > min(limits.answer_max_bytes, limits.key_max_bytes, limits.total_max_bytes):
             return False
         self._drop((key_id, answer.id))
         self._expire()
-        self._make_room(key_id, kept.size_bytes)
+        self._make_room(key_id, kept.size_bytes, limits)
         self._kept[key_id, answer.id] = kept
         self._of_key.setdefault(key_id, deque()).append(answer.id)
         self._key_bytes[key_id] = self._key_bytes.get(key_id, 0) + kept.size_bytes
@@ -69,7 +68,7 @@ class ResponseStore:
         """A key's answer. Raises GatewayError NOT_FOUND."""
         self._expire()
         kept = self._kept.get((key_id, response_id))
-        if kept is None:
+        if kept is None or kept.until_s <= self._now_s():
             raise GatewayError(Kind.NOT_FOUND, f"Response with id '{response_id[:200]}' not found.", param="id")
         return responses_pb2.StoredResponse.FromString(kept.data)
 
@@ -79,14 +78,15 @@ class ResponseStore:
         self._drop((key_id, response_id))
 
     def _expire(self) -> None:
+        """Drop what is past its time; behind one kept longer, by earlier limits, it waits and is not given."""
         now_s = self._now_s()
         while self._kept and next(iter(self._kept.values())).until_s <= now_s:
             self._drop(next(iter(self._kept)))
 
-    def _make_room(self, key_id: str, size_bytes: int) -> None:
-        while self._key_bytes.get(key_id, 0) + size_bytes > KEY_MAX_BYTES:
+    def _make_room(self, key_id: str, size_bytes: int, limits: Responses) -> None:
+        while self._key_bytes.get(key_id, 0) + size_bytes > limits.key_max_bytes:
             self._drop((key_id, self._of_key[key_id][0]))
-        while self.total_bytes + size_bytes > TOTAL_MAX_BYTES:
+        while self.total_bytes + size_bytes > limits.total_max_bytes:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, place: Place) -> None:

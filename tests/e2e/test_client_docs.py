@@ -23,6 +23,7 @@ PRINTED = [
     [REPLY_TEXT, "total_tokens=7"],
     ["['plain', 'thinking']", "ONCE UPON A TIME", "2 vectors of 2 numbers", REPLY_TEXT],
     [REPLY_TEXT],
+    [REPLY_TEXT],
     ["not found: no model no-such-model"],
     ["Hello"],
     ["order-4711 scripted total;dur=1"],

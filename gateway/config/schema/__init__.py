@@ -15,6 +15,7 @@ from gateway.config.schema.admin import Admin
 from gateway.config.schema.base import SecretValue, Section, Slug, setting
 from gateway.config.schema.caching import Cache, ModelCache
 from gateway.config.schema.edge import Backoff, Cors, Grpc, Http, Link, Process
+from gateway.config.schema.keeping import Responses
 from gateway.config.schema.models import Candidate, Model, Models, Policies, Retry, RetryOverrides
 from gateway.config.schema.pricing import Pricing
 from gateway.config.schema.rest import Observe, Profile, Simulator
@@ -48,6 +49,7 @@ class Config(Section):
     models: Models = setting(dict, "Models by slug.")
     policies: Policies = setting(Policies, "Defaults for how calls are routed.")
     cache: Cache = setting(Cache, "Answers that are given again.")
+    responses: Responses = setting(Responses, "Answers kept to be continued.")
     store: Store = setting(Store, "What several services share.")
     admin: Admin = setting(Admin, "Who may ask about routing.")
     profiles: dict[Slug, Profile] = setting(_default_profile, "Client-visible behaviour by name.")
@@ -85,6 +87,7 @@ __all__ = [
     "Profile",
     "Provider",
     "Providers",
+    "Responses",
     "Retry",
     "RetryOverrides",
     "Routing",

@@ -9,6 +9,7 @@ import pytest
 from gateway.core.errors import GatewayError
 from gateway.frontend import kept
 from gateway.rpc.contract import Caller
+from gateway.wire.responses.listed import items_of
 
 NOBODY: Any = None
 CALLER: Caller = NOBODY
@@ -17,12 +18,12 @@ CALLER: Caller = NOBODY
 def test_items_have_ids() -> None:
     """Their own, or ones made; a text is spelled as parts."""
     given = [{"role": "user", "content": "hi"}, {"type": "function_call", "id": "own", "call_id": "c"}]
-    first, second = kept.items_of(given, "1")
+    first, second = items_of(given, "1")
     assert first == {
         "id": "msg_1_in0", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]
     }  # fmt: skip
     assert second == given[1]
-    assert kept.items_of("hi", "1") == [first]
+    assert items_of("hi", "1") == [first]
 
 
 def test_pages() -> None:

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core.errors import Fault, GatewayError
-from gateway.frontend import kept, responses
+from gateway.frontend import responses
 from gateway.wire import json
 from gateway.wire.pb import chat_pb2
+from gateway.wire.responses.listed import items_of
 
 MEMBERS = (
     "instructions", "max_output_tokens", "tools", "tool_choice", "reasoning", "text", "metadata", "stream", "store",
@@ -46,5 +47,5 @@ def test_any_body(body: dict[str, Any], items: Any) -> None:
     json.dumps(family.encode(chat_pb2.ChatResponse()))
     assert family.frames is not None
     assert b"response.completed" in family.frames().end()
-    for item in kept.items_of(body["input"], "1"):
+    for item in items_of(body["input"], "1"):
         assert isinstance(item["id"], str)
