@@ -30,6 +30,7 @@ from gateway.core.secret import Secret
 from gateway.core.tariff import Tariff
 
 GLOB_CACHE_MAX = 4096
+CUSTOM_TOOLS = frozenset(("openai", "azure", "responses"))  # dialects with tools that take free text
 OWN_TOOL = frozenset(("anthropic", "bedrock"))  # dialects that put a schema into a tool by themselves
 NAME_MAX_CHARS = 200  # of a wire name, as in the schema
 
@@ -82,6 +83,7 @@ class Deployment:
     accepts_prefill: bool = False  # goes on from an unfinished answer
     emulation: str = ""  # another way to structured answers: tool, instruction or none; empty = the dialect's
     is_schema_native: bool = False  # whether dialects that would emulate a schema may send it
+    has_custom_tools: bool = True  # whether its format has tools that take free text
     has_anthropic_fields: bool = True  # of dialect bedrock: whether its model understands Anthropic's own
     aws: AwsKeys | None = None  # None = the credential is among the headers
 
@@ -285,6 +287,7 @@ def _deployment(
         accepts_prefill=candidate.accepts_prefill,
         emulation=_emulation(structured_output, provider.dialect),
         is_schema_native=structured_output == "native",
+        has_custom_tools=provider.dialect in CUSTOM_TOOLS,
         has_anthropic_fields=_has_anthropic_fields(candidate),
         aws=_aws_keys(provider),
     )

@@ -12,7 +12,7 @@ Not here:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from google.protobuf.message import Message
 
@@ -66,25 +66,43 @@ class Emulating:
     def stream_decoder(self, method: Method, request: Message, deployment: Deployment) -> StreamDecoder:
         """A decoder for one stream."""
         decoder = self._dialect.stream_decoder(method, request, deployment)
-        return cast("StreamDecoder", ToolDecoder(decoder)) if self._way == "tool" else decoder
+        return cast("StreamDecoder", ChangedStream(decoder, structured.Answering())) if self._way == "tool" else decoder
 
     def classify(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         """What an answer that is not a success means."""
         return self._dialect.classify(status, headers, body)
 
 
-class ToolDecoder:
+class Answering(Protocol):
+    """What changes the events of one stream."""
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether events wait."""
+        ...
+
+    def events(self, event: Any) -> list[Any]:
+        """What a client gets of an event."""
+        ...
+
+    def released(self) -> list[Any]:
+        """What waits; nothing waits any more."""
+        ...
+
+
+class ChangedStream:
     """One stream; see `StreamDecoder`, whose counts are those of the decoder within."""
 
     __slots__ = ("_answering", "_decoder")
 
-    def __init__(self, decoder: StreamDecoder) -> None:
+    def __init__(self, decoder: StreamDecoder, answering: Answering) -> None:
         self._decoder = decoder
-        self._answering = structured.Answering()
+        self._answering = answering
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes; return the events they complete."""
-        return self._events(lambda: self._decoder.feed(data))
+        events = self._events(lambda: self._decoder.feed(data))
+        return events + self._answering.released() if self._decoder.is_done else events
 
     def finish(self) -> list[Event]:
         """The stream ended. Raises GatewayError STREAM_CUT when it was not complete."""

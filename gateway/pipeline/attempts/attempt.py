@@ -22,6 +22,7 @@ from gateway.pipeline.gate import Door
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress
 from gateway.pipeline.said import note
+from gateway.providers.freeform import freed
 from gateway.providers.registry import DIALECTS, FORMATS
 from gateway.providers.structured import emulating
 from gateway.providers.transport import Reply
@@ -71,6 +72,8 @@ class Attempt:
         if deployment.concurrency is not None:
             await self._take_place(deployment.concurrency, order.deadline_s)
         dialect = DIALECTS[deployment.dialect]
+        if not deployment.has_custom_tools:
+            dialect = freed(dialect, order.request)
         if deployment.emulation:
             dialect = emulating(dialect, deployment, order.request)
         self._dialect = dialect
