@@ -1,4 +1,4 @@
-"""The commands: `gateway serve`, `frontend`, `service`, `simulate`, `chat`, `config`, `route`, `keys`.
+"""The commands: `gateway serve`, `frontend`, `service`, `simulate`, `chat`, `config`, `route`, `keys`, accounts.
 
 Rules:
     - Each command imports what it needs when it runs; `gateway --help` loads no server.
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.commands import catalogue, chat, config, keys, route
+from gateway.commands import catalogue, chat, config, db, groups, keys, route, usage, users, wallet
 
 app = typer.Typer(
     name="gateway",
@@ -28,6 +28,11 @@ app.add_typer(config.app, name="config", help="Check, explain and compare the co
 app.add_typer(catalogue.app, name="catalogue", help="Keep prices up to date.")
 app.add_typer(route.app, name="route", help="Ask where calls go.")
 app.add_typer(keys.app, name="keys", help="Make, list and revoke API keys.")
+app.add_typer(users.app, name="users", help="People: make, show and change users.")
+app.add_typer(groups.app, name="groups", help="What people pay and may use.")
+app.add_typer(wallet.app, name="wallet", help="Balances, top-ups, ledgers, redemption codes.")
+app.add_typer(db.app, name="db", help="The database of the accounts.")
+app.command("usage", help="What was used, by model, provider, user, key or day.")(usage.command)
 app.command("chat", help="Chat with a model in the terminal, over gRPC.")(chat.command)
 
 

@@ -86,7 +86,9 @@ def write_keys(state_dir: Path, records: dict[str, dict[str, Any]]) -> None:
     Path(name).replace(state_dir / "keys.yaml")
 
 
-def create_key(loaded: Loaded, name: str, *, models: list[str], limits: Mapping[str, int]) -> tuple[str, str]:
+def create_key(
+    loaded: Loaded, name: str, *, models: list[str], limits: Mapping[str, int], is_admin: bool = False
+) -> tuple[str, str]:
     """Make a key and write its record; returns (id, whole key). The whole key is kept nowhere.
 
     Raises ValueError for a record that the next load of the configuration would refuse; nothing is written then.
@@ -100,6 +102,8 @@ def create_key(loaded: Loaded, name: str, *, models: list[str], limits: Mapping[
         record["models"] = models
     if limits:
         record["limits"] = dict(limits)
+    if is_admin:
+        record["is_admin"] = True
     with _alone(state_dir):
         records = read_keys(state_dir)
         slug = _SLUG.sub("-", name.lower()).strip("-_") or "key"

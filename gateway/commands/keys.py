@@ -1,6 +1,8 @@
-"""`gateway keys create|list|revoke`: API keys kept as records in the state directory.
+"""`gateway keys create|list|revoke|rotate|update`: API keys, in the state directory or of users.
 
 Rules:
+    - Without --user or --users a key is a record in the state directory, which needs no database and no running
+      gateway; with it a running gateway is asked. `rotate` and `update` are for users' keys.
     - A key is printed once, at creation, alone on standard output; everything else goes to standard error.
     - A running gateway sees a change within seconds; nothing has to be restarted.
 Not here:
@@ -13,14 +15,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.commands import user_keys
+from gateway.commands.asking import Address, Credential
+
 if TYPE_CHECKING:
     from gateway.config.load import Loaded
 
 app = typer.Typer(no_args_is_help=True)
+app.command("rotate", help="Give a user's key a new secret; the old one works a while longer.")(user_keys.rotate)
+app.command("update", help="Change a user's key.")(user_keys.update)
 
 
 @app.command()
-def create(
+def create(  # noqa: PLR0913, PLR0917  # one parameter per option of the command line
     name: Annotated[str, typer.Option(help="What a person calls the key.")] = "key",
     model: Annotated[
         list[str] | None, typer.Option(help="A model name or glob it may use; repeat. None = all.")
@@ -28,16 +35,25 @@ def create(
     rpm: Annotated[int | None, typer.Option(min=1, help="Requests per minute.")] = None,
     tpm: Annotated[int | None, typer.Option(min=1, help="Tokens per minute.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Calls at the same time.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="It may manage accounts.")] = False,
+    user: Annotated[str, typer.Option(help="Id of a user of a running gateway, whose key it is.")] = "",
+    address: Address = None,
+    key: Credential = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make a key. It is shown once and not kept."""
     from gateway.app.state import create_key
 
+    if user:
+        given = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
+        own = {limit: value for limit, value in given.items() if value is not None}
+        user_keys.create(user, name, model or [], own, address=address, key=key, as_json=as_json)
+        return
     loaded = _load()
     asked = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
     limits = {limit: value for limit, value in asked.items() if value is not None}
     try:
-        key_id, whole = create_key(loaded, name, models=model or [], limits=limits)
+        key_id, whole = create_key(loaded, name, models=model or [], limits=limits, is_admin=admin)
     except ValueError as error:
         typer.echo(f"no key was made: {error}", err=True)
         raise typer.Exit(1) from None
@@ -49,8 +65,17 @@ def create(
 
 
 @app.command("list")
-def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False) -> None:
+def list_keys(
+    users: Annotated[bool, typer.Option("--users", help="Keys of users, of a running gateway.")] = False,
+    user: Annotated[str, typer.Option(help="Id of a user of a running gateway.")] = "",
+    address: Address = None,
+    key: Credential = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
+) -> None:
     """Show every key's record; never a key."""
+    if users or user:
+        user_keys.show_all(user, address=address, key=key, as_json=as_json)
+        return
     records = [_shown(slug, key) for slug, key in _load().config.keys.items()]
     if as_json:
         _print_json(records)
@@ -65,10 +90,18 @@ def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print one JS
 
 
 @app.command()
-def revoke(key_id: Annotated[str, typer.Argument(help="The id of the key, as `keys list` shows it.")]) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The id of the key, as `keys list` shows it.")],
+    users: Annotated[bool, typer.Option("--users", help="A user's key, of a running gateway.")] = False,
+    address: Address = None,
+    key: Credential = None,
+) -> None:
     """Refuse a key from now on. Its record stays, marked as disabled."""
     from gateway.app.state import revoke_key
 
+    if users:
+        user_keys.revoke(key_id, address=address, key=key)
+        return
     loaded = _load()
     if not revoke_key(loaded.sources.state_dir, key_id):
         elsewhere = any(key.id == key_id for key in loaded.config.keys.values())
