@@ -11,6 +11,7 @@ Not here:
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from cachetools import TLRUCache
@@ -76,14 +77,17 @@ class Answers:
         self._remember(key, data, left_s)
         return data
 
-    async def keep(self, key: bytes, data: bytes, ttl_s: float) -> None:
-        """Keep an answer; in memory before this waits for anything."""
+    def keep(self, key: bytes, data: bytes, ttl_s: float) -> Coroutine[Any, Any, None] | None:
+        """Keep an answer in memory, at once; what remains to be done for the shared store, if there is one."""
         self._remember(key, data, ttl_s)
         if self._store is None or self._writes >= WRITES_MAX:
-            return
+            return None
+        return self._put(self._store, key, data, ttl_s)
+
+    async def _put(self, store: Valkey, key: bytes, data: bytes, ttl_s: float) -> None:
         self._writes += 1
         try:
-            await self._store.set(self._name(key), data, max(1, int(ttl_s * 1000)))
+            await store.set(self._name(key), data, max(1, int(ttl_s * 1000)))
         except StoreUnavailable:
             return  # it is in memory, and the store's own metrics tell
         finally:

@@ -151,7 +151,9 @@ class Keeping:
         kit, ttl_s = self._kit, self._rules.ttl_s
         data = self._recording.whole(kit.clock.wall_s() + ttl_s, self._progress.left_out)
         self._recording.drop()
-        kit.spawn(kit.answers.keep(self._key, data, ttl_s))
+        rest = kit.answers.keep(self._key, data, ttl_s)
+        if rest is not None:
+            kit.spawn(rest)
 
 
 class Sharing:
@@ -183,7 +185,6 @@ class Sharing:
         if batch is None:
             raise AssertionError("an answer holds at least one batch")
         self._take_over(flight)
-        progress.commit()
         return batch
 
     async def next(self) -> Batch | None:
@@ -192,9 +193,12 @@ class Sharing:
             raise AssertionError("next comes after first")
         try:
             async with asyncio.timeout_at(self._deadline_s):
-                return await self._reader.next()
+                batch = await self._reader.next()
         except TimeoutError:
             raise deadline_exceeded() from None
+        if batch and not self._progress.is_committed:  # a buffered answer has nothing in it at first
+            self._progress.commit()
+        return batch
 
     async def close(self, outcome: str, cause: str = "") -> None:
         """Leave; the last one ends the upstream call. The second call does nothing."""
@@ -222,7 +226,7 @@ class Sharing:
     def _take_over(self, flight: Flight[_Upstream]) -> None:
         """What the record of this call says of the shared one."""
         theirs, mine = flight.source.progress, self._progress
-        mine.tries, mine.left_out = theirs.tries, theirs.left_out
+        mine.tries, mine.left_out, mine.is_held = theirs.tries, theirs.left_out, theirs.is_held
         mine.usage, mine.output_chars, mine.chunks = theirs.usage, theirs.output_chars, theirs.chunks
 
 
