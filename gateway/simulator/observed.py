@@ -34,6 +34,8 @@ class ModelCounts:
     faulted: int = 0
     aborted: int = 0
     streams_open: int = 0
+    chunks: int = 0
+    """Content frames of streams that were written to their clients."""
     first_ms: float | None = None
 
     def end(self, outcome: str, *, is_stream: bool) -> None:
@@ -41,7 +43,7 @@ class ModelCounts:
         self.streams_open -= is_stream
 
     def as_json(self) -> dict[str, int]:
-        names = ("requests", "attempts", "completed", "faulted", "aborted", "streams_open")
+        names = ("requests", "attempts", "completed", "faulted", "aborted", "streams_open", "chunks")
         return {name: getattr(self, name) for name in names}
 
 
@@ -64,6 +66,12 @@ class Call:
     is_stream: bool = False
     is_cut: bool = field(default=False)
     """The simulator closed the connection itself."""
+
+    def sent(self) -> None:
+        """Count a content frame."""
+        self.total.chunks += 1
+        if self.counts is not None:
+            self.counts.chunks += 1
 
     def as_json(self) -> dict[str, Any]:
         try:

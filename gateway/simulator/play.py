@@ -228,6 +228,7 @@ async def _play_stream(connection: _Connection, reply: StreamReply, wire_format:
         huge_mb = fault.huge_chunk_mb if sent == 1 else 0
         await connection.write_frame(frame, huge_mb=huge_mb, is_malformed=sent == fault.malformed_chunk)
         connection.call.phase = "streaming"
+        connection.call.sent()
         if sent % FAIR_CHUNKS == 0:
             await asyncio.sleep(0)
         if await _break_after(connection, sent, wire_format):

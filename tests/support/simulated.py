@@ -35,6 +35,7 @@ class Counts:
     faulted: int = 0
     aborted: int = 0
     streams_open: int = 0
+    chunks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
