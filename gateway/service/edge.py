@@ -29,6 +29,7 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import INFERENCE, METHODS, ON_CUT, RESTART, CallContext, Caller, Head, Method, Tail, with_text
 from gateway.rpc.status import to_status
 from gateway.service.watch import Rpc, Watch
+from gateway.wire.agreed import first_fault
 from gateway.wire.counted import counted_in_extra
 from gateway.wire.json import JsonInvalid
 from gateway.wire.openai.disputes import first_dispute
@@ -157,6 +158,20 @@ def _check_extra(request: Message) -> None:
     if path is not None:
         text = f"`{path}` is in `extra` with another value than in its own field: set one of them."
         raise GatewayError(Kind.INVALID_REQUEST, text, param=path)
+    if isinstance(request, chat_pb2.ChatRequest) and request.dialect:
+        _check_dialect(request)
+
+
+def _check_dialect(request: chat_pb2.ChatRequest) -> None:
+    """Refuse what a body of the request's dialect could not have said, by its path."""
+    try:
+        fault = first_fault(request)
+    except JsonInvalid as error:
+        name, _, why = str(error).partition(": ")
+        text = f"`{name}` does not hold JSON: {why}"
+        raise GatewayError(Kind.INVALID_REQUEST, text, param=name if name.endswith("_json") else None) from error
+    if fault is not None:
+        raise GatewayError(Kind.INVALID_REQUEST, fault.text, param=fault.path)
 
 
 async def _abort(context: Any, error: GatewayError, told: Metadata = ()) -> None:
