@@ -1,7 +1,7 @@
 """Which calls get the same answer: the key of a call, as 32 bytes.
 
 Rules:
-    - The tenant (the caller's key) is always part of it, and comes from the caller's identity, never from the request.
+    - The tenant (of the caller's identity, never of the request) is always part of it.
     - All of the request is part of it: model, messages with every kind of block, tools, parameters, unknown members.
       Nothing is left out as unimportant and nothing is compared by likeness.
     - So are the method (a stream and a whole answer are kept apart) and the salt of the model's deployments.

@@ -33,6 +33,7 @@ class CacheRules:
     entry_max_bytes: int
     share_max_bytes: int
     has_tool_calls: bool
+    tenant: str  # key, user, group
     salt: bytes
 
 
@@ -48,6 +49,7 @@ def cache_rules(slug: str, model: Model, candidates: Iterable[Deployment]) -> Ca
         entry_max_bytes=cache.entry_max_bytes,
         share_max_bytes=cache.share_max_bytes,
         has_tool_calls=cache.has_tool_calls,
+        tenant=cache.tenant,
         salt=_salt(slug, candidates),
     )
 

@@ -19,6 +19,7 @@ from collections.abc import Awaitable
 from dataclasses import fields, replace
 from typing import Any, Protocol
 
+from gateway.accounts.keys import Identity
 from gateway.cache.flight import Flight, Reader
 from gateway.cache.key import key_of
 from gateway.cache.recording import Recording, read
@@ -62,7 +63,7 @@ async def answering(kit: Kit, order: Order, context: CallContext, progress: Prog
         kit.answers.counted(entry.slug, freshness.OFF)
         return attempts_for(kit, progress, order)
     places = [each.id for each in progress.plan.candidates] if entry.choice is not None and progress.plan else ()
-    key = key_of(order.method, order.request, progress.identity.key_id, rules.salt, places)
+    key = key_of(order.method, order.request, tenant_of(progress.identity, rules.tenant), rules.salt, places)
     if rules.is_kept and wish != freshness.REFRESH:
         data = await kit.answers.find(key)
         if data is not None and (kept := _replayed(data, order, progress)) is not None:
@@ -73,6 +74,15 @@ async def answering(kit: Kit, order: Order, context: CallContext, progress: Prog
         return Sharing(kit, key, rules, progress)
     kit.answers.counted(entry.slug, MISS)
     return Keeping(kit, key, rules, progress, attempts_for(kit, progress, order))
+
+
+def tenant_of(identity: Identity, kind: str) -> str:
+    """Whose answers a caller is given: of its user or group where the model says so and it has one, else of its key."""
+    if kind == "user" and identity.user_id:
+        return f"user:{identity.user_id}"
+    if kind == "group" and identity.group:
+        return f"group:{identity.group}"
+    return f"key:{identity.key_id}"
 
 
 def _replayed(data: bytes, order: Order, progress: Progress) -> Replayed | None:

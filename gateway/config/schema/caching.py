@@ -1,10 +1,12 @@
 """The sections about answers that are given again: cache, and `cache` of a model.
 
 Rules:
-    - Off until a model enables it; the caller's key is part of every entry, so nobody sees another's answers.
+    - Off until a model enables it; a tenant is part of every entry, so that nobody sees another's answers.
 
 Not here: keys, entries, sharing (cache); the shared store (schema/store.py).
 """
+
+from typing import Literal
 
 from gateway.config.schema.base import Section, setting
 
@@ -23,9 +25,13 @@ class Cache(Section):
 
 
 class ModelCache(Section):
-    """Whether a model's answers are given again to the same key for the same request."""
+    """Whether a model's answers are given again to the same tenant for the same request."""
 
     enabled: bool = setting(False, "Whether complete answers are kept and given again.")
+    tenant: Literal["key", "user", "group"] = setting(
+        "key",
+        "Who shares answers: the calls of one `key`, of one `user`, of one `group`; a key without one has its own.",
+    )
     ttl_s: float = setting(300.0, "How long an answer is kept.", unit="seconds", gt=0, le=2_592_000)
     entry_max_bytes: int = setting(MIB, "A longer answer is not kept.", unit="bytes", ge=1024, le=64 * MIB)
     has_tool_calls: bool = setting(

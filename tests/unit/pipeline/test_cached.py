@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from gateway.accounts.keys import Identity
 from gateway.core.freshness import HEADER
+from gateway.core.limits import UNLIMITED
+from gateway.pipeline.cached import tenant_of
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Head
 from gateway.simulator import server as simulator
 from gateway.wire.openai import chat
@@ -160,3 +163,18 @@ async def test_limits_refuse_a_hit_like_any_call(upstream: str) -> None:
         assert refused.error.kind.name == "RATE_LIMITED"
         assert made.is_at_rest
         assert not made.kit.answers.flights
+
+
+@pytest.mark.parametrize(
+    ("kind", "user", "group", "tenant"),
+    [
+        ("key", "u", "g", "key:k"),
+        ("user", "u", "g", "user:u"),
+        ("group", "u", "g", "group:g"),
+        ("user", "", "g", "key:k"),
+        ("group", "u", "", "key:k"),
+    ],
+)
+def test_a_tenant_is_never_wider_than_what_a_caller_has(kind: str, user: str, group: str, tenant: str) -> None:
+    """Without a user or group a key shares with nobody; names of one kind are not taken for another."""
+    assert tenant_of(Identity("k", "", (), UNLIMITED, user_id=user, group=group), kind) == tenant
