@@ -29,6 +29,7 @@ COLUMNS = (
     Column("expires_at", "expires_at_ms"),
     Column("last_used_at", "last_used_at_ms"),
 )
+BRIEF = [column for column in COLUMNS if column.head in ("id", "name", "user_id", "limits", "spent_usd", "is_revoked")]
 
 
 def create(
@@ -56,7 +57,12 @@ def show_all(user_id: str, *, address: str | None, key: str | None, as_json: boo
             token = page.next_page_token
             if not token:
                 break
-    show(found, COLUMNS, as_json=as_json, none="no keys; make one: gateway keys create --user ID --name NAME")
+    show(
+        found,
+        COLUMNS if as_json else BRIEF,
+        as_json=as_json,
+        none="no keys; make one: gateway keys create --user ID --name NAME",
+    )
 
 
 def revoke(key_id: str, *, address: str | None, key: str | None) -> None:

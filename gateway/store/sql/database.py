@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 RETRY_AFTER_S = 1.0
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
-_HEAVY = ("sqlalchemy.ext.asyncio", "gateway.store.sql.tables", "alembic.command")
+_HEAVY = ("sqlalchemy.ext.asyncio", "gateway.store.sql.tables")
 _IS_WRITE = "gateway_is_write"
 _CLASS_OF_BAD_VALUES = "22"  # of SQLSTATE: data exception
 

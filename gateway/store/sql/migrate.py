@@ -16,6 +16,7 @@ import os
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,7 @@ async def upgrade(engine: AsyncEngine, place: Place) -> bool:
         await connection.rollback()
         if version == HEAD:
             return False
+        await asyncio.to_thread(import_module, "alembic.command")
         await connection.run_sync(_run)
         await connection.commit()
     return True

@@ -1,0 +1,214 @@
+"""Money: the ledger is the wallet, everything happens once, and nobody spends what is not there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from gateway.accounts.holds import Held
+from gateway.accounts.wallets import Change
+from gateway.core.errors import GatewayError, Kind
+from gateway.store.sql.tables import api_keys, holds, ledger_entries
+from tests.unit.accounts.conftest import WHO, Desk
+
+
+async def refusal(coroutine: Coroutine[Any, Any, object]) -> GatewayError:
+    """How something is refused."""
+    with pytest.raises(GatewayError) as caught:
+        await coroutine
+    return caught.value
+
+
+async def rich(desk: Desk, usd_micros: int = 1000) -> str:
+    """A user with so much."""
+    user_id: str = (await desk.user())["id"]
+    await desk.book.wallets.change(user_id, Change("top_up", usd_micros, "first"), WHO)
+    return user_id
+
+
+async def in_ledger(desk: Desk, user_id: str) -> int:
+    """The sum of a user's ledger."""
+    total = select(func.coalesce(func.sum(ledger_entries.c.amount_usd_micros), 0))
+    async with desk.book.database.read() as connection:
+        return int((await connection.execute(total.where(ledger_entries.c.user_id == user_id))).scalar() or 0)
+
+
+async def state(desk: Desk, user_id: str) -> tuple[int, int]:
+    """(balance, held), the balance checked against the ledger."""
+    wallet = await desk.book.wallets.get(user_id)
+    assert wallet.balance_usd_micros == await in_ledger(desk, user_id)
+    return wallet.balance_usd_micros, wallet.held_usd_micros
+
+
+async def test_a_change_happens_once(desk: Desk) -> None:
+    """Ten times the same at once is one; another change under its key is a conflict."""
+    user_id = (await desk.user())["id"]
+    change = Change("top_up", 500, "invoice 7", "thanks")
+    await asyncio.gather(*(desk.book.wallets.change(user_id, change, WHO) for _ in range(10)))
+    assert await state(desk, user_id) == (500, 0)
+    assert (
+        await refusal(desk.book.wallets.change(user_id, Change("top_up", 501, "invoice 7"), WHO))
+    ).kind is Kind.CONFLICT
+    assert [entry[1] for entry in await desk.audit()] == ["user.create", "wallet.top_up"]
+
+
+async def test_an_adjustment_takes_no_more_than_is_free(desk: Desk) -> None:
+    """What calls hold is not free."""
+    user_id = await rich(desk)
+    await desk.book.holds.reserve(Held("c1", user_id, None, 600))
+    error = await refusal(desk.book.wallets.change(user_id, Change("adjust", -401, "a"), WHO))
+    assert error.kind is Kind.INVALID_REQUEST
+    await desk.book.wallets.change(user_id, Change("adjust", -400, "b"), WHO)
+    assert await state(desk, user_id) == (600, 600)
+    assert (await refusal(desk.book.wallets.change("nobody", Change("top_up", 1, "c"), WHO))).kind is Kind.NOT_FOUND
+
+
+async def test_reserve_settle_refund(desk: Desk) -> None:
+    """A hold is free again, or replaced by the cost; each once."""
+    user_id = await rich(desk)
+    held = desk.book.holds
+    await held.reserve(Held("c1", user_id, None, 300))
+    await held.reserve(Held("c1", user_id, None, 300))
+    await held.reserve(Held("c2", user_id, None, 300))
+    assert await state(desk, user_id) == (1000, 600)
+    assert await held.settle("c1", 120)
+    assert not await held.settle("c1", 120)
+    assert not await held.refund("c1")
+    assert await state(desk, user_id) == (880, 300)
+    assert await held.refund("c2")
+    assert not await held.settle("c2", 50)
+    assert await state(desk, user_id) == (880, 0)
+    assert not await held.settle("unknown", 1)
+
+
+async def test_a_balance_for_ten_calls_lets_ten_pass(desk: Desk) -> None:
+    """Of fifty at once, from two processes."""
+    user_id = await rich(desk, 1000)
+    other = desk.beside()
+    books = [desk.book, other]
+    calls = [books[n % 2].holds.reserve(Held(f"c{n}", user_id, None, 100)) for n in range(50)]
+    done = await asyncio.gather(*calls, return_exceptions=True)
+    refusals = [one for one in done if one is not None]
+    assert len(refusals) == 40
+    assert {getattr(one, "kind", one) for one in refusals} == {Kind.INSUFFICIENT_BALANCE}
+    assert await state(desk, user_id) == (1000, 1000)
+    await asyncio.gather(*(desk.book.holds.settle(f"c{n}", 100) for n in range(50)))
+    assert await state(desk, user_id) == (0, 0)
+    await other.stop()
+
+
+async def test_a_budget_of_a_key(desk: Desk) -> None:
+    """What it spent and what its calls hold stay within it; a refused call holds nothing of the wallet either."""
+    user_id = await rich(desk)
+    row, _ = await desk.key(user_id, max_budget_usd_micros=250)
+    reserve = desk.book.holds.reserve
+    await reserve(Held("c1", user_id, row["id"], 200))
+    error = await refusal(reserve(Held("c2", user_id, row["id"], 100)))
+    assert (error.kind, error.code) == (Kind.INSUFFICIENT_BALANCE, "key_budget_exceeded")
+    assert await state(desk, user_id) == (1000, 200)
+    await desk.book.holds.settle("c1", 150)
+    await reserve(Held("c3", user_id, row["id"], 100))
+    async with desk.book.database.read() as connection:
+        key = (await connection.execute(select(api_keys).where(api_keys.c.id == row["id"]))).mappings().one()
+    assert (key["spent_usd_micros"], key["held_usd_micros"]) == (150, 100)
+
+
+async def test_a_hold_that_nobody_ended_expires_and_its_cost_is_charged_later(desk: Desk) -> None:
+    """A crash locks no money away, and loses none."""
+    user_id = await rich(desk)
+    await desk.book.holds.reserve(Held("c1", user_id, None, 700), hold_s=60)
+    assert await desk.book.holds.expire() == 0
+    desk.clock.advance(61)
+    assert await desk.book.holds.expire() == 1
+    assert await state(desk, user_id) == (1000, 0)
+    assert await desk.book.holds.settle("c1", 90)
+    assert not await desk.book.holds.settle("c1", 90)
+    assert await state(desk, user_id) == (910, 0)
+
+
+async def test_a_cost_beyond_its_hold_is_charged(desk: Desk) -> None:
+    """The balance goes below zero by no more than that."""
+    user_id = await rich(desk, 100)
+    await desk.book.holds.reserve(Held("c1", user_id, None, 100))
+    await desk.book.holds.settle("c1", 130)
+    assert await state(desk, user_id) == (-30, 0)
+    assert (await refusal(desk.book.holds.reserve(Held("c2", user_id, None, 1)))).kind is Kind.INSUFFICIENT_BALANCE
+
+
+async def test_settle_and_refund_at_once(desk: Desk) -> None:
+    """Whoever comes first ends it; the money adds up either way."""
+    user_id = await rich(desk)
+    for number in range(6):
+        await desk.book.holds.reserve(Held(f"c{number}", user_id, None, 100))
+    ends = [end(f"c{n}") for n in range(6) for end in (lambda c: desk.book.holds.settle(c, 40), desk.book.holds.refund)]
+    done = await asyncio.gather(*ends)
+    assert sum(done) == 6
+    async with desk.book.database.read() as connection:
+        settled = (await connection.execute(select(func.count()).where(holds.c.state == "settled"))).scalar() or 0
+    assert await state(desk, user_id) == (1000 - 40 * settled, 0)
+
+
+async def test_a_code_fills_one_wallet_once(desk: Desk) -> None:
+    """Of many at once, one gets it; used, blocked, expired or invented, it is told alike."""
+    users = [(await desk.user())["id"] for _ in range(4)]
+    [(_, code), (blocked_id, blocked)] = await desk.book.codes.create(2, "gift", 250, None, WHO)
+    done = await asyncio.gather(
+        *(desk.book.codes.redeem(user_id, code, WHO) for user_id in users), return_exceptions=True
+    )
+    assert sum(not isinstance(one, BaseException) for one in done) == 1
+    assert sum([(await state(desk, user_id))[0] for user_id in users]) == 250
+    await desk.book.codes.block(blocked_id, WHO)
+    soon = int(desk.clock.wall_s() * 1000) + 1000
+    [(_, late)] = await desk.book.codes.create(1, "", 250, soon, WHO)
+    desk.clock.advance(61)
+    for bad in (code, blocked, late, "gwc_invented", "' OR 1=1 --"):
+        error = await refusal(desk.book.codes.redeem(users[0], bad, WHO))
+        assert (error.kind, error.code) == (Kind.INVALID_REQUEST, "code_invalid")
+    assert code not in str((await desk.book.codes.list(0, "")).items)
+
+
+async def test_guessing_codes_is_slow(desk: Desk) -> None:
+    """An address that invents codes has to wait."""
+    user_id = (await desk.user())["id"]
+    kinds = [(await refusal(desk.book.codes.redeem(user_id, f"gwc_{n}", WHO))).kind for n in range(12)]
+    assert kinds == [Kind.INVALID_REQUEST] * 10 + [Kind.RATE_LIMITED] * 2
+
+
+async def test_pages_of_a_ledger(desk: Desk) -> None:
+    """Newest first, each once, with the balance after it."""
+    user_id = (await desk.user())["id"]
+    for number in range(5):
+        await desk.book.wallets.change(user_id, Change("top_up", 10, f"n{number}"), WHO)
+    first = await desk.book.wallets.ledger(user_id, 3, "")
+    second = await desk.book.wallets.ledger(user_id, 3, first.next_token)
+    assert [row["balance_usd_micros"] for row in (*first.items, *second.items)] == [50, 40, 30, 20, 10]
+    assert second.next_token == ""
+
+
+async def test_usage_is_counted_once_and_summed(desk: Desk) -> None:
+    """The same record twice is one call; sums by model and by day."""
+    user_id = (await desk.user())["id"]
+    base = {
+        "user_id": user_id, "key_id": "k", "provider": "p", "outcome": "complete", "cached_tokens": 0,
+        "latency_ms": 5, "is_cached": False, "prompt_tokens": 10, "completion_tokens": 5,
+    }  # fmt: skip
+    day_ms = 86_400_000
+    records = [
+        {**base, "id": "r1", "model": "a", "cost_usd_micros": 7, "created_at_ms": day_ms},
+        {**base, "id": "r2", "model": "a", "cost_usd_micros": None, "created_at_ms": day_ms + 5},
+        {**base, "id": "r3", "model": "b", "cost_usd_micros": 2, "created_at_ms": 3 * day_ms},
+    ]
+    await desk.book.reports.add(records)
+    await desk.book.reports.add(records[:2])
+    by_model = await desk.book.reports.usage("model", user_id)
+    assert [(row["of"], row["calls"], row["prompt_tokens"], row["cost_usd_micros"]) for row in by_model] == [
+        ("a", 2, 20, 7),
+        ("b", 1, 10, 2),
+    ]
+    by_day = await desk.book.reports.usage("day", None, from_ms=2 * day_ms)
+    assert [(row["of"], row["calls"]) for row in by_day] == [(str(3 * day_ms), 1)]
+    assert (await refusal(desk.book.reports.usage("password_hash", None))).param == "by"
