@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from gateway.wire.pb import admin_pb2, admin_pb2_grpc
+from gateway.wire.pb import admin_pb2, admin_pb2_grpc, chat_pb2, inference_pb2_grpc
 from tests.support.place import key_record
 from tests.support.recorder import Recorder, Scripted, recording
 from tests.support.single import InProcess, single
@@ -96,6 +96,18 @@ async def test_a_hypothetical_call_is_planned_with_the_state_of_now(gateway: tup
     assert await chat(made, "both", "req_eu", **{"x-region": "eu"}) == 200
     assert len(upstream.seen) == asked + 1
     assert (await get(made, "/admin/explain?request_id=req_eu"))[1]["because"] == ["rule eu"]
+
+
+async def test_metadata_of_an_rpc_is_read_like_headers(gateway: tuple[InProcess, Recorder]) -> None:
+    """Those that are configured, and no other."""
+    made, upstream = gateway
+    request = chat_pb2.ChatRequest(model="both")
+    request.messages.add(role="user").blocks.add(text="x")
+    metadata = (("authorization", f"Bearer {made.key}"), ("x-request-id", "req_rpc"), ("x-region", "eu"))
+    async with grpc.aio.insecure_channel(made.grpc_address) as channel:
+        await inference_pb2_grpc.InferenceStub(channel).Chat(request, metadata=metadata)
+    assert ["/good/" in seen.path for seen in upstream.seen] == [True]
+    assert (await get(made, "/admin/explain?request_id=req_rpc"))[1]["because"] == ["rule eu"]
 
 
 async def test_only_administrators_may_ask(gateway: tuple[InProcess, Recorder]) -> None:

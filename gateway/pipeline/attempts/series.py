@@ -67,8 +67,8 @@ class Attempts:
                     break
                 if not may_follow(deployment, failed, failure, order.entry):
                     continue
-                if place < len(candidates) and self._is_refused(deployment):
-                    continue
+            if place < len(candidates) and self._is_refused(deployment):
+                continue
             for number in range(order.entry.attempts_max):
                 try:
                     return await self._begin(order, deployment, kind)

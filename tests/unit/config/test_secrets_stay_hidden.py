@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.catalogue import Catalogue
 from gateway.config.diff import changes
 from gateway.config.explain import explain
 from gateway.config.flat import flatten, shown
@@ -87,6 +88,24 @@ def test_a_loaded_tree_shows_no_secret(write: Write, load_here: Load) -> None:
     ]
     assert not [text for text in printed if VALUE in text]
     assert all("***" in text for text in printed)
+
+
+def test_several_keys_of_a_provider_show_no_secret(write: Write, load_here: Load) -> None:
+    """Written out in .secrets.yaml or referred to: values, provenance and explain show each as `***`."""
+    write("config/local.yaml", "providers:\n  groq:\n    api_key: null\n")
+    write("config/.secrets.yaml", f"providers:\n  groq:\n    api_keys: [{VALUE}, {{env: OTHER}}]\n")
+    loaded = load_here(OTHER=VALUE)
+    assert [key.reveal() for key in loaded.config.providers["groq"].keys] == [VALUE, VALUE]
+    printed = [
+        repr(loaded.config),
+        loaded.config.model_dump_json(),
+        repr(loaded.provenance),
+        repr([(path, shown(value)) for path, value in flatten(loaded.config)]),
+        repr(explain(loaded, "providers.groq.api_keys")),
+        json.dumps(explain(loaded, "providers.groq.api_keys").as_json()),
+        repr(Catalogue.of(loaded.config).entries),
+    ]
+    assert not [text for text in printed if VALUE in text]
 
 
 def test_a_changed_secret_is_a_difference(load_here: Load) -> None:

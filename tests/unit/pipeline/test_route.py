@@ -115,6 +115,20 @@ async def test_a_failing_deployment_is_left_out_after_five_failures() -> None:
         assert who(upstream)[-1] == "b"
 
 
+async def test_calls_that_come_at_once_send_one_probe() -> None:
+    """Twenty calls find a breaker whose time is over: one tries it, the others go to the next deployment."""
+    rules = {"cooldown_base_s": 0.05}
+    async with routed({"m": model("a", "b", retry=RETRY)}, policies={"breaker": rules}) as (made, upstream):
+        upstream.answer = failing("a")
+        for _ in range(5):
+            await ask(made)
+        await asyncio.sleep(0.06)
+        upstream.seen.clear()
+        outcomes = await asyncio.gather(*(ask(made) for _ in range(20)))
+        assert [outcome.error for outcome in outcomes] == [None] * 20
+        assert who(upstream).count("a") == 1
+
+
 async def test_the_only_deployment_is_always_asked() -> None:
     """Its breaker opens and is told, but a caller is better off with the provider's own answer."""
     async with routed({"m": model("a", retry=RETRY)}) as (made, upstream):
