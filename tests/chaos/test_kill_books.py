@@ -23,7 +23,7 @@ from tests.support.simulated import unique
 from tests.support.waiting import eventually
 
 WORDS = " ".join(["word"] * 400)  # "You said: word word ...": chunks of 3, 6, then 5 characters each
-PACE_MS = 50
+PACE_MS = 300  # slow enough that nothing waits unread on a busy machine
 LAYER = {
     "process": {"drain_s": 2},
     "observe": {"log_format": "json", "log_level": "info"},
@@ -60,7 +60,7 @@ async def test_usage_is_what_was_served(gateway: Served, streams: int, capsys: p
         ways = ["sse", "stream"] * (streams // 2)
         calls = [asyncio.create_task(made.ask(way, cut, WORDS)) for way in ways]
         await gateway.simulator.until(cut, streams_open=streams, within_s=60)
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
         gateway.signal(signal.SIGKILL, "service")
         endings = await asyncio.wait_for(asyncio.gather(*calls), 60)
         assert all(ending.state == "error" for ending in endings)
