@@ -7,7 +7,8 @@ Rules:
       splice: another attempt answers from the beginning, and what follows the delivered part is given on.
       restart: another answer from the beginning after an event that says so, if the caller asked for that.
       buffer: nothing is given before the answer is complete, up to `rescue_max_bytes`.
-    - When nothing works the caller is told the first failure, not that of a rescue.
+    - When nothing works the caller is told the first failure, not that of a rescue. Nobody is asked for a caller that
+      left, or against an open breaker while another candidate is there.
     - The caller's usage is of what was delivered, once; what each attempt was billed stays with its record.
 Not here:
     - What was delivered, and the rest of it (delivered.py, following.py).
@@ -32,7 +33,7 @@ from gateway.pipeline.attempts.prefill import can_continue, continued
 from gateway.pipeline.attempts.series import Attempts
 from gateway.pipeline.attempts.shapes import asked_of
 from gateway.pipeline.kit import Kit
-from gateway.pipeline.progress import Progress
+from gateway.pipeline.progress import End, Progress
 from gateway.quota.estimate import tokens_of_text
 from gateway.rpc.contract import Batch
 from gateway.wire.pb import types_pb2
@@ -115,7 +116,7 @@ class Rescued(Attempts):
             self._seen_chars = self._delivered.chars
             self._options = self._ways(failed)
         order, fault = self._order, self._fault
-        if order is None or fault is None or fault.row.fault is not Fault.PROVIDER:
+        if order is None or fault is None or not self._is_worth(fault):
             raise fault or GatewayError(Kind.STREAM_CUT, "The stream could not be gone on with.")
         for means, deployment in self._options:
             if not self._may_try(order, deployment, failed):
@@ -126,6 +127,10 @@ class Rescued(Attempts):
             except (GatewayError, Mismatch) as error:
                 await self._end_broken(error)
         raise fault
+
+    def _is_worth(self, fault: GatewayError) -> bool:
+        """Whether the provider failed, and somebody still waits for the answer."""
+        return fault.row.fault is Fault.PROVIDER and self._progress.end is not End.CANCELLED
 
     def _may_try(self, order: Order, deployment: Deployment, failed: Deployment | None) -> bool:
         """Whether attempts, time and, for the same deployment again, the budget are left."""
@@ -140,6 +145,7 @@ class Rescued(Attempts):
         candidates = plan.candidates if plan is not None else ()
         if failed is not None:
             candidates = rotated(candidates, failed)
+        candidates = tuple(each for each in candidates if not self._is_refused(each)) or candidates
         for means in self._rules.means:
             if order is not None and self._is_possible(means, order):
                 yield from ((means, each) for each in candidates if means != "continue" or each.accepts_prefill)
@@ -192,7 +198,7 @@ class Rescued(Attempts):
         failed = await self._end_broken(failure)
         order, plan = self._order, self._progress.plan
         self._left -= 1
-        if failure.row.fault is not Fault.PROVIDER or self._left < 0 or order is None or plan is None or failed is None:
+        if not self._is_worth(failure) or self._left < 0 or order is None or plan is None or failed is None:
             raise failure
         try:
             return await self._try_all(order, rotated(plan.candidates, failed), "buffer")

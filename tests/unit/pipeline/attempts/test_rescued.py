@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from gateway.core.errors import Kind
+from gateway.routing.board import Verdict
 from gateway.rpc.contract import ON_CUT, STREAM_CHAT, Head, with_text
 from gateway.wire.openai import chat
+from tests.support.waiting import eventually
 from tests.unit.pipeline.kits import Outcome
 from tests.unit.pipeline.scripted import DONE, Step, call, scripted
 
@@ -266,3 +268,34 @@ async def test_a_failed_rescue_charges_what_was_delivered() -> None:
         assert (await call(made, stream=True)).error is not None
         (record,) = made.log.records()
         assert record["completion_tokens"] == 3  # nine characters
+
+
+async def test_nothing_is_rescued_for_a_caller_that_left() -> None:
+    """Its answer is read on for its usage; when that breaks, it is over."""
+    steps: dict[str, list[Step]] = {"a": [[said("a", "Hel"), said("a", "lo")]], "b": [AGAIN + end("b")]}
+    request = chat.decode_request({"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True})
+    async with scripted(steps, rescue=["splice"], on_client_gone="drain") as (made, script):
+        items = made.start(STREAM_CHAT, request)
+        assert isinstance(await anext(items), Head)
+        await anext(items)
+        await items.aclose()
+        await eventually(lambda: made.is_at_rest)
+        assert script.seen == ["a"]
+
+
+async def test_an_open_breaker_is_left_alone_while_another_candidate_is_there() -> None:
+    """The second candidate failed for others; the third goes on."""
+    steps: dict[str, list[Step]] = {"a": [CUT], "b": [503], "c": [AGAIN + end("c")]}
+    async with scripted(steps, rescue=["splice"]) as (made, script):
+        second = made.kit.runtime.catalogue.entries[0].candidates[1]
+        items = made.start(STREAM_CHAT, chat.decode_request(
+            {"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": True}
+        ))  # fmt: skip
+        assert isinstance(await anext(items), Head)
+        now_s = made.kit.transport.loop.time()
+        for _ in range(5):
+            made.kit.board.began(second, now_s)
+            made.kit.board.ended(second, now_s, Verdict.FAULT, 0.0)
+        async for _ in items:
+            pass
+        assert script.seen == ["a", "c"]
