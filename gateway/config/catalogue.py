@@ -30,6 +30,7 @@ from gateway.core.secret import Secret
 from gateway.core.tariff import Tariff
 
 GLOB_CACHE_MAX = 4096
+CHARACTERS = "characters"
 CUSTOM_TOOLS = frozenset(("openai", "azure", "responses"))  # dialects with tools that take free text
 OWN_TOOL = frozenset(("anthropic", "bedrock"))  # dialects that put a schema into a tool by themselves
 NAME_MAX_CHARS = 200  # of a wire name, as in the schema
@@ -134,6 +135,7 @@ class Entry:
     hedge: Hedge | None = None  # None = first tokens are not hedged
     content_filter_fallback: frozenset[str] = frozenset()  # providers
     deadline_min_s: float = 0.0
+    counting: str = ""  # an encoding, or CHARACTERS: what the gateway counts itself; empty = nothing
     choice: Choice | None = None  # None = priority and weight alone
     cache: CacheRules | None = None  # None = answers are neither kept nor shared
 
@@ -203,6 +205,7 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         hedge=model.hedge if model.hedge.is_enabled else None,
         content_filter_fallback=frozenset(model.content_filter_fallback),
         deadline_min_s=config.policies.deadline_min_s,
+        counting=_counting(model),
         choice=choice_of(model),
         cache=cache_rules(slug, model, candidates),
     )
@@ -291,6 +294,12 @@ def _deployment(
         has_anthropic_fields=_has_anthropic_fields(candidate),
         aws=_aws_keys(provider),
     )
+
+
+def _counting(model: Model) -> str:
+    if model.usage_unit == CHARACTERS:
+        return CHARACTERS
+    return "" if model.tokenizer == "estimate" else model.tokenizer
 
 
 def _emulation(structured_output: str, dialect: str) -> str:

@@ -56,6 +56,7 @@ def complaints(config: Config) -> Iterator[Complaint]:
     for path, words, hint, refers in wrong_routes(config):
         yield Complaint(path, words, hint, refers)
     yield from _store(config)
+    yield from _tokenizers(config)
 
 
 def _candidates(config: Config) -> Iterator[Complaint]:
@@ -214,6 +215,15 @@ def _store(config: Config) -> Iterator[Complaint]:
         yield Complaint(("store", "url"), "not the URL of a store", f"begin it with one of {shown}")
     elif find_spec("redis") is None:
         yield Complaint(("store", "url"), "needs redis-py, which is not installed", "install the extra `redis`")
+
+
+def _tokenizers(config: Config) -> Iterator[Complaint]:
+    if find_spec("bpe_openai") is not None:
+        return
+    for slug, model in config.models.items():
+        if model.tokenizer != "estimate":
+            text = "needs bpe-openai, which is not installed"
+            yield Complaint(("models", slug, "tokenizer"), text, "install the extra `tokens`, or write estimate")
 
 
 def _accounts(config: Config) -> Iterator[Complaint]:

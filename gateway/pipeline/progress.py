@@ -17,6 +17,7 @@ from gateway.accounts.journal.slots import Meter
 from gateway.accounts.keys import Identity
 from gateway.config.catalogue import Deployment, Entry
 from gateway.core.errors import GatewayError
+from gateway.pipeline.counting import Counting
 from gateway.pipeline.shape import NO_SHAPE, Shape
 from gateway.routing.plan import Plan
 from gateway.wire.pb import types_pb2
@@ -88,6 +89,7 @@ class Progress:
     meter: Meter | None = None  # where the journal has what was delivered
     shape: Shape = NO_SHAPE
     usage: types_pb2.Usage | None = None
+    counting: Counting | None = None  # None = the model leaves counting to its providers
     left_out: tuple[str, ...] = ()  # members the provider's format had no place for
     cache: str = ""  # hit, shared, miss; empty = none was asked
     is_free: bool = False  # what was used is settled elsewhere: by the call whose answer this one was given, too

@@ -27,6 +27,8 @@ from gateway.pipeline.admit import admit
 from gateway.pipeline.attempts.after import too_late
 from gateway.pipeline.attempts.order import Order
 from gateway.pipeline.cached import Answering, answering
+from gateway.pipeline.counted import counted
+from gateway.pipeline.counting import counting_of
 from gateway.pipeline.identify import identify
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.pipeline.progress import End, Progress
@@ -52,7 +54,7 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
             kit, runtime, await _accept(kit, runtime, method, request, context, progress, stages), context, progress
         )
         stages.mark("plan")
-        answer = await answering(kit, order, context, progress)
+        answer = counted(await answering(kit, order, context, progress), order, progress)
         reservation = await reserve(kit, progress)
         stages.mark("reserve")
         batch: Batch | None = await answer.first(order)
@@ -112,7 +114,11 @@ async def _accept(
     progress.entry, progress.shape = admit(runtime, progress.identity, request)
     if allowed_s < progress.entry.deadline_min_s:
         raise too_late(allowed_s, progress.entry.deadline_min_s)
-    takes_raw = context.takes_json and progress.entry.cache is None  # what is kept serves every protocol
+    if progress.entry.counting:
+        progress.counting = await counting_of(progress.entry, request)
+        progress.shape = progress.shape._replace(prompt_tokens=progress.counting.prompt)
+    is_looked_at = progress.entry.cache is not None or progress.counting is not None
+    takes_raw = context.takes_json and not is_looked_at  # what is kept serves every protocol
     raw_dialect = context.dialect if takes_raw else ""
     takes_restart = progress.entry.rescue is not None and context.headers.get(ON_CUT, "") == RESTART
     stages.mark("admit")

@@ -57,7 +57,9 @@ async def settle(
 
 
 def estimated_usage(progress: Progress) -> types_pb2.Usage:
-    """Usage for a call whose provider reported none: counted from the text, and marked as an estimate."""
+    """Usage for a call whose provider reported none: counted, exactly or by estimate, and marked if it is one."""
+    if progress.counting is not None:
+        return progress.counting.usage()
     completion = tokens_of_text(progress.output_chars)
     return types_pb2.Usage(
         prompt_tokens=progress.shape.prompt_tokens,
@@ -92,7 +94,8 @@ def _cost_usd_micros(progress: Progress, usage: types_pb2.Usage) -> int | None:
 def _usage(progress: Progress) -> types_pb2.Usage:
     if progress.is_free:
         return types_pb2.Usage()
-    if progress.usage is None:
+    is_counted = progress.counting is not None and progress.counting.is_unit
+    if progress.usage is None or is_counted:
         return estimated_usage(progress) if progress.is_committed or is_abandoned(progress) else types_pb2.Usage()
     if progress.end is not End.COMPLETE and not progress.is_whole:
         return _partial(progress, progress.usage)
@@ -107,11 +110,12 @@ def _partial(progress: Progress, reported: types_pb2.Usage) -> types_pb2.Usage:
     usage = types_pb2.Usage()
     usage.CopyFrom(reported)
     usage.is_partial = True
-    delivered = tokens_of_text(progress.output_chars)
+    counting = progress.counting
+    delivered = tokens_of_text(progress.output_chars) if counting is None else counting.completion
     if delivered > usage.completion_tokens:
         usage.completion_tokens = delivered
         usage.total_tokens = usage.prompt_tokens + delivered
-        usage.is_estimate = True
+        usage.is_estimate = counting is None or not counting.is_exact
     return usage
 
 

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.pipeline.admit import admit
+from gateway.pipeline.counting import counting_of
 from gateway.pipeline.identify import identify
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.run import run
@@ -108,11 +109,14 @@ class Dispatch:
                 yield item
 
     async def _count(self, request: Message, context: CallContext) -> list[Item]:
-        """The estimate that a call would reserve for its prompt; who may not make the call may not ask."""
+        """What a call would reserve for its prompt; who may not make the call may not ask."""
         runtime = self._kit.runtime
         identity = await identify(self._kit, runtime, context)
-        _, shape = admit(runtime, identity, request)
+        entry, shape = admit(runtime, identity, request)
         count = chat_pb2.TokenCount(input_tokens=shape.prompt_tokens, is_estimate=True)
+        if entry.counting:
+            counting = await counting_of(entry, request)
+            count = chat_pb2.TokenCount(input_tokens=counting.prompt, is_estimate=not counting.is_exact)
         return [Head({"x-gateway-generation": str(runtime.generation)}), [count], Tail({})]
 
 

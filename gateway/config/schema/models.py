@@ -22,6 +22,8 @@ from gateway.config.schema.upstream import Streaming, StructuredOutput, TimeoutO
 WireName = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,200}$")]
 OnClientGone = Literal["cancel", "drain"]
 OnUnsupported = Literal["error", "drop"]
+Tokenizer = Literal["estimate", "o200k_base", "cl100k_base"]
+UsageUnit = Literal["tokens", "characters"]
 
 
 class Candidate(Section):
@@ -116,6 +118,14 @@ class Model(Section):
         None, "What is tried, in order, for a stream that fails after its first content; unset = `policies.rescue`."
     )
     hedge: Hedge = setting(Hedge, "A second attempt raced against a late first token.")
+    tokenizer: Tokenizer = setting(
+        "estimate",
+        "How tokens are counted where no provider reports them: in one of OpenAI's encodings (the extra `tokens`), or "
+        "by a rule of thumb.",
+    )
+    usage_unit: UsageUnit = setting(
+        "tokens", "What it counts and is paid by. `characters` counts them here, whatever its provider reports."
+    )
     on_unsupported: OnUnsupported | None = setting(
         None, "What becomes of a member the provider's format has no place for; unset = `policies.on_unsupported`."
     )

@@ -230,6 +230,22 @@ async def test_usage_is_estimated_when_nobody_reported_it(upstream: str) -> None
     assert (refused["prompt_tokens"], refused["completion_tokens"]) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("members", "completion"),
+    [({"tokenizer": "o200k_base"}, 4), ({"usage_unit": "characters"}, len("You said: hello"))],
+)
+async def test_usage_is_counted_where_the_model_says_how(upstream: str, members: Any, completion: int) -> None:
+    """From the delivered text: exactly, which is no estimate."""
+    config = config_of({"p": provider(upstream)}, {"m": model("p", **members)})
+    async with bench(config) as made:
+        outcome = await made.call(STREAM_CHAT, ask("sim-nousage", stream=True))
+        assert outcome.error is None, made.log.text
+        (record,) = made.log.records()
+    assert "is_estimate" not in record
+    assert record["completion_tokens"] == completion
+    assert record["prompt_tokens"] > 0
+
+
 async def test_a_cut_stream_is_charged_for_what_was_delivered(upstream: str) -> None:
     """Its end is an error and never a success; what came before is counted."""
     async with at(upstream, limits={"tokens_per_minute": 10_000}) as made:
