@@ -23,6 +23,7 @@ from gateway.frontend import answer
 from gateway.frontend.settings import Profile
 from gateway.wire import json
 from gateway.wire.anthropic.errors import error_object
+from gateway.wire.anthropic.names import own_path as anthropic_path
 from gateway.wire.gemini import array
 from gateway.wire.gemini.errors import encode as google_error
 from gateway.wire.gemini.names import own_path
@@ -65,21 +66,28 @@ def _as_they_are(headers: Headers, _profile: Profile) -> Headers:
     return headers
 
 
+def _anthropic_message(error: GatewayError) -> str:
+    """What is wrong, with the member in the client's own words."""
+    if not error.param:
+        return error.message
+    return error.message.replace(f"`{error.param}`", f"`{anthropic_path(error.param)}`")
+
+
 def _anthropic_failure(error: GatewayError, profile: Profile, request_id: str) -> tuple[int, bytes, str]:
     status, _, lines = answer.failure(error, profile)
-    return status, json.dumps(error_object(status, error.message, request_id)), lines
+    return status, json.dumps(error_object(status, _anthropic_message(error), request_id)), lines
 
 
 def _anthropic_event(error: GatewayError, request_id: str) -> bytes:
     status = error.http_status or error.row.http_status
-    return encode_event(json.dumps(error_object(status, error.message, request_id)), "error")
+    return encode_event(json.dumps(error_object(status, _anthropic_message(error), request_id)), "error")
 
 
 def _anthropic_headers(headers: Headers, profile: Profile) -> Headers:
     named = {}
     for name, value in headers.items():
         if (found := _LIMIT.fullmatch(name)) is None:
-            named[name] = value
+            named[name] = _in_own_words(value, anthropic_path) if name == _DROPPED else value
         elif profile.rate_limit_headers != "none":
             what, dimension = found.groups()
             named[f"anthropic-ratelimit-{dimension}-{what}"] = _reset_at(value) if what == "reset" else value
@@ -134,7 +142,11 @@ def _gemini_headers(headers: Headers, _profile: Profile) -> Headers:
     dropped = headers.get(_DROPPED)
     if dropped is None:
         return headers
-    return {**headers, _DROPPED: ", ".join([own_path(path) for path in dropped.split(", ")])}
+    return {**headers, _DROPPED: _in_own_words(dropped, own_path)}
+
+
+def _in_own_words(paths: str, own: Callable[[str], str]) -> str:
+    return ", ".join([own(path) for path in paths.split(", ")])
 
 
 OPENAI = Voice("openai", _openai_failure, _openai_event, _as_they_are)

@@ -225,3 +225,20 @@ async def test_what_a_client_opts_into(client: AsyncAnthropic, upstream: Running
     assert "anthropic_beta" not in seen["body"]
     other = await client.beta.messages.create(model="openai/sim", max_tokens=9, messages=HI, betas=["one-1"])
     assert other.stop_reason == "end_turn"
+
+
+async def test_what_a_refused_member_is_called(upstream: Running) -> None:
+    """As the client knows it, whatever it is inside; the same in the header of what was left out."""
+    provider = {"dialect": "palm", "base_url": f"{upstream.url}/v1beta2", "auth": "none", "is_local": True}
+    model = {"names": ["strict/*"], "candidates": [{"provider": "up"}]}
+    lenient = {**model, "names": ["lenient/*"], "on_unsupported": "drop"}
+    layer = {"providers": {"up": provider}, "models": {"strict": model, "lenient": lenient}}
+    async with (
+        single(layer) as gateway,
+        AsyncAnthropic(base_url=gateway.url, api_key=gateway.key, max_retries=0, timeout=20) as client,
+    ):
+        with pytest.raises(anthropic.BadRequestError, match="`stop_sequences`"):
+            await create(client, "strict/sim", stop_sequences=["x"])
+        raw = client.messages.with_raw_response.create
+        answer = await raw(model="lenient/sim", max_tokens=9, messages=HI, stop_sequences=["x"])
+        assert "stop_sequences" in answer.headers["x-gateway-dropped"].split(", ")

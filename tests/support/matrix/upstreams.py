@@ -52,7 +52,7 @@ _WORDS = {
     "tools": "cannot take `tools`",
     "image": r"cannot take `(messages|contents)\[0\]\.(content|parts)\[\d\]`",
     "thinking": r"cannot take `(thinking|reasoning_effort|generationConfig\.thinkingConfig)`",
-    "schema": r"cannot take `(response_format|generationConfig\.responseMimeType)`",
+    "schema": r"cannot take `(response_format|output_config\.format|generationConfig\.responseMimeType)`",
 }
 """What the two formats refuse that know nothing but words."""
 
