@@ -30,6 +30,7 @@ from gateway.rpc.contract import INFERENCE, METHODS, ON_CUT, RESTART, CallContex
 from gateway.rpc.status import to_status
 from gateway.service.watch import Rpc, Watch
 from gateway.wire.agreed import first_fault
+from gateway.wire.citing import cite
 from gateway.wire.counted import counted_in_extra
 from gateway.wire.json import JsonInvalid
 from gateway.wire.openai.disputes import first_dispute
@@ -124,6 +125,8 @@ async def _messages(
                         if isinstance(event, str):
                             yield with_text(template, event)
                         elif isinstance(event, Message):  # a Raw is not asked for here
+                            if isinstance(event, chat_pb2.ChatResponse | chat_pb2.ChatChunk):
+                                cite(event)
                             template = event
                             yield event
     except GatewayError as error:

@@ -241,7 +241,7 @@ class Delta(_message.Message):
     def __init__(self, role: _Optional[str] = ..., blocks: _Optional[_Iterable[_Union[BlockDelta, _Mapping]]] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class BlockDelta(_message.Message):
-    __slots__ = ("block", "text", "refusal", "thinking", "tool", "audio", "start", "citation_json", "opaque", "stop", "extra", "nulls")
+    __slots__ = ("block", "text", "refusal", "thinking", "tool", "audio", "start", "citation_json", "opaque", "stop", "extra", "nulls", "citation")
     BLOCK_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
@@ -254,6 +254,7 @@ class BlockDelta(_message.Message):
     STOP_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     NULLS_FIELD_NUMBER: _ClassVar[int]
+    CITATION_FIELD_NUMBER: _ClassVar[int]
     block: int
     text: str
     refusal: str
@@ -266,7 +267,8 @@ class BlockDelta(_message.Message):
     stop: bool
     extra: str
     nulls: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, block: _Optional[int] = ..., text: _Optional[str] = ..., refusal: _Optional[str] = ..., thinking: _Optional[_Union[_types_pb2.ThinkingBlock, _Mapping]] = ..., tool: _Optional[_Union[ToolDelta, _Mapping]] = ..., audio: _Optional[_Union[_types_pb2.AudioBlock, _Mapping]] = ..., start: _Optional[_Union[_types_pb2.Block, _Mapping]] = ..., citation_json: _Optional[str] = ..., opaque: _Optional[_Union[_types_pb2.OpaqueBlock, _Mapping]] = ..., stop: _Optional[bool] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
+    citation: _types_pb2.Citation
+    def __init__(self, block: _Optional[int] = ..., text: _Optional[str] = ..., refusal: _Optional[str] = ..., thinking: _Optional[_Union[_types_pb2.ThinkingBlock, _Mapping]] = ..., tool: _Optional[_Union[ToolDelta, _Mapping]] = ..., audio: _Optional[_Union[_types_pb2.AudioBlock, _Mapping]] = ..., start: _Optional[_Union[_types_pb2.Block, _Mapping]] = ..., citation_json: _Optional[str] = ..., opaque: _Optional[_Union[_types_pb2.OpaqueBlock, _Mapping]] = ..., stop: _Optional[bool] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ..., citation: _Optional[_Union[_types_pb2.Citation, _Mapping]] = ...) -> None: ...
 
 class ToolDelta(_message.Message):
     __slots__ = ("index", "id", "type", "name", "arguments", "extra", "nulls")

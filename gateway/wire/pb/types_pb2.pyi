@@ -34,12 +34,13 @@ INPUT_FORM_TOKENS: InputForm
 INPUT_FORM_TOKEN_ARRAYS: InputForm
 
 class Message(_message.Message):
-    __slots__ = ("role", "name", "content_form", "blocks", "annotations_json", "extra", "nulls")
+    __slots__ = ("role", "name", "content_form", "blocks", "annotations_json", "citations", "extra", "nulls")
     ROLE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FORM_FIELD_NUMBER: _ClassVar[int]
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     ANNOTATIONS_JSON_FIELD_NUMBER: _ClassVar[int]
+    CITATIONS_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     NULLS_FIELD_NUMBER: _ClassVar[int]
     role: str
@@ -47,12 +48,13 @@ class Message(_message.Message):
     content_form: ContentForm
     blocks: _containers.RepeatedCompositeFieldContainer[Block]
     annotations_json: str
+    citations: _containers.RepeatedCompositeFieldContainer[Citation]
     extra: str
     nulls: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, role: _Optional[str] = ..., name: _Optional[str] = ..., content_form: _Optional[_Union[ContentForm, str]] = ..., blocks: _Optional[_Iterable[_Union[Block, _Mapping]]] = ..., annotations_json: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, role: _Optional[str] = ..., name: _Optional[str] = ..., content_form: _Optional[_Union[ContentForm, str]] = ..., blocks: _Optional[_Iterable[_Union[Block, _Mapping]]] = ..., annotations_json: _Optional[str] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Block(_message.Message):
-    __slots__ = ("text", "refusal", "thinking", "image", "audio", "file", "tool_use", "tool_result", "document", "opaque", "is_beside_content", "citations_json", "cache_control_json", "extra", "nulls")
+    __slots__ = ("text", "refusal", "thinking", "image", "audio", "file", "tool_use", "tool_result", "document", "opaque", "is_beside_content", "citations_json", "cache_control_json", "extra", "nulls", "citations")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     REFUSAL_FIELD_NUMBER: _ClassVar[int]
     THINKING_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +70,7 @@ class Block(_message.Message):
     CACHE_CONTROL_JSON_FIELD_NUMBER: _ClassVar[int]
     EXTRA_FIELD_NUMBER: _ClassVar[int]
     NULLS_FIELD_NUMBER: _ClassVar[int]
+    CITATIONS_FIELD_NUMBER: _ClassVar[int]
     text: str
     refusal: str
     thinking: ThinkingBlock
@@ -83,7 +86,28 @@ class Block(_message.Message):
     cache_control_json: str
     extra: str
     nulls: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, text: _Optional[str] = ..., refusal: _Optional[str] = ..., thinking: _Optional[_Union[ThinkingBlock, _Mapping]] = ..., image: _Optional[_Union[ImageBlock, _Mapping]] = ..., audio: _Optional[_Union[AudioBlock, _Mapping]] = ..., file: _Optional[_Union[FileBlock, _Mapping]] = ..., tool_use: _Optional[_Union[ToolUseBlock, _Mapping]] = ..., tool_result: _Optional[_Union[ToolResultBlock, _Mapping]] = ..., document: _Optional[_Union[DocumentBlock, _Mapping]] = ..., opaque: _Optional[_Union[OpaqueBlock, _Mapping]] = ..., is_beside_content: _Optional[bool] = ..., citations_json: _Optional[str] = ..., cache_control_json: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ...) -> None: ...
+    citations: _containers.RepeatedCompositeFieldContainer[Citation]
+    def __init__(self, text: _Optional[str] = ..., refusal: _Optional[str] = ..., thinking: _Optional[_Union[ThinkingBlock, _Mapping]] = ..., image: _Optional[_Union[ImageBlock, _Mapping]] = ..., audio: _Optional[_Union[AudioBlock, _Mapping]] = ..., file: _Optional[_Union[FileBlock, _Mapping]] = ..., tool_use: _Optional[_Union[ToolUseBlock, _Mapping]] = ..., tool_result: _Optional[_Union[ToolResultBlock, _Mapping]] = ..., document: _Optional[_Union[DocumentBlock, _Mapping]] = ..., opaque: _Optional[_Union[OpaqueBlock, _Mapping]] = ..., is_beside_content: _Optional[bool] = ..., citations_json: _Optional[str] = ..., cache_control_json: _Optional[str] = ..., extra: _Optional[str] = ..., nulls: _Optional[_Iterable[str]] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ...) -> None: ...
+
+class Citation(_message.Message):
+    __slots__ = ("type", "url", "title", "cited_text", "start", "end", "document_index", "file_id")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CITED_TEXT_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_INDEX_FIELD_NUMBER: _ClassVar[int]
+    FILE_ID_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    url: str
+    title: str
+    cited_text: str
+    start: int
+    end: int
+    document_index: int
+    file_id: str
+    def __init__(self, type: _Optional[str] = ..., url: _Optional[str] = ..., title: _Optional[str] = ..., cited_text: _Optional[str] = ..., start: _Optional[int] = ..., end: _Optional[int] = ..., document_index: _Optional[int] = ..., file_id: _Optional[str] = ...) -> None: ...
 
 class ThinkingBlock(_message.Message):
     __slots__ = ("text", "signature", "redacted", "member")

@@ -21,6 +21,7 @@ __all__ = (
     "ChatResponse",
     "Choice",
     "ChoiceDelta",
+    "Citation",
     "Code",
     "CompletionChoice",
     "CompletionRequest",
@@ -677,6 +678,11 @@ class Block(betterproto2.Message):
 
     nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
 
+    citations: "list[Citation]" = betterproto2.field(16, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    answers over gRPC: what citations_json says
+    """
+
 
 default_message_pool.register_message("gateway.v1", "Block", Block)
 
@@ -735,6 +741,11 @@ class BlockDelta(betterproto2.Message):
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
 
     nulls: "list[str]" = betterproto2.field(15, betterproto2.TYPE_STRING, repeated=True)
+
+    citation: "Citation | None" = betterproto2.field(16, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    over gRPC: what citation_json says
+    """
 
 
 default_message_pool.register_message("gateway.v1", "BlockDelta", BlockDelta)
@@ -1208,6 +1219,47 @@ class ChoiceDelta(betterproto2.Message):
 
 
 default_message_pool.register_message("gateway.v1", "ChoiceDelta", ChoiceDelta)
+
+
+@dataclass(eq=False, repr=False)
+class Citation(betterproto2.Message):
+    """
+    Where a piece of an answer comes from. What a provider says beyond this is in the `..._json` field beside it.
+    """
+
+    type: "str | None" = betterproto2.field(1, betterproto2.TYPE_STRING, optional=True)
+    """
+    url_citation, char_location, page_location, content_block_location, ...
+    """
+
+    url: "str | None" = betterproto2.field(2, betterproto2.TYPE_STRING, optional=True)
+
+    title: "str | None" = betterproto2.field(3, betterproto2.TYPE_STRING, optional=True)
+    """
+    of the page or document
+    """
+
+    cited_text: "str | None" = betterproto2.field(4, betterproto2.TYPE_STRING, optional=True)
+    """
+    the words of the source
+    """
+
+    start: "int | None" = betterproto2.field(5, betterproto2.TYPE_INT64, optional=True)
+    """
+    From where to where: characters of the answer (url_citation) or of the document (char_location), pages, blocks.
+    """
+
+    end: "int | None" = betterproto2.field(6, betterproto2.TYPE_INT64, optional=True)
+
+    document_index: "int | None" = betterproto2.field(7, betterproto2.TYPE_INT64, optional=True)
+    """
+    among the documents of the request, from 0
+    """
+
+    file_id: "str | None" = betterproto2.field(8, betterproto2.TYPE_STRING, optional=True)
+
+
+default_message_pool.register_message("gateway.v1", "Citation", Citation)
 
 
 @dataclass(eq=False, repr=False)
@@ -2531,6 +2583,11 @@ class Message(betterproto2.Message):
     annotations_json: "str | None" = betterproto2.field(5, betterproto2.TYPE_STRING, optional=True)
     """
     assistant only: JSON array of url citations
+    """
+
+    citations: "list[Citation]" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    answers over gRPC: what annotations_json says
     """
 
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
