@@ -298,6 +298,8 @@ async def test_a_stream_that_fails(client: AsyncOpenAI, gateway: InProcess, dial
         ({"conversation": "conv_1"}, "conversation"),
         ({"background": True}, "background"),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0]"),
+        ({"truncation": "auto"}, "truncation"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
     ],
 )
 async def test_what_is_refused(client: AsyncOpenAI, members: dict[str, Any], param: str) -> None:
