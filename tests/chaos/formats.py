@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.support.served import Served
 from tests.support.single import InProcess
 
 WORDS = "tell me everything"
@@ -18,7 +19,7 @@ FORMATS = ("openai", "anthropic", "gemini", "responses")
 Event = tuple[str, dict[str, Any]]
 
 
-async def ask(gateway: InProcess, format_: str, model: str, **headers: str) -> list[Event]:
+async def ask(gateway: InProcess | Served, format_: str, model: str, **headers: str) -> list[Event]:
     """The named events of one stream; the one without name is called by its format's end mark or `chunk`."""
     paths = {
         "openai": "/v1/chat/completions",

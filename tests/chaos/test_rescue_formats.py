@@ -19,6 +19,7 @@ from tests.chaos.callers import callers
 from tests.chaos.formats import FORMATS, READ, WORDS, ask
 from tests.chaos.settled import settled
 from tests.support.place import Layer
+from tests.support.served import served
 from tests.support.simulated import unique
 from tests.support.single import InProcess, single
 
@@ -96,3 +97,17 @@ async def test_a_client_that_did_not_ask_is_told_of_the_cut(gateway: InProcess) 
                 texts.clear()
             texts += [block.text for choice in message.choices for block in choice.delta.blocks]
         assert (restarts, "".join(texts)) == (1, EXPECTED)
+
+
+async def test_over_the_link(gateway: InProcess) -> None:
+    """Frontend and service in processes of their own: spliced, held back, begun anew."""
+    primary: str = gateway.half.kit.runtime.config.providers["openai"].base_url
+    layer = {name: section for name, section in layer_of(primary.removesuffix("/v1")).items() if name != "simulator"}
+    with served(layer) as running:
+        for means in ("continue", "splice", "buffer"):
+            events = await ask(running, "anthropic", f"{means}-openai/{unique(BROKEN)}")
+            assert READ["anthropic"](events) == EXPECTED
+        events = await ask(running, "openai", f"restart-openai/{unique(BROKEN)}", **{ON_CUT: "restart"})
+        (at,) = [at for at, (name, _) in enumerate(events) if name == "gateway.restart"]
+        assert READ["openai"](events[at + 1 :]) == EXPECTED
+        await settled(running)
