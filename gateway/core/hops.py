@@ -4,7 +4,7 @@ Rules:
     - Each service has a random id; a request to a provider carries the ids of all services it passed, oldest first.
     - Only well-formed ids are taken from a caller, and no more than it needs to see that there are too many.
 Not here:
-    - Where the header is read (frontend.context, service.edge) and sent (pipeline.attempt).
+    - Where the header is read (frontend.context, service.edge) and sent (pipeline.attempts).
 """
 
 from __future__ import annotations

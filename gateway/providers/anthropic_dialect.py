@@ -8,7 +8,7 @@ Rules:
     - A stream is complete only when it said `message_stop`.
 Source: Anthropic API version 2023-06-01.
 Not here:
-    - JSON to messages (wire.anthropic); what is tried after an error (pipeline.attempt).
+    - JSON to messages (wire.anthropic); what is tried after an error (pipeline.attempts).
 """
 
 from __future__ import annotations

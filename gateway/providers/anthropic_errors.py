@@ -4,7 +4,7 @@ Rules:
     - An answer is classified by status, then by the error's `type`, never by its message.
 Source: Anthropic API version 2023-06-01.
 Not here:
-    - Reading error objects (wire.anthropic.errors); what is tried after an error (pipeline.attempt).
+    - Reading error objects (wire.anthropic.errors); what is tried after an error (pipeline.attempts).
 """
 
 from __future__ import annotations

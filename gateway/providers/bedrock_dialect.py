@@ -7,7 +7,7 @@ Rules:
     - An answer is classified by status, an event by the name of its exception, never by a message.
 Source: Amazon Bedrock Runtime API.
 Not here:
-    - JSON to messages (wire.bedrock); what is tried after an error (pipeline.attempt).
+    - JSON to messages (wire.bedrock); what is tried after an error (pipeline.attempts).
 """
 
 from __future__ import annotations

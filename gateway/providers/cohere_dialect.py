@@ -6,7 +6,7 @@ Rules:
     - An answer is classified by its status, never by its message.
 Source: Cohere API v2.
 Not here:
-    - JSON to messages (wire.cohere); what is tried after an error (pipeline.attempt).
+    - JSON to messages (wire.cohere); what is tried after an error (pipeline.attempts).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ Rules:
     - A client of another dialect gets chunks without Gemini's own members, and the usage once, at the end, if it asked.
 Source: the Gemini API reference (v1beta), google/rpc/error_details.proto.
 Not here:
-    - JSON to messages (wire.gemini); what is tried after an error (pipeline.attempt).
+    - JSON to messages (wire.gemini); what is tried after an error (pipeline.attempts).
 """
 
 from __future__ import annotations

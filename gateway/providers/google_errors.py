@@ -4,7 +4,7 @@ Rules:
     - An error is classified by status, status word and ErrorInfo reason, never by its message.
 Source: the Gemini API reference (v1beta), google/rpc/error_details.proto.
 Not here:
-    - Reading error objects (wire.gemini.errors); what is tried after an error (pipeline.attempt).
+    - Reading error objects (wire.gemini.errors); what is tried after an error (pipeline.attempts).
 """
 
 from __future__ import annotations

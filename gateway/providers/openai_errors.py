@@ -4,7 +4,7 @@ Rules:
     - An answer is classified by status, then by the error's `code` and `type`, never by its message.
 Source: OpenAI API specification 2.3.0; Azure OpenAI for `innererror`.
 Not here:
-    - Answers that are none (the dialects); what is tried after an error (pipeline.attempt).
+    - Answers that are none (the dialects); what is tried after an error (pipeline.attempts).
 """
 
 from __future__ import annotations

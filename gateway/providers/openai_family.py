@@ -9,7 +9,7 @@ Rules:
       it ended between frames.
 Source: OpenAI API specification 2.3.0; DeepSeek and vLLM for `reasoning_content`.
 Not here:
-    - JSON to messages (wire.openai); what an error means (openai_errors); what is tried after it (pipeline.attempt).
+    - JSON to messages (wire.openai); what an error means (openai_errors); what is tried after it (pipeline.attempts).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ Rules:
     - Whoever opens a `Reply` closes it; closing before the end closes the connection at once.
     - Pools live as long as a snapshot uses them and end when their last reply is closed.
 Not here:
-    - What bytes mean (dialects); whether to try again (pipeline.attempt).
+    - What bytes mean (dialects); whether to try again (pipeline.attempts).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Rules:
       pure functions and one pure object; registry.py lists them.
     - A decoder gives events as they come and says at the end whether the stream was complete.
 Not here:
-    - Sockets and clocks (transport); deciding what to try next (pipeline.attempt).
+    - Sockets and clocks (transport); deciding what to try next (pipeline.attempts).
 """
 
 from __future__ import annotations

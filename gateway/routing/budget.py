@@ -5,7 +5,7 @@ Rules:
     - Hedges have a purse of their own, a smaller one.
     - A process starts with a full purse, so that a quiet gateway may retry.
 Not here:
-    - Whether a retry makes sense at all (pipeline.attempt).
+    - Whether a retry makes sense at all (pipeline.attempts).
 """
 
 from __future__ import annotations
