@@ -64,7 +64,8 @@ def openai(data: bytes) -> Said:
             assert set(chunk["error"]) == {"message", "type", "param", "code"}
             said.is_failed = True
             break
-        assert chunk["object"] == "chat.completion.chunk" or not chunk["id"], "Azure's frames about filters have no head"
+        is_headless = not chunk["id"]  # as Azure's frames about its filters are
+        assert is_headless or chunk["object"] == "chat.completion.chunk"
         if usage := chunk.get("usage"):
             said.input_tokens, said.output_tokens = usage["prompt_tokens"], usage["completion_tokens"]
         for choice in chunk["choices"]:
