@@ -66,7 +66,7 @@ async def test_everything_has_a_field(gateway: InProcess, upstream: Running, dia
     """The provider gets every block in its place; the answer's thinking and counts are typed."""
     model = f"typed/{unique('sim-reasoning')}"
     async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
-        stub: Any = inference_pb2_grpc.InferenceStub(channel)  # type: ignore[no-untyped-call]  # generated
+        stub: Any = inference_pb2_grpc.InferenceStub(channel)
         metadata = (("authorization", f"Bearer {gateway.key}"),)
         reply = await stub.Chat(conversation(model, dialect), metadata=metadata)
     blocks = reply.choices[0].message.blocks

@@ -180,7 +180,7 @@ async def test_an_anthropic_client_thinks_and_calls(gateway: InProcess, upstream
     base_url = gateway.base_url.removesuffix("/v1")
     thinking: Any = {"type": "enabled", "budget_tokens": 2000}
     async with anthropic.AsyncAnthropic(base_url=base_url, api_key=gateway.key, max_retries=0) as client:
-        first = await client.messages.create(
+        first: Any = await client.messages.create(
             model=model, max_tokens=4000, messages=asked, tools=tools, thinking=thinking
         )
         assert [block.type for block in first.content] == ["thinking", "tool_use"]
@@ -190,7 +190,7 @@ async def test_an_anthropic_client_thinks_and_calls(gateway: InProcess, upstream
         async with client.messages.stream(
             model=model, max_tokens=4000, messages=said, tools=tools, thinking=thinking
         ) as stream:
-            second = await stream.get_final_message()
+            second: Any = await stream.get_final_message()
     assert second.content[-1].text == "The tool said: rain"
     assert second.usage.output_tokens > 0
     body = (await Simulated(upstream.url).last(model))["body"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from gateway.config.schema import Responses
@@ -113,4 +115,10 @@ def test_a_short_time_is_not_made_longer_by_an_earlier_long_one() -> None:
 def test_nothing_is_kept_where_nothing_may_be() -> None:
     """Also where only one of the limits says so."""
     for limits in (Responses(answer_max_bytes=0), Responses(key_max_bytes=0), Responses(total_max_bytes=10)):
-        assert not ResponseStore(ManualClock().monotonic, lambda limits=limits: limits).put("a", answer("r"))
+        store = ResponseStore(ManualClock().monotonic, partial(replaced, limits))
+        assert not store.put("a", answer("r"))
+
+
+def replaced(limits: Responses) -> Responses:
+    """What is in force."""
+    return limits

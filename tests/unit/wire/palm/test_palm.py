@@ -29,7 +29,7 @@ def test_every_setting() -> None:
     assert unsupported == []
     sampling = {"temperature": 1, "topP": 0.5, "topK": 7, "candidateCount": 2}
     assert {name: value for name, value in body.items() if name != "prompt"} == sampling
-    limits = {"max_completion_tokens": 9, "max_tokens": 5, "stop": ["x"]}
+    limits: dict[str, Any] = {"max_completion_tokens": 9, "max_tokens": 5, "stop": ["x"]}
     body, unsupported = mapped(is_vertex=True, **members, **limits)
     assert unsupported == []
     assert body["parameters"] == {**sampling, "maxOutputTokens": 9, "stopSequences": ["x"]}
@@ -37,7 +37,7 @@ def test_every_setting() -> None:
 
 def test_what_has_no_place_is_named() -> None:
     """The developers' API has no limit and no stop texts; neither has anything that is no text."""
-    members = {
+    members: dict[str, Any] = {
         "max_tokens": 5, "stop": ["x"], "seed": 1, "tools": [{"type": "function", "function": {"name": "f"}}],
         "response_format": {"type": "json_object"}, "reasoning_effort": "low", "x_unknown": 1, "frequency_penalty": 1,
         "modalities": ["audio"],
