@@ -104,7 +104,7 @@ async def test_a_slow_reader_is_ended_and_holds_up_nobody() -> None:
     slow, fast = flight.join(), flight.join()
     assert await slow.next()
     found = await within(rest(fast))
-    assert len(found) == 500  # type: ignore[arg-type]
+    assert len(found) == 500
     assert len(flight._kept) <= 10
     with pytest.raises(GatewayError) as raised:
         await slow.next()

@@ -94,8 +94,8 @@ def test_a_long_answer_is_dropped_and_its_memory_with_it() -> None:
 )
 def test_tool_calls_are_kept_only_where_allowed(event: object) -> None:
     """Whoever gets such an answer again calls the tools again."""
-    assert recorded([[event]]).is_dropped  # type: ignore[list-item]
-    assert not recorded([[event]], has_tool_calls=True).is_dropped  # type: ignore[list-item]
+    assert recorded([[event]]).is_dropped
+    assert not recorded([[event]], has_tool_calls=True).is_dropped
 
 
 @pytest.mark.parametrize("event", [Raw(b"{}"), "half a pair \ud800"], ids=["raw", "surrogate"])
