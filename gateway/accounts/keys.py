@@ -113,25 +113,28 @@ def id_of(key: str, prefix: str) -> str | None:
 class Keyring:
     """All keys of one configuration snapshot; looked up by id, never changed."""
 
-    def __init__(self, records: Mapping[str, _Record], pepper: bytes, prefix: str, *, is_required: bool) -> None:
+    def __init__(
+        self, records: Mapping[str, _Record], pepper: bytes, prefixes: tuple[str, ...], *, is_required: bool
+    ) -> None:
         self._records = records
         self._digester = Digester(pepper)
-        self._prefix = prefix
+        self._prefixes = prefixes
         self._is_required = is_required
         self._anonymous = Identity("", "anonymous", (), Limits(None, None, None))
 
     @classmethod
     def of(cls, config: Config, pepper: bytes) -> Keyring:
         """The keyring of a checked configuration. A key in `auth.dev_key` is added in development."""
+        prefixes = _prefixes(config)
         records = {key.id: _record(key, config) for key in config.keys.values()}
         dev_key = config.auth.dev_key
         if config.environment != "production" and dev_key is not None and dev_key.is_set:
             whole = dev_key.reveal()
-            key_id = id_of(whole, config.auth.key_prefix) or whole
+            key_id = next(filter(None, (id_of(whole, prefix) for prefix in prefixes)), whole)
             limits = _limits(None, config)
             identity = Identity("dev", "development key", (), limits, (Scope("dev", limits),), is_admin=True)
             records[key_id] = _Record(digest(pepper, whole), identity, is_disabled=False, expires_at=None)
-        return cls(records, pepper, config.auth.key_prefix, is_required=config.auth.is_required)
+        return cls(records, pepper, prefixes, is_required=config.auth.is_required)
 
     def identify(self, credential: str, now_unix_s: float) -> Identity:
         """Whose key this is, if the configuration knows it.
@@ -142,6 +145,12 @@ class Keyring:
         if isinstance(found, str):
             raise refused("unknown id or wrong secret")
         return found
+
+    def _record(self, credential: str) -> _Record | None:
+        for prefix in self._prefixes:
+            if (key_id := id_of(credential, prefix)) and (record := self._records.get(key_id)) is not None:
+                return record
+        return self._records.get(credential)
 
     def look(self, credential: str, now_unix_s: float) -> Identity | str:
         """Whose key this is; of an id that the configuration does not know, the digest of the credential.
@@ -157,7 +166,7 @@ class Keyring:
             )
         if len(credential) > CREDENTIAL_MAX_CHARS:
             raise refused("longer than any key")
-        record = self._records.get(id_of(credential, self._prefix) or credential)
+        record = self._record(credential)
         presented = self._digester.digest(credential)
         is_same = hmac.compare_digest(presented, record.digest if record else _NO_DIGEST)
         if record is None:
@@ -169,6 +178,16 @@ class Keyring:
         if record.expires_at is not None and record.expires_at <= now_unix_s:
             raise refused(f"key {record.identity.key_id} expired at {record.expires_at:.0f}")
         return record.identity
+
+
+def _prefixes(config: Config) -> tuple[str, ...]:
+    """What keys may begin with: the gateway's own prefix first, then those of profiles."""
+    found = {config.auth.key_prefix: None}
+    for profile in config.profiles.values():
+        found |= dict.fromkeys(profile.key_prefixes)
+        if profile.key_prefix is not None:
+            found[profile.key_prefix] = None
+    return tuple(found)
 
 
 def refused(cause: str) -> GatewayError:

@@ -180,6 +180,17 @@ def _production(config: Config) -> Iterator[Complaint]:
 def _profiles(config: Config) -> Iterator[Complaint]:
     if "default" not in config.profiles:
         yield Complaint(("profiles",), 'the profile "default" is missing', "write at least `default: {}`")
+    chosen: list[tuple[Path, str]] = [(("http", "profile"), config.http.profile)]
+    chosen += [(("http", "listeners", slug, "profile"), each.profile) for slug, each in config.http.listeners.items()]
+    chosen += [(("http", "hosts", at, "profile"), host.profile) for at, host in enumerate(config.http.hosts)]
+    for path, name in chosen:
+        if name not in config.profiles and name != "default":
+            hint = did_you_mean(name, config.profiles)
+            yield Complaint(path, f'unknown profile "{name}"', hint, ("profiles", name))
+    names = [host.name for host in config.http.hosts]
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            yield Complaint(("http", "hosts", at, "name"), f'the host "{name}" is there already', "remove one")
 
 
 def _link(config: Config) -> Iterator[Complaint]:

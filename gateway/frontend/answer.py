@@ -120,12 +120,22 @@ def error_object(error: GatewayError) -> dict[str, object]:
     return {"error": {"message": error.message, "type": row.openai_type, "param": error.param, "code": code}}
 
 
+def status_of(error: GatewayError, profile: Profile) -> int:
+    """The status of a failure, as the profile chooses."""
+    row = error.row
+    if error.kind is Kind.INSUFFICIENT_BALANCE:
+        is_key = error.code == "key_budget_exceeded" or error.limit == "budget"
+        return profile.spent_key_status if is_key else profile.no_credit_status
+    if error.kind is Kind.MODEL_NOT_FOUND:
+        return error.http_status or profile.unknown_model_status
+    if row.fault is Fault.PROVIDER and profile.upstream_error_status == "502":
+        return 502
+    return error.http_status or row.http_status
+
+
 def failure(error: GatewayError, profile: Profile) -> tuple[int, bytes, str]:
     """Status, body and header lines of a failure before anything was sent."""
-    row = error.row
-    status = error.http_status or row.http_status
-    if row.fault is Fault.PROVIDER and profile.upstream_error_status == "502":
-        status = 502
+    status = status_of(error, profile)
     is_hopeless = error.kind in _HOPELESS or error.code == hops.CODE
     lines = "x-should-retry: false\r\n" if is_hopeless else ""
     if error.retry_after_s is not None:

@@ -30,6 +30,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,4096}")
 PARAMETERS_MAX = 100
 CALL_HEADER_MAX_CHARS = 256
 _TIMEOUT_MAX_S = 86_400.0
+_TOKEN_DOTS = 2  # of a JWT
 _ids = random.Random()  # its own state: whoever seeds the module's must not repeat request ids
 
 
@@ -47,7 +48,7 @@ def credential(headers: CIMultiDictProxy[str], profile: Profile) -> str:
     Raises GatewayError: INVALID_REQUEST for several `authorization` headers, INVALID_KEY for a value that no key has.
     """
     for carrier in profile.key_carriers:
-        found = _bearer(headers) if carrier == "bearer" else headers.get(carrier, "")
+        found = _CARRIERS[carrier](headers) if carrier in _CARRIERS else headers.get(carrier, "")
         if found:
             if not _KEY.fullmatch(found):
                 raise GatewayError(
@@ -55,6 +56,17 @@ def credential(headers: CIMultiDictProxy[str], profile: Profile) -> str:
                 )
             return found
     return ""
+
+
+def check_form(found: str, profile: Profile) -> None:
+    """Whether the profile takes credentials that look like this one. Raises GatewayError INVALID_KEY."""
+    is_token = found.startswith("eyJ") and found.count(".") == _TOKEN_DOTS
+    has_prefix = not profile.key_prefixes or found.startswith(profile.key_prefixes)
+    is_taken = profile.has_sessions if is_token else has_prefix
+    if found and not is_taken:
+        wanted = " or ".join(f"`{prefix}`" for prefix in profile.key_prefixes)
+        begins = f" Keys begin with {wanted}." if wanted else ""
+        raise GatewayError(Kind.INVALID_KEY, f"Incorrect API key provided.{begins}")
 
 
 def _bearer(headers: CIMultiDictProxy[str]) -> str:
@@ -65,6 +77,15 @@ def _bearer(headers: CIMultiDictProxy[str]) -> str:
         raise GatewayError(Kind.INVALID_REQUEST, "Several Authorization headers were sent; send one.")
     scheme, _, key = value.partition(" ")
     return key.strip(" ") if scheme.lower() == "bearer" else ""
+
+
+def _bare(headers: CIMultiDictProxy[str]) -> str:
+    """A key that is all of `authorization`; with a scheme before it, it is not bare."""
+    value = headers.get("authorization", "").strip(" ")
+    return "" if " " in value or value.lower() == "bearer" else value
+
+
+_CARRIERS = {"bearer": _bearer, "bare": _bare}
 
 
 def query_of(raw_path: str) -> dict[str, str]:
@@ -137,7 +158,7 @@ def call_context(
         timeout_ms=timeout_ms(headers),
         traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",
         peer=peer(headers, address, is_forwarded_for_trusted=http.is_forwarded_for_trusted),
-        profile="default",
+        profile=profile.name,
         dialect="openai",
         takes_json=True,
         protocol="http",

@@ -34,7 +34,6 @@ from gateway.rpc.contract import Caller
 log = logging.getLogger("gateway.frontend")
 
 Endpoint = Callable[[Reply], Awaitable[None]]
-PROFILE = "default"
 _DIALECTS = {  # routes that only clients of one format ask for
     "/v1/chat/completions": "openai",
     "/v1/completions": "openai",
@@ -44,6 +43,13 @@ _DIALECTS = {  # routes that only clients of one format ask for
     "/v1/messages": "anthropic",
     "/v1/messages/count_tokens": "anthropic",
     **dict.fromkeys((gemini.MODELS, gemini.MODEL, *gemini.METHOD_ROUTES.values()), "gemini"),
+}
+_GROUPS = {  # further paths of a profile's `endpoints`: a route, or the first part of many
+    "/v1/completions": "completions",
+    "/metrics": "metrics",
+    "/openapi.json": "openapi",
+    "/admin/": "admin",
+    "/auth/": "accounts",
 }
 
 
@@ -111,14 +117,14 @@ class Edge:
             routes["/metrics"] = get(self._show_metrics)
         return routes
 
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request; cancelled when its client goes away."""
+    async def __call__(self, request: web.BaseRequest, profile: str = "default") -> web.StreamResponse:
+        """Answer one request to a listener of that profile; cancelled when its client goes away."""
         settings = self.settings()
         http = settings.http
         request_id = context.request_id(request.headers, is_trusted=http.is_request_id_trusted)
         keep_alive = request.keep_alive and not self.is_draining and not is_surplus(request)
-        profile = settings.profile(PROFILE)
-        reply = Reply(request, request_id, http, profile, self._watch, self.bodies, keep_alive=keep_alive)
+        seen = settings.profile(profile, request.headers.get("host"))
+        reply = Reply(request, request_id, http, seen, self._watch, self.bodies, keep_alive=keep_alive)
         self.replies.add(reply)
         try:
             await self._answer(reply)
@@ -162,7 +168,7 @@ class Edge:
             )
         path = path_of(request)
         route, methods = self._find(path)
-        if methods is None or not _is_spoken(route, reply):
+        if methods is None or not _has_route(route, reply):
             _speak_as_asked(route, path, reply)
             raise GatewayError(Kind.NOT_FOUND, f"Invalid URL ({request.method} {path[:200]})")
         reply.route = route
@@ -223,10 +229,13 @@ class Edge:
                 reply.task.cancel()
 
 
-def _is_spoken(route: str, reply: Reply) -> bool:
-    """Whether the profile has the client format a route belongs to."""
+def _has_route(route: str, reply: Reply) -> bool:
+    """Whether the profile has the client format a route belongs to, and the group of paths."""
     dialect = _DIALECTS.get(route)
-    return dialect is None or dialect in reply.profile.dialects
+    if dialect is not None and dialect not in reply.profile.dialects:
+        return False
+    group = _GROUPS.get(route) or _GROUPS.get(route[: route.find("/", 1) + 1])
+    return group is None or group in reply.profile.endpoints
 
 
 def _speak_as_asked(route: str, path: str, reply: Reply) -> None:

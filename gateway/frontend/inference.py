@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 from gateway.core.errors import GatewayError, Kind
 from gateway.frontend import answer
 from gateway.frontend.body import read_json
-from gateway.frontend.context import call_context, credential, query_credential
+from gateway.frontend.context import call_context, check_form, credential, query_credential
 from gateway.frontend.reply import Reply
 from gateway.frontend.restart import RestartFrames
 from gateway.frontend.voice import ANTHROPIC, OPENAI, Voice
@@ -202,6 +202,8 @@ def context_of(reply: Reply, *, has_credential: bool = True) -> CallContext:
         context.credential = credential(request.headers, replace(reply.profile, key_carriers=voice.carriers))
         if not context.credential and voice.query_key:
             context.credential = query_credential(request.raw_path, voice.query_key)
+    if context.credential and (reply.profile.key_prefixes or not reply.profile.has_sessions):
+        check_form(context.credential, reply.profile)
     return context
 
 

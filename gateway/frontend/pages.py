@@ -28,7 +28,11 @@ from gateway.wire.pb import models_pb2
 
 MODEL_PREFIX = "/v1/models/"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_EXTRAS = {"capabilities": ("capabilities",), "context_window": ("context_window",), "pricing": ("pricing",)}
+_EXTRAS = {
+    "capabilities": ("capabilities",),
+    "context_window": ("context_window", "output_max_tokens"),
+    "pricing": ("pricing",),
+}
 
 
 async def list_models(caller: Caller, reply: Reply, *, spoken: Voice | None = None) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from aiohttp import HttpVersion11, web
 
 from gateway.core.errors import GatewayError
-from gateway.frontend import answer, voice
+from gateway.frontend import answer, new_api_errors, voice
 from gateway.frontend.bodies import Bodies, Hold
 from gateway.frontend.observer import Observation
 
@@ -101,6 +101,8 @@ class Reply:
         self._buffered_bytes = 0
         origin = request.headers.get("origin") if http.cors.allow_origins else None
         self._lines = f"x-request-id: {request_id}\r\n{answer.cors_lines(http.cors, origin)}"
+        if profile.request_id_header is not None:
+            self._lines += f"{profile.request_id_header}: {request_id}\r\n"
 
     def speak(self, spoken: voice.Voice) -> None:
         """From here on, answer in the format of this voice."""
@@ -133,14 +135,17 @@ class Reply:
             self.keep_alive = False
             self.outcome = "error"
             if self.is_stream:
-                data = self.voice.error_event(error, self.request_id)
+                data = self._error_voice().error_event(error, self.request_id)
                 self._write(answer.chunk(data) if self._is_chunked else data)
             return
-        status, body, lines = self.voice.failure(error, self.profile, self.request_id)
+        status, body, lines = self._error_voice().failure(error, self.profile, self.request_id)
         lines += self.call_lines(error.headers)
         if self.http.has_server_timing and (stages := error.trailers.get("server-timing")):
             lines += answer.timing_line(stages)
         await self.send(status, answer.JSON, body, lines)
+
+    def _error_voice(self) -> voice.Voice:
+        return self.voice if self.profile.error_style == "openai" else new_api_errors.styled(self.voice)
 
     def write_events(self, data: bytes, count: int) -> None:
         """Write the frames of one batch of `count` events; the first batch carries the head of the answer."""

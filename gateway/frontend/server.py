@@ -1,4 +1,4 @@
-"""The listener of a frontend: connections, their limits and clocks, and the end of their lives.
+"""The listeners of a frontend: connections, their limits and clocks, and the end of their lives.
 
 Rules:
     - What is not HTTP/1.1 is answered with the OpenAI error object and closed, never with a page of the framework.
@@ -15,7 +15,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import StreamReader, http_exceptions, web
@@ -41,7 +43,9 @@ class Refused(Written):
 class EdgeServer(web.Server):
     """Makes a protocol for each connection and times the request heads."""
 
-    def __init__(self, edge: Edge, http: Http) -> None:
+    def __init__(self, edge: Edge, http: Http, profile: str, siblings: list[EdgeServer] | None = None) -> None:
+        self.siblings = [] if siblings is None else siblings  # all listeners of this frontend
+        self.siblings.append(self)
         line_max_bytes = min(http.headers_max_bytes, 65_536)
         self.edge = edge
         self.http = http
@@ -50,7 +54,7 @@ class EdgeServer(web.Server):
         self._closing: dict[asyncio.Transport, int] = {}  # closing over unsent bytes, how many at the last look
         self._sweeper: asyncio.TimerHandle | None = None
         super().__init__(
-            edge,
+            partial(edge, profile=profile) if profile != "default" else edge,
             handler_cancellation=True,
             access_log=None,
             keepalive_timeout=http.keepalive_s,
@@ -68,6 +72,11 @@ class EdgeServer(web.Server):
     def connection_count(self) -> int:
         """Connections now open."""
         return len(self._connections)
+
+    @property
+    def frontend_connection_count(self) -> int:
+        """Connections now open at all listeners together."""
+        return sum(each.connection_count for each in self.siblings)
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Count the connection in, and look after it until it is gone."""
@@ -132,9 +141,9 @@ class EdgeProtocol(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, unless there are far too many."""
         server = self._edge_server
-        self.is_surplus = server.connection_count >= server.http.max_connections
+        self.is_surplus = server.frontend_connection_count >= server.http.max_connections
         super().connection_made(transport)
-        if server.connection_count > server.http.max_connections * SURPLUS + 1:
+        if server.frontend_connection_count > server.http.max_connections * SURPLUS + 1:
             self.force_close()
             return
         server.await_head(self)
@@ -252,18 +261,18 @@ def _unread_request(error: GatewayError, status: int, sent_bytes: int) -> Observ
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A listener that accepts connections at `url`."""
+    """Listeners that accept connections: the main one at `url`, further ones by name in `urls`."""
 
     edge: Edge
     port: int
     url: str
-    _listener: asyncio.Server
-    _server: EdgeServer
+    urls: Mapping[str, str]
+    _open: tuple[tuple[asyncio.Server, EdgeServer], ...]
 
     @property
     def connection_count(self) -> int:
         """Connections now open."""
-        return self._server.connection_count
+        return sum(server.connection_count for _, server in self._open)
 
     async def drain(self, timeout_s: float, announce_s: float = 0.0) -> None:
         """Say not ready for `announce_s`; then take no new connection, and cut what runs after `timeout_s` more.
@@ -272,19 +281,21 @@ class Running:
         """
         self.edge.begin_drain()
         await asyncio.sleep(announce_s)
-        self._listener.close()
+        for listening, _ in self._open:
+            listening.close()
         deadline_s = time.monotonic() + timeout_s
-        while self._server.connection_count and time.monotonic() < deadline_s:
+        while self.connection_count and time.monotonic() < deadline_s:
             self._close_idle()
             await asyncio.sleep(min(0.05, max(0.0, deadline_s - time.monotonic())))
         self.edge.cut_all()
         await asyncio.sleep(0)
-        await self._server.shutdown(1.0)
+        await asyncio.gather(*(server.shutdown(1.0) for _, server in self._open))
 
     def _close_idle(self) -> None:
-        for protocol in self._server.connections:
-            if isinstance(protocol, EdgeProtocol) and protocol.is_idle():
-                protocol.force_close()
+        for _, server in self._open:
+            for protocol in server.connections:
+                if isinstance(protocol, EdgeProtocol) and protocol.is_idle():
+                    protocol.force_close()
 
 
 async def serve(
@@ -295,17 +306,43 @@ async def serve(
     reuse_port: bool = False,
     listener: socket.socket | None = None,
 ) -> Running:
-    """Listen on `host:port` (0: any free port) or on `listener`, a bound socket; OSError when that cannot be had."""
+    """Listen on `host:port` (0: any free port) or on `listener`, a bound socket, and on `http.listeners`.
+
+    OSError when one of them cannot be had; then none is open.
+    """
     http = edge.settings().http
-    server = EdgeServer(edge, http)
+    main = EdgeServer(edge, http, http.profile)
+    opened: list[tuple[asyncio.Server, EdgeServer]] = []
     loop = asyncio.get_running_loop()
-    if listener is not None:
-        listening = await loop.create_server(server, sock=listener, backlog=http.backlog)
-    else:
-        listening = await loop.create_server(
-            server, host, port, backlog=http.backlog, reuse_port=reuse_port or None, reuse_address=True
-        )
+    try:
+        if listener is not None:
+            opened.append((await loop.create_server(main, sock=listener, backlog=http.backlog), main))
+        else:
+            opened.append((await _listen(main, host, port, reuse_port=reuse_port), main))
+        urls = {}
+        for name, given in http.listeners.items():
+            server = EdgeServer(edge, http, str(given["profile"]), main.siblings)
+            opened.append((await _listen(server, given["host"], given["port"], reuse_port=reuse_port), server))
+            urls[name] = _url(given["host"], opened[-1][0])
+    except OSError:
+        for listening, _ in opened:
+            listening.close()
+        raise
+    url = _url(host, opened[0][0])
+    return Running(edge, _port(opened[0][0]), url, urls, tuple(opened))
+
+
+async def _listen(server: EdgeServer, host: str, port: int, *, reuse_port: bool) -> asyncio.Server:
+    return await asyncio.get_running_loop().create_server(
+        server, host, port, backlog=server.http.backlog, reuse_port=reuse_port or None, reuse_address=True
+    )
+
+
+def _port(listening: asyncio.Server) -> int:
     bound = listening.sockets[0].getsockname()
-    bound_port = bound[1] if isinstance(bound, tuple) else 0
+    return bound[1] if isinstance(bound, tuple) else 0
+
+
+def _url(host: str, listening: asyncio.Server) -> str:
     shown = f"[{host}]" if ":" in host else host
-    return Running(edge, bound_port, f"http://{shown}:{bound_port}", listening, server)
+    return f"http://{shown}:{_port(listening)}"

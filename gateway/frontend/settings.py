@@ -51,6 +51,9 @@ class Http:
 
     host: str = "127.0.0.1"
     port: int = 8080
+    profile: str = "default"
+    listeners: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    hosts: tuple[Mapping[str, str], ...] = ()
     body_max_bytes: int = 20 * MIB
     bodies_max_bytes: int = 512 * MIB
     json_max_depth: int = 64
@@ -74,14 +77,28 @@ class Http:
 class Profile:
     """What a client sees that another gateway's clients expect otherwise."""
 
+    name: str = "default"  # its key in the section
     key_carriers: tuple[str, ...] = ("bearer",)
     key_prefix: str | None = None
+    key_prefixes: tuple[str, ...] = ()
+    key_requests_per_minute: int | None = None
+    has_sessions: bool = True
     is_model_list_public: bool = False
+    is_pricing_public: bool = False
+    is_stats_public: bool = False
     rate_limit_headers: str = "openai"
     model_extras: tuple[str, ...] = ("capabilities", "context_window", "pricing")
     upstream_error_status: str = "mapped"
+    no_credit_status: int = 402
+    spent_key_status: int = 402
+    unknown_model_status: int = 404
+    error_style: str = "openai"
+    request_id_header: str | None = None
     has_gateway_headers: bool = True
     dialects: tuple[str, ...] = ("openai", "responses", "anthropic", "gemini")
+    endpoints: tuple[str, ...] = ("completions", "accounts", "admin", "metrics", "openapi")
+    system_name: str = "one-gateway"
+    page_language: str = "en"
 
 
 DEFAULT_PROFILE = Profile()
@@ -93,9 +110,13 @@ class FrontendSettings:
 
     http: Http = field(default_factory=Http)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
-    def profile(self, name: str) -> Profile:
-        """The profile called `name`, or the default one."""
+    def profile(self, name: str, host: str | None = None) -> Profile:
+        """The profile of a request for `host`, else the one called `name`, else the default one."""
+        if self.hosts and host is not None:
+            asked = host.lower()
+            name = self.hosts.get(asked) or self.hosts.get(_without_port(asked), name)
         return self.profiles.get(name, DEFAULT_PROFILE)
 
     @classmethod
@@ -104,8 +125,18 @@ class FrontendSettings:
         sections = json.loads(text.encode())
         if not isinstance(sections, dict):
             raise ValueError("frontend settings must be a JSON object")
-        profiles = {name: _section(Profile, members) for name, members in (sections.get("profiles") or {}).items()}
-        return cls(http=_section(Http, sections.get("http") or {}), profiles=profiles)
+        profiles = {
+            name: _section(Profile, {**members, "name": name})
+            for name, members in (sections.get("profiles") or {}).items()
+        }
+        http = _section(Http, sections.get("http") or {})
+        hosts = {str(each["name"]): str(each["profile"]) for each in http.hosts}
+        return cls(http=http, profiles=profiles, hosts=hosts)
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
 
 
 def _section(kind: type[T], members: Mapping[str, Any]) -> T:

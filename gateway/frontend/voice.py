@@ -12,6 +12,7 @@ Not here: bodies and streams (inference.py), bytes of heads (answer.py).
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -62,8 +63,20 @@ def _openai_event(error: GatewayError, _request_id: str) -> bytes:
     return answer.error_event(error)
 
 
-def _as_they_are(headers: Headers, _profile: Profile) -> Headers:
-    return headers
+def _openai_headers(headers: Headers, profile: Profile) -> Headers:
+    return headers if profile.rate_limit_headers != "inferxgate" else _inferxgate_headers(headers)
+
+
+def _inferxgate_headers(headers: Headers) -> Headers:
+    """Those of requests, under InferXgate's names, whose reset is a time in unix seconds; no others."""
+    named = {}
+    for name, value in headers.items():
+        if (found := _LIMIT.fullmatch(name)) is None:
+            named[name] = value
+        elif found[2] == "requests":
+            is_reset = found[1] == "reset"
+            named[f"x-ratelimit-{found[1]}"] = str(math.ceil(time.time() + _seconds(value))) if is_reset else value
+    return named
 
 
 def _anthropic_message(error: GatewayError) -> str:
@@ -96,10 +109,14 @@ def _anthropic_headers(headers: Headers, profile: Profile) -> Headers:
 
 def _reset_at(duration: str) -> str:
     """The time a Go duration from now, to the second."""
+    return datetime.fromtimestamp(time.time() + _seconds(duration), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _seconds(duration: str) -> float:
+    """Of a Go duration."""
     found = _GO_DURATION.fullmatch(duration)
     hours, minutes, rest, unit = found.groups() if found else (None, None, None, None)
-    seconds = int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest or 0) / (1000 if unit == "ms" else 1)
-    return datetime.fromtimestamp(time.time() + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(rest or 0) / (1000 if unit == "ms" else 1)
 
 
 def _google_object(error: GatewayError, status: int) -> dict[str, object]:
@@ -149,8 +166,8 @@ def _in_own_words(paths: str, own: Callable[[str], str]) -> str:
     return ", ".join([own(path) for path in paths.split(", ")])
 
 
-OPENAI = Voice("openai", _openai_failure, _openai_event, _as_they_are)
-RESPONSES = Voice("responses", _openai_failure, _openai_event, _as_they_are)  # a stream's events: responses.py
+OPENAI = Voice("openai", _openai_failure, _openai_event, _openai_headers)
+RESPONSES = Voice("responses", _openai_failure, _openai_event, _openai_headers)  # a stream's events: responses.py
 ANTHROPIC = Voice(
     "anthropic", _anthropic_failure, _anthropic_event, _anthropic_headers, "request-id", ("x-api-key", "bearer")
 )

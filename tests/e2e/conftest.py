@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
+from tests.support.databases import KINDS
+from tests.support.personalities import Personalities, personalities
 from tests.support.place import key_record
 from tests.support.sdk import Sdk, sdk_of
 from tests.support.served import Served, served
@@ -54,6 +57,13 @@ def gateway() -> Iterator[Served]:
     clocks of 0.4 s; `plain/`: nothing but chat. A test that needs another layer serves its own.
     """
     with served(LAYER) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=KINDS)
+async def gates(request: pytest.FixtureRequest) -> AsyncIterator[Personalities]:
+    """A gateway with a listener for every shipped profile, on each kind of database in turn."""
+    async with personalities(request.param) as running:
         yield running
 
 

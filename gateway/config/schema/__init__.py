@@ -14,11 +14,12 @@ from gateway.config.schema.accounts import Accounts, Database, TokenKey
 from gateway.config.schema.admin import Admin
 from gateway.config.schema.base import SecretValue, Section, Slug, setting
 from gateway.config.schema.caching import Cache, ModelCache
-from gateway.config.schema.edge import Backoff, Cors, Grpc, Http, Link, Process
+from gateway.config.schema.edge import Backoff, Cors, Grpc, Host, Http, Link, Listener, Process
 from gateway.config.schema.keeping import Responses
 from gateway.config.schema.models import Candidate, Model, Models, Policies, Retry, RetryOverrides
 from gateway.config.schema.pricing import Pricing
-from gateway.config.schema.rest import Observe, Profile, Simulator
+from gateway.config.schema.profiles import Profile
+from gateway.config.schema.rest import Observe, Simulator
 from gateway.config.schema.routing import BreakerOverrides, BreakerRules, Routing
 from gateway.config.schema.store import Store
 from gateway.config.schema.upstream import Paths, Provider, Providers, TimeoutOverrides, Timeouts
@@ -71,11 +72,13 @@ __all__ = [
     "Database",
     "Environment",
     "Grpc",
+    "Host",
     "Http",
     "Key",
     "Keys",
     "Limits",
     "Link",
+    "Listener",
     "Model",
     "ModelCache",
     "Models",

@@ -3,14 +3,14 @@
 Rules:
     - A listener's address and a process count need a restart; everything else here is read per call or per connection.
 
-Not here: what a client sees of errors, headers and routes (profiles, schema/rest.py).
+Not here: what a client sees of errors, headers and routes (profiles.py).
 """
 
 from typing import Annotated, Literal
 
 from pydantic import StringConstraints, model_validator
 
-from gateway.config.schema.base import SecretValue, Section, Switch, setting
+from gateway.config.schema.base import SecretValue, Section, Slug, Switch, setting
 
 MIB = 1024 * 1024
 
@@ -45,6 +45,23 @@ class Cors(Section):
     max_age_s: int = setting(600, "How long a browser may keep a preflight answer.", unit="seconds", ge=0, le=86_400)
 
 
+class Listener(Section):
+    """One more address of a frontend, with a profile of its own."""
+
+    host: str = setting("127.0.0.1", "Address to listen on; `0.0.0.0` for all.", reloads=False, min_length=1)
+    port: int = setting(
+        ..., "Port to listen on; 0 lets the system choose.", unit="TCP port", reloads=False, ge=0, le=65_535
+    )
+    profile: Slug = setting("default", "Which of `profiles` its clients see.", reloads=False)
+
+
+class Host(Section):
+    """A name clients ask for, with a profile of its own."""
+
+    name: str = setting(..., "The request's `host`, lower case, without port.", pattern=r"^[a-z0-9.:\[\]_-]{1,253}$")
+    profile: Slug = setting(..., "Which of `profiles` its clients see.")
+
+
 class Http(Section):
     """The HTTP listener of a frontend."""
 
@@ -52,6 +69,9 @@ class Http(Section):
     port: int = setting(
         8080, "Port to listen on; 0 lets the system choose.", unit="TCP port", reloads=False, ge=0, le=65_535
     )
+    profile: Slug = setting("default", "Which of `profiles` clients of this listener see.", reloads=False)
+    listeners: dict[Slug, Listener] = setting(dict, "Further listeners by name.", reloads=False)
+    hosts: tuple[Host, ...] = setting((), "Profiles by `host` of the request, before the listener's.", max_length=1000)
     body_max_bytes: int = setting(20 * MIB, "Largest request body, after decompression.", unit="bytes", ge=1024)
     bodies_max_bytes: int = setting(
         512 * MIB,

@@ -1,42 +1,13 @@
-"""The remaining sections: profiles, observe, simulator.
+"""The remaining sections: observe, simulator.
 
-Rules:
-    - A profile holds only what a client can see; nothing in it changes what a call costs or where it goes.
+Rules: nothing here changes what a call does.
 
-Not here: how a profile is chosen and rendered (frontend).
+Not here: profiles (profiles.py).
 """
 
 from typing import Literal
 
 from gateway.config.schema.base import Section, Switch, setting
-
-
-class Profile(Section):
-    """A named bundle of client-visible behaviour."""
-
-    key_carriers: tuple[Literal["bearer", "x-api-key", "api-key"], ...] = setting(
-        ("bearer",), "Where a key may stand: `authorization: Bearer`, `x-api-key`, `api-key`.", min_length=1
-    )
-    key_prefix: str | None = setting(
-        None,
-        "What keys made through this profile begin with; unset = `auth.key_prefix`.",
-        pattern=r"^[A-Za-z0-9_-]{0,32}$",
-    )
-    is_model_list_public: bool = setting(False, "Whether `GET /v1/models` answers without a key.")
-    rate_limit_headers: Literal["openai", "none"] = setting("openai", "Family of rate-limit headers on responses.")
-    model_extras: tuple[Literal["capabilities", "context_window", "pricing"], ...] = setting(
-        ("capabilities", "context_window", "pricing"), "Members of a model object beyond OpenAI's four."
-    )
-    upstream_error_status: Literal["mapped", "502"] = setting(
-        "mapped", "Status for a provider's own failure: by the table of errors, or always 502."
-    )
-    has_gateway_headers: bool = setting(
-        True, "Whether responses carry `x-gateway-provider` and `x-gateway-generation`."
-    )
-    dialects: tuple[Literal["openai", "responses", "anthropic", "gemini"], ...] = setting(
-        ("openai", "responses", "anthropic", "gemini"),
-        "Client formats that have routes; of others every path is 404. Models, health and metrics always have theirs.",
-    )
 
 
 class Observe(Section):

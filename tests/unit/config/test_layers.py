@@ -81,10 +81,11 @@ def test_null_takes_an_entry_out(write: Write, load_here: Load) -> None:
 
 
 def test_profiles_of_one_directory_add_up(write: Write, load_here: Load) -> None:
-    """Each file of config/profiles adds its profile; the shipped default stays."""
+    """Each file of config/profiles adds its profile; the shipped ones stay."""
     write("config/profiles/mine.yaml", "profiles:\n  mine:\n    is_model_list_public: true\n")
     profiles = load_here().config.profiles
-    assert set(profiles) == {"default", "mine"}
+    shipped = {"default", "xmaxgate", "inferxgate", "newapi", "maxapi", "apikeyhub"}
+    assert set(profiles) == {*shipped, "mine"}
     assert profiles["mine"].is_model_list_public is True
 
 

@@ -35,7 +35,7 @@ async def test_body_that_follows_its_head_at_once_is_no_head() -> None:
         cut = data.index(b"\r\n\r\n") + 4
         for turns in range(8):
             async with connected(front) as (reader, _):
-                [protocol] = [p for p in front.running._server.connections if p.transport is not None]
+                [protocol] = [p for p in front.running._open[0][1].connections if p.transport is not None]
                 protocol.data_received(data[: cut + 10])
                 for _ in range(turns):
                     await asyncio.sleep(0)

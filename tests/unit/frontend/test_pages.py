@@ -8,7 +8,7 @@ import json
 import pytest
 
 from gateway.config.schema import edge as edge_schema
-from gateway.config.schema import rest as rest_schema
+from gateway.config.schema import profiles as profiles_schema
 from gateway.core.errors import GatewayError, Kind
 from gateway.frontend.settings import Cors, FrontendSettings, Http, Profile
 from gateway.rpc.contract import Head
@@ -179,13 +179,13 @@ async def test_each_request_is_observed_once() -> None:
 
 @pytest.mark.parametrize(
     ("ours", "theirs"),
-    [(Http, edge_schema.Http), (Cors, edge_schema.Cors), (Profile, rest_schema.Profile)],
+    [(Http, edge_schema.Http), (Cors, edge_schema.Cors), (Profile, profiles_schema.Profile)],
 )
 def test_settings_have_the_names_and_defaults_of_the_configuration(ours, theirs) -> None:
     """Nothing is named twice: each member is one of the configuration's section, with the same default."""
     section = theirs()
     for part in dataclasses.fields(ours):
-        if part.name != "cors":
+        if part.name not in ("cors", "name"):
             assert getattr(ours(), part.name) == getattr(section, part.name), part.name
 
 
@@ -199,6 +199,24 @@ def test_settings_are_read_tolerantly() -> None:
     assert settings.http.cors.allow_origins == ("a",)
     assert settings.profile("p").key_carriers == ("x-api-key",)
     assert settings.profile("q") == Profile()
+    assert settings.profile("p").name == "p"
     for text in ("[]", "null", "{"):
         with pytest.raises(ValueError):
             FrontendSettings.from_json(text)
+
+
+async def test_a_host_and_a_listener_choose_the_profile() -> None:
+    """The request's host first, then its listener, then the default; an unknown host is nobody's."""
+    settings = FrontendSettings.from_json(
+        '{"profiles": {"a": {}, "b": {}}, "http": {"hosts": [{"name": "b.example", "profile": "b"}]}}'
+    )
+    chosen = {
+        (name, host): settings.profile(name, host).name
+        for name in ("default", "a")
+        for host in (None, "B.example:8080", "b.example", "c.example")
+    }
+    assert chosen == {
+        ("default", None): "default", ("default", "B.example:8080"): "b", ("default", "b.example"): "b",
+        ("default", "c.example"): "default", ("a", None): "a", ("a", "B.example:8080"): "b", ("a", "b.example"): "b",
+        ("a", "c.example"): "a",
+    }  # fmt: skip

@@ -1,0 +1,156 @@
+"""One gateway with a listener for every shipped profile, on a database of either kind, whose users pay.
+
+Rules: real sockets in the test's own process; limits and tokens move on a clock of the tests' own; providers of every
+    dialect are the simulator. Users and keys are made by tests: no test shares a limit or a wallet with another.
+Not here: what a profile promises (tests/e2e/test_*gate.py, test_newapi*.py, test_maxapi.py, test_apikeyhub.py).
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.accounts.book import Accounts
+from gateway.accounts.shared import SYSTEM
+from gateway.accounts.users import NewUser
+from gateway.accounts.wallets import Change
+from gateway.core.clock import ManualClock
+from gateway.simulator.server import Running, serve
+from tests.support.databases import url_of
+from tests.support.simulated import Simulated
+from tests.support.single import InProcess, single
+
+PROFILES = ("xmaxgate", "inferxgate", "newapi", "maxapi", "apikeyhub")
+PREFIXES = {"xmaxgate": "xmg_", "inferxgate": "ix-api-key-", "newapi": "sk-", "maxapi": "sk-", "apikeyhub": "sk-"}
+PASSWORD = "correct horse battery"
+UPSTREAM_KEY = "sk-upstream"
+USD = 1_000_000
+ALL = "chat code vision function_calling json_mode"
+_numbers = itertools.count(1)
+
+
+def _provider(dialect: str, path: str, auth: str = "bearer") -> dict[str, Any]:
+    return {
+        "dialect": dialect,
+        "base_url": path,
+        "api_key": {"env": "UPSTREAM_KEY"},
+        "auth": auth,
+        "is_local": True,
+    }
+
+
+PROVIDERS = {
+    "acme": _provider("openai", "/v1"),
+    "claude": _provider("anthropic", "/v1", "x-api-key"),
+    "claude-old": _provider("anthropic_complete", "/v1", "x-api-key"),
+    "google": _provider("gemini", "/v1beta", "x-goog-api-key"),
+    "google-old": _provider("palm", "/v1beta2", "x-goog-api-key"),
+}
+
+
+def _model(
+    *names: str, can: str = ALL, price: tuple[str, str] = ("1.2", "4.8"), provider: str = "acme", **members: Any
+) -> dict[str, Any]:
+    return {
+        "names": list(names),
+        "capabilities": can.split(),
+        "owned_by": "acme",
+        "context_window_tokens": 64000,
+        "pricing": {"input_usd_per_million": price[0], "output_usd_per_million": price[1]},
+        "retry": {"attempts_max": 1},
+        "candidates": [{"provider": provider}],
+        **members,
+    }
+
+
+EMBEDS: dict[str, Any] = {"can": "embedding", "price": ("0.02", "0"), "has_dimensions": True}
+MODELS = {
+    "m-small": _model("m-small", can="chat"),
+    "m-vision": _model("m-vision", can="chat vision"),
+    "m-large": _model("m-large"),
+    "m-text": _model("m-text", can="chat code", price=("0.15", "0.60")),
+    "m-vip": _model("m-vip"),
+    "m-embed": _model("m-embed", **EMBEDS, dimensions_default=1536),
+    "m-embed-fixed": _model("m-embed-fixed", can="embedding", price=("0.1", "0")),
+    "gpt-4o": _model("gpt-4o", price=("2.50", "10")),
+    "claude": _model("claude-3-*", can="chat vision function_calling", price=("3", "15"), provider="claude"),
+    "claude-old": _model("claude-2", "claude-instant-1", can="chat", price=("8", "24"), provider="claude-old"),
+    "gemini": _model("gemini-*", can="chat vision", provider="google"),
+    "palm": _model("palm-2-chat-bison", "palm-2-chat-bison-32k", can="chat", provider="google-old"),
+    "free": _model("sim-free-*", can=ALL, price=("0", "0")),
+    "sim": _model("sim*", price=("1000", "2000")),
+}
+
+
+@dataclass(slots=True)
+class Personalities:
+    """The gateway. `kind` is its database's."""
+
+    running: InProcess
+    upstream: Running
+    clock: ManualClock
+    kind: str
+
+    def url(self, profile: str) -> str:
+        """Of the listener of a profile, without path."""
+        return self.running.whole.http.urls[profile]
+
+    def base_url(self, profile: str) -> str:
+        """What an OpenAI SDK takes as base_url there."""
+        return f"{self.url(profile)}/v1"
+
+    @property
+    def simulator(self) -> Simulated:
+        """All providers."""
+        return Simulated(self.upstream.url)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Of the running service."""
+        accounts = self.running.half.kit.accounts
+        assert accounts is not None
+        return accounts
+
+    async def user(self, usd: float = 1000, **members: Any) -> str:
+        """Somebody new with money: the id."""
+        email = f"u{next(_numbers)}@example.org"
+        made = await self.accounts.users.create(NewUser(email=email, password=PASSWORD, **members), SYSTEM)
+        if usd:
+            await self.top_up(made["id"], usd)
+        user_id: str = made["id"]
+        return user_id
+
+    async def top_up(self, user_id: str, usd: float, name: str = "first") -> None:
+        """Money comes in."""
+        await self.accounts.wallets.change(user_id, Change("top_up", int(usd * USD), name), SYSTEM)
+
+    async def key(self, profile: str, user_id: str = "", **wanted: Any) -> str:
+        """A new key as that profile makes them, of a new user unless one is given."""
+        user_id = user_id or await self.user()
+        made = await self.accounts.keys.create(user_id, PREFIXES[profile], {"name": "k", **wanted}, SYSTEM)
+        return made[1]
+
+
+@asynccontextmanager
+async def personalities(kind: str) -> AsyncIterator[Personalities]:
+    """Run it until the block ends."""
+    upstream = await serve(key=UPSTREAM_KEY)
+    clock = ManualClock()
+    layer = {
+        "http": {"listeners": {name: {"port": 0, "profile": name} for name in PROFILES}},
+        "accounts": {"is_charged": True, "registration": "open", "new_user_balance_usd": 5, "logins_per_minute": 1000},
+        "providers": {slug: {**each, "base_url": upstream.url + each["base_url"]} for slug, each in PROVIDERS.items()},
+    }
+    with tempfile.TemporaryDirectory(prefix="gateway-test-") as folder:
+        environ = {"GATEWAY_DATABASE__URL": url_of(kind, Path(folder)), "UPSTREAM_KEY": UPSTREAM_KEY}
+        files = {"models.yaml": {"models": MODELS}}
+        try:
+            async with single(layer, files=files, clock=clock, environ=environ) as running:
+                yield Personalities(running, upstream, clock, kind)
+        finally:
+            await upstream.stop()
