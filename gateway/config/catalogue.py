@@ -82,6 +82,8 @@ class Deployment:
     has_limit_headers: bool = False  # whether a policy asks what the provider's own limits leave
     context_window_tokens: int | None = None  # None = unknown
     accepts_prefill: bool = False  # goes on from an unfinished answer
+    prefill_force: Mapping[str, Any] = field(default_factory=dict)  # over `force`, when it is asked to
+    prefill_message: Mapping[str, Any] = field(default_factory=dict)  # members of the unfinished message
     emulation: str = ""  # another way to structured answers: tool, instruction or none; empty = the dialect's
     is_schema_native: bool = False  # whether dialects that would emulate a schema may send it
     has_custom_tools: bool = True  # whether its format has tools that take free text
@@ -288,6 +290,8 @@ def _deployment(
         has_limit_headers=has_headroom(model),
         context_window_tokens=candidate.context_window_tokens or model.context_window_tokens,
         accepts_prefill=candidate.accepts_prefill,
+        prefill_force=candidate.prefill_force,
+        prefill_message=candidate.prefill_message,
         emulation=_emulation(structured_output, provider.dialect),
         is_schema_native=structured_output == "native",
         has_custom_tools=provider.dialect in CUSTOM_TOOLS,

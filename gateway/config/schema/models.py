@@ -67,6 +67,12 @@ class Candidate(Section):
     accepts_prefill: bool = setting(
         False, "Whether it goes on from an unfinished answer of the assistant at the end of the conversation."
     )
+    prefill_force: dict[str, Any] = setting(
+        dict, "Parameters of a request that goes on from an unfinished answer, over `force`."
+    )
+    prefill_message: dict[str, Any] = setting(
+        dict, "Members of that unfinished message in OpenAI's format, such as `prefix: true`."
+    )
     capabilities: tuple[Capability, ...] | None = setting(
         None, "What it can do, where that is less than its model's; it is left out of calls that need more."
     )

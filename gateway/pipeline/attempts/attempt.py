@@ -81,7 +81,7 @@ class Attempt:
         if not (deployment.can_stream and deployment.can_answer_whole):
             method = shapes.upstream_method(method, deployment)
             asked = shapes.request_for(order, method)
-        request = dialect.encode(method, asked, deployment, order.model)
+        request = dialect.encode(method, asked, order.sent_as or deployment, order.model)
         if request.unsupported:
             self._progress.left_out = _left_out(order, deployment, own_tools(order.request, request.unsupported))
         request.headers[hops.HEADER] = order.hops

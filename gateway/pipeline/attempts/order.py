@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from google.protobuf.message import Message
 
-from gateway.config.catalogue import Entry
+from gateway.config.catalogue import Deployment, Entry
 from gateway.rpc.contract import Method
 
 
@@ -28,3 +28,4 @@ class Order(NamedTuple):
     hops: str = ""  # the gateways it passed, this one included, for the provider to see
     asked: Message | None = None  # what a stream's decoder is told of the request, when not the request itself
     takes_restart: bool = False  # the caller understands an answer that begins anew
+    sent_as: Deployment | None = None  # with other parameters than the deployment's own

@@ -162,7 +162,7 @@ class Rescued(Attempts):
         following: Following | None = None
         if means == "continue":
             text = delivered.text or ""
-            order, blanks = continued(order, text), text[len(text.rstrip()) :]
+            order, blanks = continued(order, text, deployment), text[len(text.rstrip()) :]
             following = Following.continuation(delivered, blanks)
             self._carried_tokens = tokens_of_text(delivered.chars)
         elif means == "splice":

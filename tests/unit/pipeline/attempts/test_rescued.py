@@ -147,6 +147,23 @@ async def test_a_continuation_asks_with_the_delivered_text() -> None:
         assert {**second, "messages": []} == {**first, "messages": []}
 
 
+async def test_what_a_vendor_wants_beside_a_prefill_is_configured() -> None:
+    """In the body and in the message, of the continuation alone."""
+    steps: dict[str, list[Step]] = {"a": [CUT], "b": [said("b", "ld") + end("b")]}
+    second = {
+        "provider": "b",
+        "accepts_prefill": True,
+        "prefill_force": {"continue_final_message": True},
+        "prefill_message": {"prefix": True},
+    }
+    async with scripted(steps, rescue=["continue"], candidates=[{"provider": "a"}, second]) as (made, script):
+        assert text_of(await call(made, stream=True)) == "Hello world"
+        first, continuation = (json.loads(body) for body in script.bodies)
+        assert continuation["continue_final_message"] is True
+        assert continuation["messages"][-1] == {"role": "assistant", "content": "Hello wor", "prefix": True}
+        assert "continue_final_message" not in first
+
+
 async def test_prefill_is_only_sent_where_it_is_accepted() -> None:
     """A deployment that does not say so is not asked to continue."""
     steps: dict[str, list[Step]] = {"a": [CUT], "b": ["ok"]}
