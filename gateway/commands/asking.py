@@ -28,6 +28,7 @@ Address = Annotated[
 Credential = Annotated[
     str | None, typer.Option("--key", "-k", help="An administrator's key or token. [GATEWAY_API_KEY]")
 ]
+UserId = Annotated[str, typer.Argument(metavar="USER", help="A user's id or email.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TIMEOUT_S = 30.0
 PAGE = 500
@@ -58,6 +59,20 @@ def asking(address: str | None, key: str | None) -> Iterator[Client]:
         raise typer.Exit(1) from None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def user_id_of(client: Client, user: str) -> str:
+    """A user's id; an email is looked up. Raises typer.BadParameter when nobody has it."""
+    from gateway.client import accounts, v1
+
+    if "@" not in user:
+        return user
+    wanted = user.strip().lower()
+    page = client.call(accounts.LIST_USERS, v1.ListUsersRequest(page_size=PAGE, contains=wanted))
+    found = [each.id for each in page.users if each.email == wanted]
+    if not found:
+        raise typer.BadParameter(f"nobody has the email {user}")
+    return found[0]
 
 
 def show(found: Sequence[Any], columns: Sequence[Column], *, as_json: bool, none: str) -> None:

@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.asking import PAGE, Address, AsJson, Column, Credential, asking, limits_of, show
+from gateway.commands.asking import (
+    PAGE,
+    Address,
+    AsJson,
+    Column,
+    Credential,
+    UserId,
+    asking,
+    limits_of,
+    show,
+    user_id_of,
+)
 
 app = typer.Typer(no_args_is_help=True)
 COLUMNS = (
@@ -73,13 +84,13 @@ def delete(group_id: str, address: Address = None, key: Credential = None) -> No
 
 
 @app.command()
-def add(group_id: str, user_id: str, address: Address = None, key: Credential = None) -> None:
+def add(group_id: str, user_id: UserId, address: Address = None, key: Credential = None) -> None:
     """Let a user make keys for this group, too."""
     _set_member(group_id, user_id, address, key, is_member=True)
 
 
 @app.command()
-def remove(group_id: str, user_id: str, address: Address = None, key: Credential = None) -> None:
+def remove(group_id: str, user_id: UserId, address: Address = None, key: Credential = None) -> None:
     """Not any more; keys they made for it stop working."""
     _set_member(group_id, user_id, address, key, is_member=False)
 
@@ -88,6 +99,7 @@ def _set_member(group_id: str, user_id: str, address: str | None, key: str | Non
     from gateway.client import accounts, v1
 
     with asking(address, key) as client:
-        request = v1.SetMemberRequest(user_id=user_id, group=group_id, is_member=is_member)
+        found = user_id_of(client, user_id)
+        request = v1.SetMemberRequest(user_id=found, group=group_id, is_member=is_member)
         client.call(accounts.SET_MEMBER, request)
     typer.echo(f"user {user_id} {'may now' if is_member else 'may no longer'} use group {group_id}", err=True)

@@ -36,7 +36,7 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option of the command
     tpm: Annotated[int | None, typer.Option(min=1, help="Tokens per minute.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Calls at the same time.")] = None,
     admin: Annotated[bool, typer.Option("--admin", help="It may manage accounts.")] = False,
-    user: Annotated[str, typer.Option(help="Id of a user of a running gateway, whose key it is.")] = "",
+    user: Annotated[str, typer.Option(help="A user of a running gateway (id or email), whose key it is.")] = "",
     address: Address = None,
     key: Credential = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -67,7 +67,7 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option of the command
 @app.command("list")
 def list_keys(
     users: Annotated[bool, typer.Option("--users", help="Keys of users, of a running gateway.")] = False,
-    user: Annotated[str, typer.Option(help="Id of a user of a running gateway.")] = "",
+    user: Annotated[str, typer.Option(help="A user of a running gateway: id or email.")] = "",
     address: Address = None,
     key: Credential = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,

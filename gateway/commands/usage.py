@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.asking import Address, AsJson, Column, Credential, asking, show
+from gateway.commands.asking import Address, AsJson, Column, Credential, asking, show, user_id_of
 
 NUMBERS = (
     Column("calls", "calls"),
@@ -23,7 +23,7 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:
 
 def command(
     by: Annotated[str, typer.Option(help="model, provider, user, key or day.")] = "model",
-    user: Annotated[str, typer.Option(help="A user's id; without it, everybody's.")] = "",
+    user: Annotated[str, typer.Option(help="A user's id or email; without it, everybody's.")] = "",
     since: Day = None,
     until: Day = None,
     own: Annotated[bool, typer.Option("--own", help="Of the credential's own user.")] = False,
@@ -38,6 +38,7 @@ def command(
         by=by, user_id=user, from_ms=_ms(since), until_ms=_ms(until), is_of_everybody=not user and not own
     )
     with asking(address, key) as client:
+        request.user_id = user_id_of(client, user)
         sums = client.call(accounts.GET_USAGE, request).sums
     show(sums, (Column(by, "of"), *NUMBERS), as_json=as_json, none="no calls")
 

@@ -12,7 +12,18 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.commands.asking import PAGE, Address, AsJson, Column, Credential, asking, limits_of, print_json, show
+from gateway.commands.asking import (
+    PAGE,
+    Address,
+    AsJson,
+    Column,
+    Credential,
+    asking,
+    limits_of,
+    print_json,
+    show,
+    user_id_of,
+)
 from gateway.commands.asking import usd_micros as micros_of
 
 COLUMNS = (
@@ -41,6 +52,7 @@ def create(
 
     request = v1.CreateKeyRequest(user_id=user_id, name=name, allowed_models=list(models), limits=dict(limits))
     with asking(address, key) as client:
+        request.user_id = user_id_of(client, user_id)
         _tell(client.call(accounts.CREATE_KEY, request), as_json=as_json)
 
 
@@ -50,6 +62,7 @@ def show_all(user_id: str, *, address: str | None, key: str | None, as_json: boo
 
     found, token = [], ""
     with asking(address, key) as client:
+        user_id = user_id_of(client, user_id)
         while True:
             request = v1.ListKeysRequest(user_id=user_id, page_size=PAGE, page_token=token)
             page = client.call(accounts.LIST_KEYS, request)

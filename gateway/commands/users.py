@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.asking import PAGE, Address, AsJson, Column, Credential, asking, limits_of, show
+from gateway.commands.asking import (
+    PAGE,
+    Address,
+    AsJson,
+    Column,
+    Credential,
+    UserId,
+    asking,
+    limits_of,
+    show,
+    user_id_of,
+)
 
 app = typer.Typer(no_args_is_help=True)
 COLUMNS = (
@@ -72,18 +83,18 @@ def create(
 
 
 @app.command("show")
-def show_user(user_id: str, address: Address = None, key: Credential = None, as_json: AsJson = False) -> None:
+def show_user(user_id: UserId, address: Address = None, key: Credential = None, as_json: AsJson = False) -> None:
     """Show one user and their balance."""
     from gateway.client import accounts, v1
 
     with asking(address, key) as client:
-        found = client.call(accounts.GET_USER, v1.GetUserRequest(id=user_id))
+        found = client.call(accounts.GET_USER, v1.GetUserRequest(id=user_id_of(client, user_id)))
     show([found], COLUMNS, as_json=as_json, none="")
 
 
 @app.command()
 def update(  # noqa: PLR0913, PLR0917  # one parameter per option of the command line
-    user_id: str,
+    user_id: UserId,
     role: Annotated[str | None, typer.Option(help="user or admin.")] = None,
     group: Annotated[str | None, typer.Option()] = None,
     username: Annotated[str | None, typer.Option()] = None,
@@ -107,6 +118,7 @@ def update(  # noqa: PLR0913, PLR0917  # one parameter per option of the command
         password=_password() if password else None,
     )
     with asking(address, key) as client:
+        request.id = user_id_of(client, user_id)
         found = client.call(accounts.UPDATE_USER, request)
     show([found], [column for column in COLUMNS if column.head != "balance_usd"], as_json=as_json, none="")
 

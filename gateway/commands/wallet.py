@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.asking import Address, AsJson, Column, Credential, asking, show, usd_micros
+from gateway.commands.asking import Address, AsJson, Column, Credential, UserId, asking, show, usd_micros, user_id_of
 
 app = typer.Typer(no_args_is_help=True)
 COLUMNS = (
@@ -29,7 +29,7 @@ ENTRIES = (
     Column("note", "note"),
     Column("actor", "actor"),
 )
-User = Annotated[str, typer.Argument(help="The user's id; without it, the credential's own.")]
+User = Annotated[str, typer.Argument(metavar="[USER]", help="Id or email; without it, the credential's own.")]
 Note = Annotated[str, typer.Option(help="Why, for the ledger.")]
 OnceAs = Annotated[str, typer.Option("--once-as", help="Names this change: the same again changes nothing.")]
 
@@ -40,13 +40,13 @@ def show_wallet(user_id: User = "", address: Address = None, key: Credential = N
     from gateway.client import accounts, v1
 
     with asking(address, key) as client:
-        found = client.call(accounts.GET_WALLET, v1.GetWalletRequest(user_id=user_id))
+        found = client.call(accounts.GET_WALLET, v1.GetWalletRequest(user_id=user_id_of(client, user_id)))
     show([found], COLUMNS, as_json=as_json, none="")
 
 
 @app.command("top-up")
 def top_up(
-    user_id: str, amount_usd: str, note: Note = "", once_as: OnceAs = "", address: Address = None,
+    user_id: UserId, amount_usd: str, note: Note = "", once_as: OnceAs = "", address: Address = None,
     key: Credential = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Fill a wallet."""
@@ -55,7 +55,7 @@ def top_up(
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def adjust(
-    user_id: str, amount_usd: str, note: Note = "", once_as: OnceAs = "", address: Address = None,
+    user_id: UserId, amount_usd: str, note: Note = "", once_as: OnceAs = "", address: Address = None,
     key: Credential = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Correct a wallet; an amount below zero takes away, no more than is free."""
@@ -76,6 +76,7 @@ def _change(  # the options of two commands
         note=note,
     )
     with asking(address, key) as client:
+        request.user_id = user_id_of(client, user_id)
         show([client.call(accounts.CHANGE_WALLET, request)], COLUMNS, as_json=as_json, none="")
 
 
@@ -91,7 +92,8 @@ def ledger(
     from gateway.client import accounts, v1
 
     with asking(address, key) as client:
-        page = client.call(accounts.LIST_LEDGER, v1.ListLedgerRequest(user_id=user_id, page_size=limit))
+        found = user_id_of(client, user_id)
+        page = client.call(accounts.LIST_LEDGER, v1.ListLedgerRequest(user_id=found, page_size=limit))
     show(page.entries, ENTRIES, as_json=as_json, none="nothing yet")
 
 
