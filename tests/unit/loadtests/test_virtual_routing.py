@@ -50,8 +50,8 @@ def test_without_a_limit_latency_grows_without_end() -> None:
 
 
 def test_the_limit_learns_the_unloaded_latency_anew_under_steady_overload() -> None:
-    """After five epochs of overload it is no higher than at first: the slow normal is not taken for the normal."""
-    limits = overloaded(factor=3, seconds=330).limits
+    """After three epochs of overload it is no higher than at first: the slow normal is not taken for the normal."""
+    limits = overloaded(factor=3, seconds=210).limits
     first = [calls for at_s, calls in limits if 10 < at_s < 55]
-    late = [calls for at_s, calls in limits if 275 < at_s < 330]
+    late = [calls for at_s, calls in limits if 155 < at_s < 210]
     assert sum(late) / len(late) < 1.15 * sum(first) / len(first)
