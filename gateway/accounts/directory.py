@@ -3,7 +3,8 @@
 Rules:
     - A cached key is compared by the full digest of what was presented. It is believed for `key_cache_s`, and for
       `key_cache_stale_s` while the database cannot answer: an outage locks out nobody who was in.
-    - "Cannot tell" is UNAVAILABLE, never INVALID_KEY. While the database is down one call in RETRY_S asks it.
+    - "Cannot tell" is UNAVAILABLE, never INVALID_KEY. While the database is down it is asked once in RETRY_S, and no
+      call of a cached key waits for that; before it is known to be down, none waits longer than PATIENCE_S.
     - A flood of wrong keys is cheap: what is no key is refused without asking, a wrong key again by its digest, and an
       address that tried too many unknown ones is RATE_LIMITED without asking.
     - A change made in this process is seen by the next call; an answer that was on its way is not kept.
@@ -32,6 +33,7 @@ from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError, Kind
 
 RETRY_S = 1.0
+PATIENCE_S = 0.5  # how long a call of a key in cache waits to learn that nothing changed
 WRONG_S = 30.0  # a wrong key is known as wrong for so long; a key made later has another digest
 WRONG_MAX = 20_000
 QUESTIONS_MAX = 256
@@ -112,13 +114,23 @@ class Directory:
 
     async def _renewed(self, subject: str, known: _Known, now_s: float) -> Facts | None:
         """The facts of somebody who was good: as they are now, or as they were while nobody can tell."""
-        try:
+        if now_s - known.read_at_s >= self._settings().key_cache_stale_s:
             return await self._question(subject, now_s)
-        except GatewayError as error:
-            is_usable = now_s - known.read_at_s < self._settings().key_cache_stale_s
-            if error.kind is not Kind.UNAVAILABLE or not is_usable:
-                raise
+        if self._down_until_s and now_s < self._down_until_s:
             return known.facts
+        is_probe = bool(self._down_until_s)
+        try:
+            question = self._ask(subject, now_s)
+            if is_probe:
+                return known.facts
+            async with asyncio.timeout(PATIENCE_S):
+                return await asyncio.shield(question)
+        except TimeoutError:
+            self._down_until_s = self._clock.monotonic() + RETRY_S
+        except GatewayError as error:
+            if error.kind is not Kind.UNAVAILABLE:
+                raise
+        return known.facts
 
     async def _asked(self, subject: str, digest: str, peer: str, now_s: float) -> Facts | None:
         """The facts of somebody unknown; who asks for too many that do not exist is not asked for any more."""
@@ -136,15 +148,19 @@ class Directory:
         return facts
 
     async def _question(self, subject: str, now_s: float) -> Facts | None:
+        return await asyncio.shield(self._ask(subject, now_s))
+
+    def _ask(self, subject: str, now_s: float) -> asyncio.Task[Facts | None]:
+        """The question about this subject that is under way, or a new one. Raises GatewayError UNAVAILABLE."""
         task = self._questions.get(subject)
         if task is None:
             if now_s < self._down_until_s or len(self._questions) >= QUESTIONS_MAX:
                 raise _cannot_tell()
             if self._down_until_s:
-                self._down_until_s = now_s + RETRY_S  # this call finds out, the others need not wait for it
+                self._down_until_s = now_s + RETRY_S  # this one finds out, the others need not wait for it
             task = self._questions[subject] = asyncio.create_task(self._read(subject))
             task.add_done_callback(_retrieve)
-        return await asyncio.shield(task)
+        return task
 
     async def _read(self, subject: str) -> Facts | None:
         changes = self._changes
