@@ -32,7 +32,7 @@ class Breakers:
     def look(self, kit: Kit) -> None:
         """Tell what changed; also forget deployments that a reload took away."""
         now_s = asyncio.get_running_loop().time()
-        configured = {d.id for entry in kit.runtime.catalogue.entries for d in entry.candidates}
+        configured = {d.live_id for entry in kit.runtime.catalogue.entries for d in entry.candidates}
         kit.board.keep(configured)
         kit.gate.keep(configured)
         seen = set()

@@ -75,6 +75,7 @@ class Deployment:
     can_stream: bool = True  # whether it may be asked for a stream
     can_answer_whole: bool = True  # whether it may be asked for an answer that is no stream
     breaker: BreakerRules = field(default_factory=BreakerRules)
+    live_id: str = ""  # what its live state is kept by: provider, upstream model (or the first wire name) and key
     place: int = 0  # of its candidate in the list; keys of one provider share it
     concurrency: Concurrency | None = None  # None = as many calls at the same time as come
     capabilities: frozenset[str] = frozenset()
@@ -258,7 +259,7 @@ def _deployment(
     structured_output = candidate.structured_output or provider.structured_output
     name = name_of(candidate)
     return Deployment(
-        id=f"{name}#{number}" if number else name,
+        id=_numbered_name(name, number),
         name=name,
         provider=candidate.provider,
         dialect=provider.dialect,
@@ -283,6 +284,7 @@ def _deployment(
         can_stream=streaming != "never",
         can_answer_whole=streaming != "only",
         breaker=breaker,
+        live_id=_numbered_name(f"{candidate.provider}/{candidate.upstream_model or model.names[0]}", number),
         place=place,
         concurrency=model.routing.concurrency,
         capabilities=frozenset(model.capabilities if candidate.capabilities is None else candidate.capabilities),
@@ -316,6 +318,10 @@ def _has_anthropic_fields(candidate: Candidate) -> bool:
     if candidate.additional_fields == "auto":
         return candidate.upstream_model is None or "anthropic" in candidate.upstream_model
     return candidate.additional_fields == "anthropic"
+
+
+def _numbered_name(name: str, number: int) -> str:
+    return f"{name}#{number}" if number else name
 
 
 def _aws_keys(provider: Provider) -> AwsKeys | None:

@@ -31,7 +31,7 @@ class Door:
     __slots__ = ("_queues", "deployment_id", "held_s", "in_flight", "limit", "rules", "shed_calls")
 
     def __init__(self, deployment: Deployment, rules: Concurrency, now_s: float) -> None:
-        self.deployment_id = deployment.id
+        self.deployment_id = deployment.live_id
         self.rules = rules
         self.limit = Limit(rules, now_s)
         self.in_flight = 0
@@ -124,7 +124,7 @@ class Gate:
 
     def find(self, deployment: Deployment) -> Door | None:
         """The deployment's door; None while nobody went through it."""
-        return self._doors.get(deployment.id)
+        return self._doors.get(deployment.live_id)
 
     def keep(self, ids: Container[str]) -> None:
         """Forget deployments that are no longer configured, when nobody is inside or waits."""
@@ -133,9 +133,9 @@ class Gate:
 
     def door(self, deployment: Deployment, rules: Concurrency) -> Door:
         """The deployment's door; new rules take effect with a new limit, and those inside stay counted."""
-        found = self._doors.get(deployment.id)
+        found = self._doors.get(deployment.live_id)
         if found is None:
-            found = self._doors[deployment.id] = Door(deployment, rules, asyncio.get_running_loop().time())
+            found = self._doors[deployment.live_id] = Door(deployment, rules, asyncio.get_running_loop().time())
         elif found.rules is not rules:
             found.rules, found.limit = rules, Limit(rules, asyncio.get_running_loop().time())
         return found

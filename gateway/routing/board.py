@@ -1,7 +1,8 @@
 """What is known of every deployment now: breaker, calls under way, latency, and what upstream limits leave.
 
 Rules:
-    - One per process, kept over reloads; state is found by deployment id, so models that share one share its state.
+    - One per process, kept over reloads; state is found by `live_id` (provider, upstream model, key), so models that
+      send the same upstream model to the same account share its state, and other models do not.
     - Pure: the time is passed in (`now_s`, the loop's). Nothing waits.
     - Who calls `began` calls `ended` once, whatever happens; a verdict of NEUTRAL changes no count.
     - Bounded: one state per configured deployment; `keep` forgets those of a former configuration.
@@ -53,7 +54,7 @@ class Live:
     __slots__ = ("allowance", "breaker", "deployment_id", "first_contents", "in_flight", "samples", "whole_answers")
 
     def __init__(self, deployment: Deployment) -> None:
-        self.deployment_id = deployment.id
+        self.deployment_id = deployment.live_id
         self.breaker = Breaker(deployment.breaker)
         self.allowance = Allowance()
         self.in_flight = 0
@@ -75,9 +76,9 @@ class Board:
 
     def live(self, deployment: Deployment) -> Live:
         """The state of one deployment, made at its first use; its rules are those of the latest configuration."""
-        found = self._live.get(deployment.id)
+        found = self._live.get(deployment.live_id)
         if found is None:
-            found = self._live[deployment.id] = Live(deployment)
+            found = self._live[deployment.live_id] = Live(deployment)
         elif found.breaker.rules is not deployment.breaker:
             found.breaker.rules = deployment.breaker
         return found
@@ -92,7 +93,7 @@ class Board:
 
         A plan's candidates were asked already: ask again before a later one, and try the last one in any case.
         """
-        live = self._live.get(deployment.id)
+        live = self._live.get(deployment.live_id)
         if live is None or not live.breaker.reason or not deployment.breaker.is_enabled:
             return None
         return live.breaker.refusal(now_s)
@@ -137,7 +138,7 @@ class Board:
 
     def ttft_p95_s(self, deployment: Deployment) -> float | None:
         """95 of 100 first contents came within so many seconds; None while too few were seen."""
-        live = self._live.get(deployment.id)
+        live = self._live.get(deployment.live_id)
         if live is None or len(live.samples) < SAMPLES_MIN:
             return None
         ordered = sorted(live.samples)

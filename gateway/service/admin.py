@@ -99,10 +99,10 @@ def _deployments(kit: Kit, slug: str) -> admin_pb2.ListDeploymentsReply:
     found: dict[str, Deployment] = {}
     for entry in runtime.catalogue.entries:
         for deployment in entry.candidates:
-            if entry.slug not in users.setdefault(deployment.id, []):
-                users[deployment.id].append(entry.slug)
-            found.setdefault(deployment.id, deployment)
-    states = [_state(kit, d, users[d.id]) for d in found.values() if not slug or slug in users[d.id]]
+            if entry.slug not in users.setdefault(deployment.live_id, []):
+                users[deployment.live_id].append(entry.slug)
+            found.setdefault(deployment.live_id, deployment)
+    states = [_state(kit, d, users[d.live_id]) for d in found.values() if not slug or slug in users[d.live_id]]
     return admin_pb2.ListDeploymentsReply(deployments=states, generation=runtime.generation)
 
 
@@ -111,7 +111,7 @@ def _state(kit: Kit, deployment: Deployment, models: list[str]) -> admin_pb2.Dep
     live, door = kit.board.live(deployment), kit.gate.find(deployment)
     breaker = live.breaker
     return admin_pb2.DeploymentState(
-        deployment=deployment.id,
+        deployment=deployment.live_id,
         models=models,
         unavailable=deployment.unavailable_reason or "",
         breaker=breaker.state(now_s).value,

@@ -144,10 +144,10 @@ async def test_the_state_of_deployments_is_listed(gateway: tuple[InProcess, Reco
         await chat(made, "both", f"req_{number}")
     _, told = await get(made, "/admin/deployments?model=both")
     states = {each["deployment"]: each for each in told["deployments"]}
-    assert states.keys() == {"bad/*", "good/*"}
-    assert (states["bad/*"]["breaker"], states["good/*"]["breaker"]) == ("open", "closed")
-    assert states["bad/*"]["openings"] == "1"
-    assert states["good/*"]["answer_s"] > 0
+    assert states.keys() == {"bad/both", "good/both"}
+    assert (states["bad/both"]["breaker"], states["good/both"]["breaker"]) == ("open", "closed")
+    assert states["bad/both"]["openings"] == "1"
+    assert states["good/both"]["answer_s"] > 0
     assert (await get(made, "/admin/deployments?model=nobody"))[0] == 404
 
 
@@ -190,7 +190,7 @@ async def test_the_command_line_asks_a_running_service(
     live = await asyncio.to_thread(ask, "explain", "both", "--live", "--header", "x-region=eu", "--json")
     assert json.loads(live.output)["because"] == ["rule eu"]
     listed = await asyncio.to_thread(ask, "list", "both")
-    assert "good/*" in listed.output
+    assert "good/both" in listed.output
     monkeypatch.setenv("GATEWAY_ADMIN_KEY", "wrong")
     refused = await asyncio.to_thread(ask, "list")
     assert (refused.exit_code, "UNAUTHENTICATED" in refused.output) == (1, True)

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.catalogue import Entry
+from gateway.config.catalogue import Catalogue, Entry
 from gateway.core.secret import Secret
 from gateway.routing.board import SAMPLES_MIN, Board
 from gateway.routing.breaker import Verdict
 from gateway.routing.facts import NO_FACTS, Facts
 from gateway.routing.plan import Plan, make_plan, other_model
 from gateway.routing.select.affinity import share_of
-from tests.unit.pipeline.kits import entry_of, provider
+from tests.unit.pipeline.kits import config_of, entry_of, model, provider
 
 URL = "http://127.0.0.1:9/v1"
 DRAWS = 20_000
@@ -352,3 +352,19 @@ def test_the_board_forgets_deployments_that_are_gone() -> None:
     board.ended(made.candidates[0], 1, Verdict.OK, 1)
     board.keep(set())
     assert not list(board)
+
+
+def test_models_of_one_account_have_breakers_of_their_own() -> None:
+    """Unless they send the same upstream model: rate limits and outages are the vendor's per model."""
+    models = {
+        "one": model("a", names=["one"]),
+        "two": model("a", names=["two"]),
+        "alias": model(candidates=[{"provider": "a", "upstream_model": "one"}], names=["alias"]),
+    }
+    catalogue, board = Catalogue.of(config_of({"a": provider(URL)}, models)), Board()
+    first = catalogue.entries[0].candidates[0]
+    for _ in range(5):
+        board.began(first, 0)
+        board.ended(first, 0, Verdict.FAULT, 0.1)
+    refused = [board.refusal(entry.candidates[0], 0) is not None for entry in catalogue.entries]
+    assert refused == [True, False, True]
