@@ -80,7 +80,7 @@ ROWS = (
     Row("status-401", Kind.PROVIDER_AUTH, Kind.PROVIDER_AUTH),
     Row("status-404", Kind.MODEL_NOT_FOUND, Kind.MODEL_NOT_FOUND),
     Row("status-408", LATE, LATE),
-    Row("status-418", LOST, LOST),
+    Row("status-418", Kind.PROVIDER_REFUSED, Kind.PROVIDER_REFUSED),
     Row("status-599", LOST, LOST),
     Row("error-0", OK, LOST),
     Row("error-3-pace-20", OK, LOST, is_early=False),
@@ -122,7 +122,7 @@ def layer_of(simulator: Running) -> Layer:
                 "backoff_max_s": 0.02,
                 "retry_after_max_s": 0.1,
                 "budget_percent": 1000,
-            }
+            },
         },
         "providers": {
             "primary": {**provider, "timeouts": clocks, "response_max_bytes": 1 << 20},

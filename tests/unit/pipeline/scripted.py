@@ -60,9 +60,15 @@ class Script:
                 await asyncio.sleep(0.02)
             connection.writer.close()
         elif step == "ok" or isinstance(step, bytes):
+            data = step if isinstance(step, bytes) else TEXT + DONE
             await connection.stream()
-            await connection.piece(step if isinstance(step, bytes) else TEXT + DONE)
-            await connection.piece(b"") if step == "ok" else connection.writer.close()
+            await connection.piece(data)
+            if data.endswith(DONE):
+                await connection.piece(b"")
+            else:
+                if data:
+                    await asyncio.sleep(0.02)  # what comes together with the loss of its connection is lost with it
+                connection.writer.close()
         else:
             status, wait = step if isinstance(step, tuple) else (step, "")
             lines = [f"retry-after: {wait}"] if wait else []
