@@ -24,10 +24,10 @@ from gateway.wire import json
 VERSION = b"1"  # of keys and of what is kept under them
 
 
-def key_of(method: Method, request: Message, tenant: str, salt: bytes, places: Iterable[str] = ()) -> bytes:
-    """The key of one call; `places` are the deployments it is restricted to, where something restricts it."""
+def key_of(method: Method, request: Message, tenant: str, salt: bytes, choices: Iterable[str] = ()) -> bytes:
+    """The key of one call; `choices` name the rule or arm that sent it to some of the deployments only."""
     digest = hashlib.sha256()
-    parts = (VERSION, method.name.encode(), tenant.encode(), salt, "\n".join(sorted(places)).encode(), _bytes(request))
+    parts = (VERSION, method.name.encode(), tenant.encode(), salt, "\n".join(sorted(choices)).encode(), _bytes(request))
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)

@@ -2,8 +2,8 @@
 
 Rules:
     - `None` for a model that neither keeps nor shares answers: its calls pay one attribute test.
-    - The salt changes with everything that may change an answer: deployments and what is forced, dropped or renamed
-      there; not with credentials, clocks, weights or prices.
+    - The salt changes with everything that may change an answer: deployments, what is forced, dropped or renamed
+      there, rules and splits; not with credentials, clocks, weights or prices.
 Not here:
     - Keys of single calls (cache.key).
 """
@@ -50,14 +50,15 @@ def cache_rules(slug: str, model: Model, candidates: Iterable[Deployment]) -> Ca
         share_max_bytes=cache.share_max_bytes,
         has_tool_calls=cache.has_tool_calls,
         tenant=cache.tenant,
-        salt=_salt(slug, candidates),
+        salt=_salt(slug, model, candidates),
     )
 
 
-def _salt(slug: str, candidates: Iterable[Deployment]) -> bytes:
+def _salt(slug: str, model: Model, candidates: Iterable[Deployment]) -> bytes:
     told = [
         [d.id, d.dialect, d.base_url, d.upstream_model, d.paths, d.query, d.force, sorted(d.drop), d.rename]
         for d in candidates
     ]
-    text = orjson.dumps([slug, told], default=dict, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    chosen = model.routing.model_dump(mode="json", include={"rules", "split"})
+    text = orjson.dumps([slug, chosen, told], default=dict, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     return hashlib.sha256(text).digest()

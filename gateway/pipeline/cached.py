@@ -31,9 +31,11 @@ from gateway.pipeline.attempts.start import attempts_for
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress
 from gateway.providers.transport import deadline_exceeded
+from gateway.routing.plan import Plan
 from gateway.rpc.contract import Batch, CallContext
 
 HIT, MISS, SHARED = "hit", "miss", "shared"
+_RESTRICTIONS = ("rule ", "split ")  # as routing.plan says them
 
 
 class Answering(Protocol):
@@ -62,8 +64,8 @@ async def answering(kit: Kit, order: Order, context: CallContext, progress: Prog
     if wish == freshness.OFF or order.takes_restart:
         kit.answers.counted(entry.slug, freshness.OFF)
         return attempts_for(kit, progress, order)
-    places = [each.id for each in progress.plan.candidates] if entry.choice is not None and progress.plan else ()
-    key = key_of(order.method, order.request, tenant_of(progress.identity, rules.tenant), rules.salt, places)
+    choices = choices_of(progress.plan) if entry.choice is not None else ()
+    key = key_of(order.method, order.request, tenant_of(progress.identity, rules.tenant), rules.salt, choices)
     if rules.is_kept and wish != freshness.REFRESH:
         data = await kit.answers.find(key)
         if data is not None and (kept := _replayed(data, order, progress)) is not None:
@@ -74,6 +76,11 @@ async def answering(kit: Kit, order: Order, context: CallContext, progress: Prog
         return Sharing(kit, key, rules, progress)
     kit.answers.counted(entry.slug, MISS)
     return Keeping(kit, key, rules, progress, attempts_for(kit, progress, order))
+
+
+def choices_of(plan: Plan | None) -> list[str]:
+    """What sent this call elsewhere than another with the same request: a rule, an arm. Not what is broken or busy."""
+    return [text for text in plan.because if text.startswith(_RESTRICTIONS)] if plan is not None else []
 
 
 def tenant_of(identity: Identity, kind: str) -> str:

@@ -20,7 +20,7 @@ def request(**members: object) -> Message:
 
 
 def test_everything_that_may_change_an_answer_changes_the_key() -> None:
-    """Tenant, method, salt, places, and each member of the request, images included."""
+    """Tenant, method, salt, choices, and each member of the request, images included."""
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     other = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAB"}}
     keys = [
@@ -50,11 +50,11 @@ def test_parts_cannot_run_into_each_other() -> None:
 
 
 def test_order_of_members_does_not_matter() -> None:
-    """Members in any order, known or not, and places in any order."""
+    """Members in any order, known or not, and choices in any order."""
     keys = {
-        key_of(CHAT, chat.decode_request(dict(order)), "a", SALT, places)
+        key_of(CHAT, chat.decode_request(dict(order)), "a", SALT, choices)
         for order in itertools.permutations(BASE.items())
-        for places in (["x", "y"], ["y", "x"])
+        for choices in (["x", "y"], ["y", "x"])
     }
     assert len(keys) == 1
 

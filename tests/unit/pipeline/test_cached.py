@@ -17,12 +17,14 @@ import pytest
 from gateway.accounts.keys import Identity
 from gateway.core.freshness import HEADER
 from gateway.core.limits import UNLIMITED
-from gateway.pipeline.cached import tenant_of
+from gateway.pipeline.cached import choices_of, tenant_of
+from gateway.routing.breaker import Verdict
+from gateway.routing.plan import Plan
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Head
 from gateway.simulator import server as simulator
 from gateway.wire.openai import chat
 from tests.support.waiting import eventually
-from tests.unit.pipeline.kits import Bench, Outcome, bench, config_of, model, provider
+from tests.unit.pipeline.kits import Bench, Outcome, bench, config_of, entry_of, model, provider
 
 pytestmark = pytest.mark.filterwarnings("error")
 PRICED = {"pricing": {"input_usd_per_million": Decimal(10), "output_usd_per_million": Decimal(10)}}
@@ -178,3 +180,34 @@ async def test_limits_refuse_a_hit_like_any_call(upstream: str) -> None:
 def test_a_tenant_is_never_wider_than_what_a_caller_has(kind: str, user: str, group: str, tenant: str) -> None:
     """Without a user or group a key shares with nobody; names of one kind are not taken for another."""
     assert tenant_of(Identity("k", "", (), UNLIMITED, user_id=user, group=group), kind) == tenant
+
+
+async def test_rules_and_arms_have_answers_of_their_own(upstream: str) -> None:
+    """A call that a rule or a split sends elsewhere has answers of its own; so have other rules after a reload."""
+    rule = {"name": "gold", "when": {"groups": ["gold"]}, "candidates": ["p"]}
+    assert choices_of(
+        Plan((), (), ("rule gold", "split trial: b", "policy cost", "last resort p/x", "affinity user"))
+    ) == [
+        "rule gold",
+        "split trial: b",
+    ]
+    assert choices_of(None) == []
+    salts = {
+        entry.cache.salt
+        for routing in ({}, {"rules": [rule]}, {"rules": [{**rule, "name": "silver"}]})
+        if (entry := entry_of({"p": provider(upstream)}, cache=KEPT, routing=routing)).cache is not None
+    }
+    assert len(salts) == 3
+
+
+async def test_a_broken_provider_does_not_hide_what_was_kept(upstream: str) -> None:
+    """While its breaker is open, a model still gives the answers it kept."""
+    async with at(upstream, KEPT) as made:
+        assert result(await made.call(CHAT, ask("sim"))) == "miss"
+        deployment = made.kit.runtime.catalogue.entries[0].candidates[0]
+        now_s = asyncio.get_running_loop().time()
+        for _ in range(50):
+            made.kit.board.began(deployment, now_s)
+            made.kit.board.ended(deployment, now_s, Verdict.FAULT, 0.0)
+        assert made.kit.board.refusal(deployment, now_s) is not None
+        assert result(await made.call(CHAT, ask("sim"))) == "hit"
