@@ -210,7 +210,7 @@ class Reply:
         self._clocks.first_token_s = math.inf
 
     async def next(self) -> bytes:
-        """The next bytes as they come; empty at the end.
+        """The next bytes as they come, also those before a connection was lost; empty at the end.
 
         Raises GatewayError STREAM_CUT (connection lost), PROVIDER_TIMEOUT or DEADLINE_EXCEEDED.
         """
@@ -227,6 +227,8 @@ class Reply:
         except (aiohttp.ClientError, OSError) as error:
             if clocks.expired:
                 raise _ran_out(clocks, self._deployment) from error
+            if content._buffer:  # noqa: SLF001 - aiohttp raises before it gives what came; the next reading raises
+                return content._read_nowait(-1)  # noqa: SLF001 - as above
             raise _cut(error) from error
         finally:
             clocks.waiting_since_s = math.inf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import socket
 
@@ -9,6 +10,7 @@ import pytest
 
 from gateway.core.errors import Kind
 from gateway.providers.transport import Transport
+from tests.support.waiting import eventually
 from tests.unit.providers.loopback import Connection, loopback
 from tests.unit.providers.requests import BODY, failure, ok, open_at, reply_of
 
@@ -95,6 +97,22 @@ async def test_a_body_that_ends_early_is_cut(transport: Transport, is_reset: boo
 
     async with loopback(cut) as server, reply_of(transport, server.url) as reply:
         assert (await failure(reply.read())).kind is Kind.STREAM_CUT
+
+
+async def test_what_came_before_a_cut_is_read_first(transport: Transport) -> None:
+    """Although both were there before anybody read; then the cut is told, every time."""
+
+    async def cut(connection: Connection, _: bytes) -> None:
+        await connection.stream()
+        await connection.piece(b"data: one\n\n")
+        connection.writer.close()
+
+    async with loopback(cut) as server, reply_of(transport, server.url) as reply:
+        await eventually(lambda: server.closed)
+        await asyncio.sleep(0.05)
+        assert await reply.next() == b"data: one\n\n"
+        for _ in range(2):
+            assert (await failure(reply.next())).kind is Kind.STREAM_CUT
 
 
 async def test_an_answer_over_the_cap_is_refused(transport: Transport) -> None:
