@@ -61,9 +61,11 @@ def reflected(gateway: Served) -> Iterator[Reflected]:
 
 
 def test_services_are_listed(reflected: Reflected) -> None:
-    """Inference, health and reflection itself; the link between our own processes is nobody's business."""
+    """All that callers and operators may ask; the link between our own processes is nobody's business."""
     assert set(reflected.database.get_services()) == {
         INFERENCE,
+        "gateway.v1.Accounts",
+        "gateway.v1.Admin",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }

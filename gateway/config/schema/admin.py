@@ -14,5 +14,5 @@ class Admin(Section):
 
     key: SecretValue | None = setting(
         None,
-        "Credential of the Admin service and of `/admin/`; unset = only keys with `is_admin`. Also `GATEWAY_ADMIN_KEY`.",
+        "Credential of the Admin service and `/admin/`; unset = only keys with `is_admin`. Also `GATEWAY_ADMIN_KEY`.",
     )
