@@ -1,5 +1,8 @@
 """An input as the items that are kept of it, each with an id.
 
+Rules:
+- An item keeps the id it has; one that is missing is made from where the item stands, so it is the same every time.
+
 Not here: what an item means (items.py), how long it is kept (the service).
 """
 
