@@ -1,5 +1,7 @@
 """`gateway groups list|put|delete|add|remove`: what people pay and may use, by an administrator.
 
+Rules:
+    - What a list replaces, it replaces whole; what is not named stays.
 Not here: what a group means (docs/accounts.md).
 """
 

@@ -1,5 +1,7 @@
 """`gateway usage`: what was used, by model, provider, user, key or day.
 
+Rules:
+    - Days and times are UTC; `until` is not part of the span.
 Not here: how usage is recorded (docs/accounts.md).
 """
 

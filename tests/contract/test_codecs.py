@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.client.generated.gateway import v1
+from tests.conftest import ROOT
 
-MODULES = ("chat", "completions", "embeddings", "errors", "inference", "link", "models", "responses", "types")
+MODULES = sorted(path.stem for path in (ROOT / "proto/gateway/v1").glob("*.proto"))
 DEPTH_MAX = 4  # Block and ToolResultBlock contain each other
 
 INTEGER_RANGE = {
@@ -42,6 +43,11 @@ bounded = settings(
 # --- a message as plain data: only what is present, so that both codecs can be filled from it ----------------------
 
 
+def unsigned(number: float) -> float:
+    """Zero without a sign: in a field without presence betterproto2 takes -0.0 for absent."""
+    return number or 0.0
+
+
 def scalars(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     """Values of one scalar field, its default among them."""
     if field.type in INTEGER_RANGE:
@@ -52,7 +58,9 @@ def scalars(field: FieldDescriptor) -> st.SearchStrategy[Any]:
         return st.sampled_from(edges) | st.integers(low, high)
     return {
         FieldDescriptor.TYPE_BOOL: st.booleans(),
-        FieldDescriptor.TYPE_DOUBLE: st.floats(),
+        FieldDescriptor.TYPE_DOUBLE: st.floats()
+        if field.has_presence or field.is_repeated
+        else st.floats().map(unsigned),
         FieldDescriptor.TYPE_STRING: st.text(max_size=12),
         FieldDescriptor.TYPE_BYTES: st.binary(max_size=12),
     }[field.type]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
@@ -12,10 +14,10 @@ from gateway.core.errors import GatewayError, Kind
 from tests.unit.accounts.conftest import WHO, Desk
 
 
-async def refusal(coroutine: object) -> GatewayError:
+async def refusal(coroutine: Coroutine[Any, Any, object]) -> GatewayError:
     """How something is refused."""
     with pytest.raises(GatewayError) as caught:
-        await coroutine  # type: ignore[misc]
+        await coroutine
     return caught.value
 
 
@@ -227,7 +229,7 @@ async def test_an_outage_locks_out_nobody_who_was_in(desk: Desk) -> None:
             raise OSError("connection refused")
         return ready()
 
-    database._ready = down  # type: ignore[method-assign, assignment]
+    database._ready = down  # type: ignore[method-assign, assignment]  # what fails, or is counted
     assert (await desk.identify(known)).user_id == user["id"]
     error = await refusal(desk.identify(unknown))
     assert (error.kind, error.code) == (Kind.UNAVAILABLE, "store_unavailable")
@@ -272,7 +274,7 @@ async def test_many_callers_of_one_key_ask_once(desk: Desk) -> None:
         questions += 1
         return await read(subject)
 
-    book.read = counted  # type: ignore[method-assign, assignment]
+    book.read = counted  # type: ignore[method-assign, assignment]  # what fails, or is counted
     book.directory.forget("key:x")
     callers = [asyncio.create_task(desk.identify(whole)) for _ in range(100)]
     await asyncio.sleep(0)

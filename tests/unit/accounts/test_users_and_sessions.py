@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -13,10 +15,10 @@ from gateway.core.errors import GatewayError, Kind
 from tests.unit.accounts.conftest import PASSWORD, WHO, Desk
 
 
-async def refusal(coroutine: object) -> GatewayError:
+async def refusal(coroutine: Coroutine[Any, Any, object]) -> GatewayError:
     """How something is refused."""
     with pytest.raises(GatewayError) as caught:
-        await coroutine  # type: ignore[misc]
+        await coroutine
     return caught.value
 
 
