@@ -159,7 +159,7 @@ class Attempt:
         if not method.is_stream:
             body = await reply.read()
             try:
-                whole = dialect.decode_reply(method, body)
+                whole = shapes.named(dialect.decode_reply(method, body), deployment, order.model)
             except GatewayError:
                 self._note(reply, body)
                 raise
@@ -185,7 +185,7 @@ class Attempt:
         if FORMATS[deployment.dialect] == order.raw_dialect and dialect is DIALECTS[deployment.dialect]:
             self.record.usage = dialect.usage_of_reply(order.method, body)
             return Raw(body)
-        message = dialect.decode_reply(order.method, body)
+        message = shapes.named(dialect.decode_reply(order.method, body), deployment, order.model)
         self.record.usage = usage = shapes.usage_of(message)
         if usage is None:
             self.record.output_chars = shapes.chars_of(message)

@@ -59,6 +59,14 @@ def usage_of(message: Message) -> types_pb2.Usage | None:
     return message.usage if message.HasField("usage") else None  # type: ignore[attr-defined]  # all replies have it
 
 
+def named(message: Message, deployment: Deployment, model: str) -> Message:
+    """A whole answer with the name of what answered, where the provider's format says none."""
+    answer: Any = message
+    if "model" in answer.DESCRIPTOR.fields_by_name and not answer.model and "model" not in answer.nulls:
+        answer.model = deployment.upstream_model or model
+    return message
+
+
 def chars_of(message: Any) -> int:
     """Characters of answer text in a whole answer."""
     if isinstance(message, completions_pb2.CompletionResponse):

@@ -43,12 +43,14 @@ async def _chat(cell: Cell, model: str, messages: list[Any], **more: Any) -> Any
     completions = cell.clients.openai.chat.completions
     if not cell.is_stream:
         answer = await completions.create(model=model, messages=messages, **more)
+        assert answer.model
         return answer.choices[0].message, answer.choices[0].finish_reason, answer.usage
     usage = {"include_usage": True}
     async with completions.stream(model=model, messages=messages, stream_options=usage, **more) as stream:
         async for _ in stream:
             pass
         answer = await stream.get_final_completion()
+    assert answer.model
     return answer.choices[0].message, answer.choices[0].finish_reason, answer.usage
 
 
