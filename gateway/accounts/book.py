@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from gateway.accounts.api_keys import ApiKeys
+from gateway.accounts.calls import Calls
 from gateway.accounts.codes import Codes
 from gateway.accounts.directory import Directory
 from gateway.accounts.facts import Facts, key_facts, session_facts
@@ -66,6 +67,7 @@ class Accounts:
         self.groups = Groups(shared)
         self.codes = Codes(shared, self.wallets)
         self.reports = Reports(shared)
+        self.calls = Calls(shared)
         self.purses = Balances(database)
 
     def start(self) -> None:

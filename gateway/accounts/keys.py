@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.accounts.addresses import Network, networks
@@ -58,10 +58,11 @@ class Identity:
 
     def may_use(self, model: str) -> bool:
         """Whether this key may call the model of that wire name."""
-        return _is_among(model, self.models) and _is_among(model, self.group_models)
+        return is_among(model, self.models) and is_among(model, self.group_models)
 
 
-def _is_among(model: str, globs: tuple[str, ...]) -> bool:
+def is_among(model: str, globs: Sequence[str]) -> bool:
+    """Whether one of the globs stands for the model; no globs stand for all."""
     return not globs or any(matches(model, glob) for glob in globs)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.frontend import accounts_json
+from gateway.frontend import accounts_csv, accounts_json
 from gateway.frontend.body import read_json
 from gateway.frontend.inference import answer_whole, context_of
 from gateway.frontend.reply import Reply
@@ -61,6 +61,8 @@ ROWS = (
     Row("GET", "/auth/ledger", "ListLedger", summary="Every change of the balance"),
     Row("POST", "/auth/redeem", "Redeem", summary="A code for money"),
     Row("GET", "/auth/usage", "GetUsage", summary="Sums over own calls"),
+    Row("GET", "/auth/calls", "ListCalls", summary="Own calls, newest first"),
+    Row("GET", "/auth/billing", "GetBilling", summary="What the presented key or session may still spend"),
     Row("GET", "/admin/users", "ListUsers", summary="Users by email"),
     Row("POST", "/admin/users", "CreateUser", summary="Make a user"),
     Row("GET", "/admin/users/{id}", "GetUser", summary="One user and their wallet"),
@@ -87,6 +89,9 @@ ROWS = (
     Row("POST", "/admin/codes", "CreateCodes", summary="Make redemption codes; they are shown once"),
     Row("DELETE", "/admin/codes/{id}", "BlockCode", summary="A code is worth nothing from now on"),
     Row("POST", "/admin/invitations", "CreateInvitations", summary="Make invitations; they are shown once"),
+    Row("GET", "/admin/calls", "ListCalls", {"is_of_everybody": True}, summary="Everybody's calls, newest first"),
+    Row("GET", "/admin/stats", "GetStats", summary="The whole gateway, since seven days ago"),
+    Row("GET", "/admin/prices", "ListPrices", summary="What models cost, and for whom"),
     Row("GET", "/admin/usage", "GetUsage", {"is_of_everybody": True}, summary="Sums over everybody's calls"),
     Row("GET", "/admin/audit", "ListAudit", summary="Who changed what"),
 )  # fmt: skip
@@ -104,7 +109,7 @@ def find(caller: Caller, path: str) -> tuple[str, dict[str, Endpoint]] | None:
     if not route:
         return None
     rows = _BY_PATH[route]
-    endpoints: dict[str, Endpoint] = {method: partial(_ask, caller, row, parts) for method, row in rows.items()}
+    endpoints: dict[str, Endpoint] = {method: partial(ask, caller, row, parts) for method, row in rows.items()}
     return route, endpoints | ({"HEAD": endpoints["GET"]} if "GET" in endpoints else {})
 
 
@@ -122,10 +127,16 @@ def _match(path: str) -> tuple[str, dict[str, str]]:
     return "", {}
 
 
-async def _ask(caller: Caller, row: Row, parts: Mapping[str, str], reply: Reply) -> None:
+async def ask(caller: Caller, row: Row, parts: Mapping[str, str], reply: Reply) -> None:
+    """Answer a request of that row; `parts` are those of its path by name. Raises GatewayError."""
     method = ACCOUNT_METHODS[row.rpc]
     known = {**row.known, **{row.rename.get(name, name): value for name, value in parts.items()}}
-    request = accounts_json.decode(method.request, await _members(reply), **known)
+    members = {row.rename.get(name, name): value for name, value in (await _members(reply)).items()}
+    is_csv = row.rpc in accounts_csv.LISTS and members.pop("format", "json") == "csv"
+    request = accounts_json.decode(method.request, members, **known)
+    if is_csv:
+        await accounts_csv.send_csv(caller, row.rpc, request, reply)
+        return
     context = context_of(reply, has_credential=not row.is_open)
 
     def encode(message: Any) -> Any:

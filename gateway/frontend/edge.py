@@ -20,7 +20,7 @@ from functools import partial
 from aiohttp import web
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.frontend import accounts, admin, answer, context, gemini, inference, kept, pages
+from gateway.frontend import accounts, admin, answer, context, gemini, inference, inferxgate, kept, pages
 from gateway.frontend.bodies import Bodies
 from gateway.frontend.observer import Observer, unobserved
 from gateway.frontend.openapi import document_bytes
@@ -50,6 +50,9 @@ _GROUPS = {  # further paths of a profile's `endpoints`: a route, or the first p
     "/openapi.json": "openapi",
     "/admin/": "admin",
     "/auth/": "accounts",
+    "/stats": inferxgate.GROUP,
+    "/v1/providers": inferxgate.GROUP,
+    **dict.fromkeys(inferxgate.KEY_ROUTES, inferxgate.GROUP),
 }
 
 
@@ -92,6 +95,7 @@ class Edge:
         self._watch = Watch()
         self._started_s = time.monotonic()
         self._routes = self._make_routes()
+        self._others = inferxgate.routes(caller)  # paths of other gateways, in their profiles only
 
     def _make_routes(self) -> dict[str, dict[str, Endpoint]]:
         def get(endpoint: Endpoint) -> dict[str, Endpoint]:
@@ -182,7 +186,7 @@ class Edge:
             raise _wrong_method(request.method, path, methods)
 
     def _find(self, path: str) -> tuple[str, dict[str, Endpoint] | None]:
-        methods = self._routes.get(path)
+        methods = self._routes.get(path) or self._others.get(path)
         if methods is None and (found := gemini.find(self._caller, path)) is not None:
             return found
         if methods is None and path.startswith(pages.MODEL_PREFIX) and len(path) > len(pages.MODEL_PREFIX):
@@ -213,6 +217,8 @@ class Edge:
 
     async def _show_metrics(self, reply: Reply) -> None:
         body = b"" if self._metrics is None else await self._metrics()
+        if inferxgate.GROUP in reply.profile.endpoints:
+            body += await asyncio.to_thread(inferxgate.in_its_words, body)
         await reply.send(200, pages.METRICS_TYPE, body)
 
     def begin_drain(self) -> None:

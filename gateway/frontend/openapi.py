@@ -140,7 +140,8 @@ OPERATIONS = (
     *(
         Operation(
             row.method.lower(), row.path, openapi_accounts.name_of(row), row.summary,
-            openapi_accounts.reply_schema(row), openapi_accounts.request_schema(row), needs_key=not row.is_open, errors=_ACCOUNT_ERRORS,
+            openapi_accounts.reply_schema(row), openapi_accounts.request_schema(row), needs_key=not row.is_open,
+            errors=_ACCOUNT_ERRORS,
         )
         for row in ROWS
     ),

@@ -85,6 +85,8 @@ def _member(field: Any, found: dict[str, Node]) -> tuple[str, Node]:
         return "details", {"type": "object"}
     if field.message_type is not None:
         return name, _nested(field, found)
+    if field.type == Field.TYPE_DOUBLE:
+        return name, {"type": "number"}
     scalar: Node = {"type": _SCALARS.get(field.type, "integer")}
     return name, {"type": "array", "items": scalar} if field.is_repeated else scalar
 

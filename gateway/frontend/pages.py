@@ -10,6 +10,7 @@ Not here: which models a key may use (the service), what the metrics are (gatewa
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -76,7 +77,7 @@ def _encoders(reply: Reply) -> tuple[Callable[[Any], dict[str, Any]], Callable[[
         listed = models.encode_list(message)
         for model in listed["data"]:
             trim(model, extras)
-        return listed
+        return {"success": True, **listed} if "endpoint_types" in extras else listed
 
     return encode_list, lambda message: trim(models.encode_model(message), extras)
 
@@ -87,17 +88,28 @@ def _context(reply: Reply) -> CallContext:
 
 
 def trim(model: dict[str, Any], extras: tuple[str, ...]) -> dict[str, Any]:
-    """Take from a model object what the profile does not show."""
+    """Take from a model object what the profile does not show, and add what only it shows."""
     for extra, members in _EXTRAS.items():
         if extra not in extras:
             for member in members:
                 model.pop(member, None)
+    if "permission" in extras:
+        model["permission"] = []
+    if "endpoint_types" in extras:
+        model["supported_endpoint_types"] = ["openai"]
     return model
 
 
 async def health(reply: Reply, uptime_s: float) -> None:
     """`GET /health`: this process answers."""
-    body = json.dumps({"status": "healthy", "role": "frontend", "uptime_s": round(uptime_s, 1)})
+    body = json.dumps(
+        {
+            "status": "healthy",
+            "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "role": "frontend",
+            "uptime_s": round(uptime_s, 1),
+        }
+    )
     await reply.send(200, answer.JSON, body, "cache-control: no-store\r\n")
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from google.protobuf.message import Message
 
-from gateway.accounts.keys import Identity
+from gateway.accounts.keys import Identity, is_among
 from gateway.config.catalogue import Entry
 from gateway.core.errors import GatewayError, Kind
 from gateway.pipeline.kit import Runtime
@@ -42,6 +42,9 @@ def find_model(runtime: Runtime, identity: Identity, name: str) -> Entry:
         raise GatewayError(
             Kind.MODEL_NOT_FOUND, f"The model `{shown}` does not exist or you do not have access to it.", param="model"
         )
+    if not is_among(name, identity.group_models):
+        shown = f"The model `{name[:200]}` does not exist or is not available to group `{identity.group}`."
+        raise GatewayError(Kind.MODEL_NOT_FOUND, shown, param="model")
     if not identity.may_use(name):
         raise GatewayError(Kind.PERMISSION_DENIED, f"This key may not use the model `{name}`.", param="model")
     return entry

@@ -24,7 +24,7 @@ MICROS = 1_000_000
 def list_models(catalogue: Catalogue, identity: Identity | None) -> models_pb2.ListModelsResponse:
     """Every listed model this caller may use."""
     shown = [(name, entry) for name, entry in catalogue.listed() if identity is None or identity.may_use(name)]
-    return models_pb2.ListModelsResponse(models=[_model(name, entry) for name, entry in shown])
+    return models_pb2.ListModelsResponse(models=[model_message(name, entry) for name, entry in shown])
 
 
 def get_model(catalogue: Catalogue, identity: Identity | None, name: str) -> models_pb2.Model:
@@ -36,10 +36,11 @@ def get_model(catalogue: Catalogue, identity: Identity | None, name: str) -> mod
             f"The model `{name[:200]}` does not exist or you do not have access to it.",
             param="model",
         )
-    return _model(name, entry)
+    return model_message(name, entry)
 
 
-def _model(name: str, entry: Entry) -> models_pb2.Model:
+def model_message(name: str, entry: Entry) -> models_pb2.Model:
+    """A model under one of its names."""
     return models_pb2.Model(
         id=name,
         created=entry.created_unix_s,

@@ -60,9 +60,16 @@ class Asked:
         self.manage()
         return None if self.identity.is_admin else self.identity.user_id
 
-    @property
-    def key_prefix(self) -> str:
-        """What keys made through the caller's profile begin with."""
-        profile = self.config.profiles.get(self.context.profile or "default")
-        own = profile.key_prefix if profile is not None else None
-        return self.config.auth.key_prefix if own is None else own
+    def key_form(self, name: str = "") -> tuple[str, dict[str, int]]:
+        """What a new key begins with, and its limits unless it has some: by that profile, or the caller's.
+
+        Raises GatewayError INVALID_REQUEST when there is no such profile.
+        """
+        profile = self.config.profiles.get(name or self.context.profile or "default")
+        if profile is None:
+            if name:
+                raise wrong("profile", f"must be one of {', '.join(self.config.profiles)}")
+            return self.config.auth.key_prefix, {}
+        limit = profile.key_requests_per_minute
+        prefix = self.config.auth.key_prefix if profile.key_prefix is None else profile.key_prefix
+        return prefix, {} if limit is None else {"requests_per_minute": limit}

@@ -14,6 +14,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from gateway.accounts.book import Accounts
 from gateway.accounts.shared import Actor
 from gateway.core.errors import GatewayError, Kind
 from gateway.pipeline.identify import identify
@@ -21,6 +22,7 @@ from gateway.pipeline.kit import Kit
 from gateway.rpc.contract import CallContext, Head, Item, Method, Tail
 from gateway.service.accounts.admin import ADMIN
 from gateway.service.accounts.caller import Asked
+from gateway.service.accounts.insight import INSIGHT, OPEN_BY_PROFILE
 from gateway.service.accounts.own import OPEN_TO_ALL, OWN
 
 
@@ -54,10 +56,25 @@ async def _reply(kit: Kit, method: Method, request: Any, context: CallContext) -
     if method.name in OPEN_TO_ALL:
         nobody = Actor("anonymous", context.peer, context.request_id)
         return await OPEN_TO_ALL[method.name](accounts, request, nobody, context.credential)
+    if method.name in OPEN_BY_PROFILE:
+        return await _seen(kit, accounts, method.name, request, context)
     identity = await identify(kit, runtime, context)
     who = Actor(identity.actor, context.peer, context.request_id)
     asked = Asked(request, identity, who, accounts, runtime.config, context)
     if method.name in ADMIN:
         asked.administer()
         return await ADMIN[method.name](asked)
-    return await OWN[method.name](asked)
+    return await (OWN.get(method.name) or INSIGHT[method.name])(asked)
+
+
+async def _seen(kit: Kit, accounts: Accounts, method: str, request: Any, context: CallContext) -> Message:
+    """What everybody may see where the profile says so: else prices need a key, and statistics an administrator."""
+    switch, seen = OPEN_BY_PROFILE[method]
+    profile = kit.runtime.config.profiles.get(context.profile or "default")
+    is_open = profile is not None and getattr(profile, switch)
+    identity = None
+    if not is_open or context.credential:
+        identity = await identify(kit, kit.runtime, context)
+        if not is_open and method == "GetStats" and not identity.is_admin:
+            raise GatewayError(Kind.PERMISSION_DENIED, "This is for administrators.", code="admin_required")
+    return await seen(kit, accounts, request, identity)

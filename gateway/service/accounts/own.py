@@ -67,7 +67,9 @@ async def create_key(asked: Asked) -> accounts_pb2.ApiKey:
     asked.manage()
     user_id = asked.user_id(asked.request.user_id)
     wanted = messages.new_key(asked.request)
-    row, whole = await asked.accounts.keys.create(user_id, asked.key_prefix, wanted, asked.who)
+    prefix, limits = asked.key_form(asked.request.profile)
+    wanted["limits"] = {**limits, **wanted["limits"]}
+    row, whole = await asked.accounts.keys.create(user_id, prefix, wanted, asked.who)
     return messages.api_key(row, whole)
 
 

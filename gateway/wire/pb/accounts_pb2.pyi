@@ -1,3 +1,4 @@
+from gateway.wire.pb import models_pb2 as _models_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -143,7 +144,7 @@ class ApiKey(_message.Message):
     def __init__(self, id: _Optional[str] = ..., key: _Optional[str] = ..., key_prefix: _Optional[str] = ..., user_id: _Optional[str] = ..., name: _Optional[str] = ..., group: _Optional[str] = ..., allowed_models: _Optional[_Iterable[str]] = ..., allowed_ips: _Optional[_Iterable[str]] = ..., limits: _Optional[_Mapping[str, int]] = ..., max_budget_usd_micros: _Optional[int] = ..., spent_usd_micros: _Optional[int] = ..., is_blocked: _Optional[bool] = ..., is_revoked: _Optional[bool] = ..., expires_at_ms: _Optional[int] = ..., created_at_ms: _Optional[int] = ..., last_used_at_ms: _Optional[int] = ...) -> None: ...
 
 class CreateKeyRequest(_message.Message):
-    __slots__ = ("name", "user_id", "group", "allowed_models", "allowed_ips", "limits", "max_budget_usd_micros", "expires_at_ms")
+    __slots__ = ("name", "user_id", "group", "allowed_models", "allowed_ips", "limits", "max_budget_usd_micros", "expires_at_ms", "profile")
     class LimitsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +160,7 @@ class CreateKeyRequest(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     MAX_BUDGET_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
     name: str
     user_id: str
     group: str
@@ -167,7 +169,8 @@ class CreateKeyRequest(_message.Message):
     limits: _containers.ScalarMap[str, int]
     max_budget_usd_micros: int
     expires_at_ms: int
-    def __init__(self, name: _Optional[str] = ..., user_id: _Optional[str] = ..., group: _Optional[str] = ..., allowed_models: _Optional[_Iterable[str]] = ..., allowed_ips: _Optional[_Iterable[str]] = ..., limits: _Optional[_Mapping[str, int]] = ..., max_budget_usd_micros: _Optional[int] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+    profile: str
+    def __init__(self, name: _Optional[str] = ..., user_id: _Optional[str] = ..., group: _Optional[str] = ..., allowed_models: _Optional[_Iterable[str]] = ..., allowed_ips: _Optional[_Iterable[str]] = ..., limits: _Optional[_Mapping[str, int]] = ..., max_budget_usd_micros: _Optional[int] = ..., expires_at_ms: _Optional[int] = ..., profile: _Optional[str] = ...) -> None: ...
 
 class ListKeysRequest(_message.Message):
     __slots__ = ("user_id", "page_size", "page_token")
@@ -345,6 +348,166 @@ class UsageSum(_message.Message):
     completion_tokens: int
     cost_usd_micros: int
     def __init__(self, of: _Optional[str] = ..., calls: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., cost_usd_micros: _Optional[int] = ...) -> None: ...
+
+class ListCallsRequest(_message.Message):
+    __slots__ = ("user_id", "is_of_everybody", "key_id", "model", "from_ms", "until_ms", "page_size", "page_token")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    IS_OF_EVERYBODY_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    FROM_MS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    is_of_everybody: bool
+    key_id: str
+    model: str
+    from_ms: int
+    until_ms: int
+    page_size: int
+    page_token: str
+    def __init__(self, user_id: _Optional[str] = ..., is_of_everybody: _Optional[bool] = ..., key_id: _Optional[str] = ..., model: _Optional[str] = ..., from_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListCallsReply(_message.Message):
+    __slots__ = ("calls", "next_page_token")
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    calls: _containers.RepeatedCompositeFieldContainer[CallRecord]
+    next_page_token: str
+    def __init__(self, calls: _Optional[_Iterable[_Union[CallRecord, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class CallRecord(_message.Message):
+    __slots__ = ("id", "request_id", "user_id", "key_id", "model", "provider", "outcome", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_usd_micros", "milliseconds", "is_cached", "is_estimate", "created_at_ms")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    IS_CACHED_FIELD_NUMBER: _ClassVar[int]
+    IS_ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    request_id: str
+    user_id: str
+    key_id: str
+    model: str
+    provider: str
+    outcome: str
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    cost_usd_micros: int
+    milliseconds: int
+    is_cached: bool
+    is_estimate: bool
+    created_at_ms: int
+    def __init__(self, id: _Optional[str] = ..., request_id: _Optional[str] = ..., user_id: _Optional[str] = ..., key_id: _Optional[str] = ..., model: _Optional[str] = ..., provider: _Optional[str] = ..., outcome: _Optional[str] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_usd_micros: _Optional[int] = ..., milliseconds: _Optional[int] = ..., is_cached: _Optional[bool] = ..., is_estimate: _Optional[bool] = ..., created_at_ms: _Optional[int] = ...) -> None: ...
+
+class GetBillingRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Billing(_message.Message):
+    __slots__ = ("remaining_usd_micros", "used_usd_micros", "is_unlimited", "expires_at_ms", "calls")
+    REMAINING_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    USED_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    IS_UNLIMITED_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    remaining_usd_micros: int
+    used_usd_micros: int
+    is_unlimited: bool
+    expires_at_ms: int
+    calls: int
+    def __init__(self, remaining_usd_micros: _Optional[int] = ..., used_usd_micros: _Optional[int] = ..., is_unlimited: _Optional[bool] = ..., expires_at_ms: _Optional[int] = ..., calls: _Optional[int] = ...) -> None: ...
+
+class ListPricesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListPricesReply(_message.Message):
+    __slots__ = ("models", "groups")
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[ModelPrice]
+    groups: _containers.RepeatedCompositeFieldContainer[PriceGroup]
+    def __init__(self, models: _Optional[_Iterable[_Union[ModelPrice, _Mapping]]] = ..., groups: _Optional[_Iterable[_Union[PriceGroup, _Mapping]]] = ...) -> None: ...
+
+class ModelPrice(_message.Message):
+    __slots__ = ("model", "call_usd_micros", "groups")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CALL_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    model: _models_pb2.Model
+    call_usd_micros: int
+    groups: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[_Union[_models_pb2.Model, _Mapping]] = ..., call_usd_micros: _Optional[int] = ..., groups: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PriceGroup(_message.Message):
+    __slots__ = ("id", "name", "ratio_ppm")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RATIO_PPM_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    name: str
+    ratio_ppm: int
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., ratio_ppm: _Optional[int] = ...) -> None: ...
+
+class GetStatsRequest(_message.Message):
+    __slots__ = ("from_ms",)
+    FROM_MS_FIELD_NUMBER: _ClassVar[int]
+    from_ms: int
+    def __init__(self, from_ms: _Optional[int] = ...) -> None: ...
+
+class Stats(_message.Message):
+    __slots__ = ("calls", "prompt_tokens", "completion_tokens", "cost_usd_micros", "average_milliseconds", "cache_hit_rate", "by_model", "by_provider", "recent", "providers", "is_cache_enabled")
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_MICROS_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    CACHE_HIT_RATE_FIELD_NUMBER: _ClassVar[int]
+    BY_MODEL_FIELD_NUMBER: _ClassVar[int]
+    BY_PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    RECENT_FIELD_NUMBER: _ClassVar[int]
+    PROVIDERS_FIELD_NUMBER: _ClassVar[int]
+    IS_CACHE_ENABLED_FIELD_NUMBER: _ClassVar[int]
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd_micros: int
+    average_milliseconds: float
+    cache_hit_rate: float
+    by_model: _containers.RepeatedCompositeFieldContainer[UsageSum]
+    by_provider: _containers.RepeatedCompositeFieldContainer[UsageSum]
+    recent: _containers.RepeatedCompositeFieldContainer[CallRecord]
+    providers: _containers.RepeatedCompositeFieldContainer[ProviderHealth]
+    is_cache_enabled: bool
+    def __init__(self, calls: _Optional[int] = ..., prompt_tokens: _Optional[int] = ..., completion_tokens: _Optional[int] = ..., cost_usd_micros: _Optional[int] = ..., average_milliseconds: _Optional[float] = ..., cache_hit_rate: _Optional[float] = ..., by_model: _Optional[_Iterable[_Union[UsageSum, _Mapping]]] = ..., by_provider: _Optional[_Iterable[_Union[UsageSum, _Mapping]]] = ..., recent: _Optional[_Iterable[_Union[CallRecord, _Mapping]]] = ..., providers: _Optional[_Iterable[_Union[ProviderHealth, _Mapping]]] = ..., is_cache_enabled: _Optional[bool] = ...) -> None: ...
+
+class ProviderHealth(_message.Message):
+    __slots__ = ("provider", "models", "is_available", "completed", "failed", "milliseconds")
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    IS_AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    COMPLETED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    provider: str
+    models: _containers.RepeatedScalarFieldContainer[str]
+    is_available: bool
+    completed: int
+    failed: int
+    milliseconds: int
+    def __init__(self, provider: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ..., is_available: _Optional[bool] = ..., completed: _Optional[int] = ..., failed: _Optional[int] = ..., milliseconds: _Optional[int] = ...) -> None: ...
 
 class CreateUserRequest(_message.Message):
     __slots__ = ("email", "password", "username", "role", "group")

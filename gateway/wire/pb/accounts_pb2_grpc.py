@@ -114,6 +114,26 @@ class AccountsStub:
                 request_serializer=gateway_dot_v1_dot_accounts__pb2.GetUsageRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_accounts__pb2.GetUsageReply.FromString,
                 _registered_method=True)
+        self.ListCalls = channel.unary_unary(
+                '/gateway.v1.Accounts/ListCalls',
+                request_serializer=gateway_dot_v1_dot_accounts__pb2.ListCallsRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_accounts__pb2.ListCallsReply.FromString,
+                _registered_method=True)
+        self.GetBilling = channel.unary_unary(
+                '/gateway.v1.Accounts/GetBilling',
+                request_serializer=gateway_dot_v1_dot_accounts__pb2.GetBillingRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_accounts__pb2.Billing.FromString,
+                _registered_method=True)
+        self.ListPrices = channel.unary_unary(
+                '/gateway.v1.Accounts/ListPrices',
+                request_serializer=gateway_dot_v1_dot_accounts__pb2.ListPricesRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_accounts__pb2.ListPricesReply.FromString,
+                _registered_method=True)
+        self.GetStats = channel.unary_unary(
+                '/gateway.v1.Accounts/GetStats',
+                request_serializer=gateway_dot_v1_dot_accounts__pb2.GetStatsRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_accounts__pb2.Stats.FromString,
+                _registered_method=True)
         self.CreateUser = channel.unary_unary(
                 '/gateway.v1.Accounts/CreateUser',
                 request_serializer=gateway_dot_v1_dot_accounts__pb2.CreateUserRequest.SerializeToString,
@@ -301,6 +321,34 @@ class AccountsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCalls(self, request, context):
+        """GET /auth/calls; of everybody: GET /admin/calls. Newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBilling(self, request, context):
+        """GET /auth/billing: what the presented key or session may still spend.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPrices(self, request, context):
+        """GET /api/pricing: what models cost, and for whom. Open to all where the profile's prices are public.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStats(self, request, context):
+        """GET /stats: the whole gateway. Open to all where the profile's stats are public, else for administrators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateUser(self, request, context):
         """Administrators only, from here on.
         POST /admin/users.
@@ -482,6 +530,26 @@ def add_AccountsServicer_to_server(servicer, server):
                     servicer.GetUsage,
                     request_deserializer=gateway_dot_v1_dot_accounts__pb2.GetUsageRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_accounts__pb2.GetUsageReply.SerializeToString,
+            ),
+            'ListCalls': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCalls,
+                    request_deserializer=gateway_dot_v1_dot_accounts__pb2.ListCallsRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_accounts__pb2.ListCallsReply.SerializeToString,
+            ),
+            'GetBilling': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBilling,
+                    request_deserializer=gateway_dot_v1_dot_accounts__pb2.GetBillingRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_accounts__pb2.Billing.SerializeToString,
+            ),
+            'ListPrices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPrices,
+                    request_deserializer=gateway_dot_v1_dot_accounts__pb2.ListPricesRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_accounts__pb2.ListPricesReply.SerializeToString,
+            ),
+            'GetStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStats,
+                    request_deserializer=gateway_dot_v1_dot_accounts__pb2.GetStatsRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_accounts__pb2.Stats.SerializeToString,
             ),
             'CreateUser': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateUser,
@@ -986,6 +1054,114 @@ class Accounts:
             '/gateway.v1.Accounts/GetUsage',
             gateway_dot_v1_dot_accounts__pb2.GetUsageRequest.SerializeToString,
             gateway_dot_v1_dot_accounts__pb2.GetUsageReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.Accounts/ListCalls',
+            gateway_dot_v1_dot_accounts__pb2.ListCallsRequest.SerializeToString,
+            gateway_dot_v1_dot_accounts__pb2.ListCallsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBilling(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.Accounts/GetBilling',
+            gateway_dot_v1_dot_accounts__pb2.GetBillingRequest.SerializeToString,
+            gateway_dot_v1_dot_accounts__pb2.Billing.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPrices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.Accounts/ListPrices',
+            gateway_dot_v1_dot_accounts__pb2.ListPricesRequest.SerializeToString,
+            gateway_dot_v1_dot_accounts__pb2.ListPricesReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.Accounts/GetStats',
+            gateway_dot_v1_dot_accounts__pb2.GetStatsRequest.SerializeToString,
+            gateway_dot_v1_dot_accounts__pb2.Stats.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,11 +7,13 @@ __all__ = (
     "ApiKey",
     "AudioBlock",
     "AuditEntry",
+    "Billing",
     "Block",
     "BlockCodeReply",
     "BlockCodeRequest",
     "BlockDelta",
     "CallContext",
+    "CallRecord",
     "Cancel",
     "ChangePasswordReply",
     "ChangePasswordRequest",
@@ -54,10 +56,12 @@ __all__ = (
     "Frame",
     "FrameBatch",
     "FunctionTool",
+    "GetBillingRequest",
     "GetKeyRequest",
     "GetMeRequest",
     "GetModelRequest",
     "GetResponseRequest",
+    "GetStatsRequest",
     "GetUsageReply",
     "GetUsageRequest",
     "GetUserRequest",
@@ -72,6 +76,8 @@ __all__ = (
     "LimitSet",
     "ListAuditReply",
     "ListAuditRequest",
+    "ListCallsReply",
+    "ListCallsRequest",
     "ListCodesReply",
     "ListCodesRequest",
     "ListDeploymentsReply",
@@ -84,6 +90,8 @@ __all__ = (
     "ListLedgerRequest",
     "ListModelsRequest",
     "ListModelsResponse",
+    "ListPricesReply",
+    "ListPricesRequest",
     "ListUsersReply",
     "ListUsersRequest",
     "LogInRequest",
@@ -92,11 +100,14 @@ __all__ = (
     "MadeCode",
     "Message",
     "Model",
+    "ModelPrice",
     "OpaqueBlock",
     "Open",
     "Part",
+    "PriceGroup",
     "Pricing",
     "PromptTokensDetails",
+    "ProviderHealth",
     "PutGroupRequest",
     "RedeemRequest",
     "RefreshSessionRequest",
@@ -111,6 +122,7 @@ __all__ = (
     "SetMemberReply",
     "SetMemberRequest",
     "Settings",
+    "Stats",
     "StoreResponseReply",
     "StoredResponse",
     "StreamOptions",
@@ -625,6 +637,34 @@ default_message_pool.register_message("gateway.v1", "AuditEntry", AuditEntry)
 
 
 @dataclass(eq=False, repr=False)
+class Billing(betterproto2.Message):
+    remaining_usd_micros: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
+    """
+    of the key's budget, else of the wallet
+    """
+
+    used_usd_micros: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+    """
+    by the key that has a budget, else by the user
+    """
+
+    is_unlimited: "bool" = betterproto2.field(3, betterproto2.TYPE_BOOL)
+    """
+    no budget, and calls are not charged: `remaining` says nothing
+    """
+
+    expires_at_ms: "int | None" = betterproto2.field(4, betterproto2.TYPE_INT64, optional=True)
+
+    calls: "int" = betterproto2.field(5, betterproto2.TYPE_INT64)
+    """
+    of the user
+    """
+
+
+default_message_pool.register_message("gateway.v1", "Billing", Billing)
+
+
+@dataclass(eq=False, repr=False)
 class Block(betterproto2.Message):
     """
     One piece of content.
@@ -805,6 +845,58 @@ class CallContext(betterproto2.Message):
 
 
 default_message_pool.register_message("gateway.v1", "CallContext", CallContext)
+
+
+@dataclass(eq=False, repr=False)
+class CallRecord(betterproto2.Message):
+    """
+    A settled call.
+    """
+
+    id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    request_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+    user_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+
+    key_id: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+
+    model: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+
+    provider: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
+
+    outcome: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
+    """
+    complete, cancelled, cut, or the reason of a failure
+    """
+
+    prompt_tokens: "int" = betterproto2.field(8, betterproto2.TYPE_INT64)
+
+    completion_tokens: "int" = betterproto2.field(9, betterproto2.TYPE_INT64)
+
+    cached_tokens: "int" = betterproto2.field(10, betterproto2.TYPE_INT64)
+
+    cost_usd_micros: "int | None" = betterproto2.field(11, betterproto2.TYPE_INT64, optional=True)
+    """
+    absent = no price was known
+    """
+
+    milliseconds: "int" = betterproto2.field(12, betterproto2.TYPE_INT64)
+    """
+    from the request to its end
+    """
+
+    is_cached: "bool" = betterproto2.field(13, betterproto2.TYPE_BOOL)
+
+    is_estimate: "bool" = betterproto2.field(14, betterproto2.TYPE_BOOL)
+    """
+    the provider told no usage
+    """
+
+    created_at_ms: "int" = betterproto2.field(15, betterproto2.TYPE_INT64)
+
+
+default_message_pool.register_message("gateway.v1", "CallRecord", CallRecord)
 
 
 @dataclass(eq=False, repr=False)
@@ -1498,6 +1590,11 @@ class CreateKeyRequest(betterproto2.Message):
 
     expires_at_ms: "int | None" = betterproto2.field(8, betterproto2.TYPE_INT64, optional=True)
 
+    profile: "str" = betterproto2.field(9, betterproto2.TYPE_STRING)
+    """
+    whose prefix and limits the key gets where this request names none; empty = of the listener
+    """
+
 
 default_message_pool.register_message("gateway.v1", "CreateKeyRequest", CreateKeyRequest)
 
@@ -2081,6 +2178,14 @@ default_message_pool.register_message("gateway.v1", "FunctionTool", FunctionTool
 
 
 @dataclass(eq=False, repr=False)
+class GetBillingRequest(betterproto2.Message):
+    pass
+
+
+default_message_pool.register_message("gateway.v1", "GetBillingRequest", GetBillingRequest)
+
+
+@dataclass(eq=False, repr=False)
 class GetKeyRequest(betterproto2.Message):
     id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
@@ -2113,6 +2218,17 @@ class GetResponseRequest(betterproto2.Message):
 
 
 default_message_pool.register_message("gateway.v1", "GetResponseRequest", GetResponseRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetStatsRequest(betterproto2.Message):
+    from_ms: "int | None" = betterproto2.field(1, betterproto2.TYPE_INT64, optional=True)
+    """
+    seven days ago, if absent
+    """
+
+
+default_message_pool.register_message("gateway.v1", "GetStatsRequest", GetStatsRequest)
 
 
 @dataclass(eq=False, repr=False)
@@ -2373,6 +2489,47 @@ default_message_pool.register_message("gateway.v1", "ListAuditRequest", ListAudi
 
 
 @dataclass(eq=False, repr=False)
+class ListCallsReply(betterproto2.Message):
+    calls: "list[CallRecord]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+
+    next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+
+default_message_pool.register_message("gateway.v1", "ListCallsReply", ListCallsReply)
+
+
+@dataclass(eq=False, repr=False)
+class ListCallsRequest(betterproto2.Message):
+    user_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    is_of_everybody: "bool" = betterproto2.field(2, betterproto2.TYPE_BOOL)
+    """
+    administrators
+    """
+
+    key_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    empty = all
+    """
+
+    model: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    empty = all
+    """
+
+    from_ms: "int | None" = betterproto2.field(5, betterproto2.TYPE_INT64, optional=True)
+
+    until_ms: "int | None" = betterproto2.field(6, betterproto2.TYPE_INT64, optional=True)
+
+    page_size: "int" = betterproto2.field(7, betterproto2.TYPE_INT32)
+
+    page_token: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
+
+
+default_message_pool.register_message("gateway.v1", "ListCallsRequest", ListCallsRequest)
+
+
+@dataclass(eq=False, repr=False)
 class ListCodesReply(betterproto2.Message):
     codes: "list[Code]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
 
@@ -2494,6 +2651,24 @@ class ListModelsResponse(betterproto2.Message):
 
 
 default_message_pool.register_message("gateway.v1", "ListModelsResponse", ListModelsResponse)
+
+
+@dataclass(eq=False, repr=False)
+class ListPricesReply(betterproto2.Message):
+    models: "list[ModelPrice]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+
+    groups: "list[PriceGroup]" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, repeated=True)
+
+
+default_message_pool.register_message("gateway.v1", "ListPricesReply", ListPricesReply)
+
+
+@dataclass(eq=False, repr=False)
+class ListPricesRequest(betterproto2.Message):
+    pass
+
+
+default_message_pool.register_message("gateway.v1", "ListPricesRequest", ListPricesRequest)
 
 
 @dataclass(eq=False, repr=False)
@@ -2631,6 +2806,24 @@ default_message_pool.register_message("gateway.v1", "Model", Model)
 
 
 @dataclass(eq=False, repr=False)
+class ModelPrice(betterproto2.Message):
+    model: "Model | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
+
+    call_usd_micros: "int | None" = betterproto2.field(2, betterproto2.TYPE_INT64, optional=True)
+    """
+    per call, beside tokens
+    """
+
+    groups: "list[str]" = betterproto2.field(3, betterproto2.TYPE_STRING, repeated=True)
+    """
+    who may use it
+    """
+
+
+default_message_pool.register_message("gateway.v1", "ModelPrice", ModelPrice)
+
+
+@dataclass(eq=False, repr=False)
 class OpaqueBlock(betterproto2.Message):
     """
     A block nobody knows yet: kept, and given back to callers of the same dialect.
@@ -2686,6 +2879,18 @@ default_message_pool.register_message("gateway.v1", "Part", Part)
 
 
 @dataclass(eq=False, repr=False)
+class PriceGroup(betterproto2.Message):
+    id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+    ratio_ppm: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
+
+
+default_message_pool.register_message("gateway.v1", "PriceGroup", PriceGroup)
+
+
+@dataclass(eq=False, repr=False)
 class Pricing(betterproto2.Message):
     """
     Prices in micro-USD per million tokens: 1.2 USD per million tokens is 1200000.
@@ -2719,6 +2924,30 @@ class PromptTokensDetails(betterproto2.Message):
 
 
 default_message_pool.register_message("gateway.v1", "PromptTokensDetails", PromptTokensDetails)
+
+
+@dataclass(eq=False, repr=False)
+class ProviderHealth(betterproto2.Message):
+    provider: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    models: "list[str]" = betterproto2.field(2, betterproto2.TYPE_STRING, repeated=True)
+
+    is_available: "bool" = betterproto2.field(3, betterproto2.TYPE_BOOL)
+
+    completed: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
+    """
+    calls since `from_ms`
+    """
+
+    failed: "int" = betterproto2.field(5, betterproto2.TYPE_INT64)
+
+    milliseconds: "int" = betterproto2.field(6, betterproto2.TYPE_INT64)
+    """
+    of all of them together
+    """
+
+
+default_message_pool.register_message("gateway.v1", "ProviderHealth", ProviderHealth)
 
 
 @dataclass(eq=False, repr=False)
@@ -2934,6 +3163,43 @@ class Settings(betterproto2.Message):
 
 
 default_message_pool.register_message("gateway.v1", "Settings", Settings)
+
+
+@dataclass(eq=False, repr=False)
+class Stats(betterproto2.Message):
+    calls: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
+
+    prompt_tokens: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+
+    completion_tokens: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
+
+    cost_usd_micros: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
+
+    average_milliseconds: "float" = betterproto2.field(5, betterproto2.TYPE_DOUBLE)
+
+    cache_hit_rate: "float" = betterproto2.field(6, betterproto2.TYPE_DOUBLE)
+    """
+    share of calls, 0 to 1
+    """
+
+    by_model: "list[UsageSum]" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, repeated=True)
+
+    by_provider: "list[UsageSum]" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, repeated=True)
+
+    recent: "list[CallRecord]" = betterproto2.field(9, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    the latest ten, without user and key
+    """
+
+    providers: "list[ProviderHealth]" = betterproto2.field(10, betterproto2.TYPE_MESSAGE, repeated=True)
+
+    is_cache_enabled: "bool" = betterproto2.field(11, betterproto2.TYPE_BOOL)
+    """
+    for any model
+    """
+
+
+default_message_pool.register_message("gateway.v1", "Stats", Stats)
 
 
 @dataclass(eq=False, repr=False)
