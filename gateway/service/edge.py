@@ -4,6 +4,8 @@ Rules:
     - The same calls, checks and failures as over the link; only the spelling differs: headers are initial
       metadata, trailers trailing metadata, failures a google.rpc.Status with details.
     - The shorthand `str` events of the link are whole messages here.
+    - What is no message of its method, or text that is no UTF-8, is the caller's fault (INVALID_ARGUMENT), and is not
+      logged as ours.
     - Cancelling an RPC closes the dispatch's generator, and with it the provider's connection; so does a reader
       that takes nothing for `stalled_for_s`.
 Not here:
@@ -22,7 +24,7 @@ from contextlib import aclosing
 from typing import Any
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from gateway.core import freshness, hops
 from gateway.core.errors import GatewayError, Kind
@@ -41,6 +43,7 @@ Metadata = tuple[tuple[str, str], ...]
 CallHeaders = Callable[[], tuple[str, ...]]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 CALL_HEADER_MAX_CHARS = 256
 TIMEOUT_MAX_MS = 2**32 - 1
 DETAILS = "grpc-status-details-bin"
@@ -60,12 +63,9 @@ def inference_handler(
 
 
 def _handler(caller: Caller, method: Method, watch: Watch, call_headers: CallHeaders) -> Any:
-    codec: dict[str, Any] = {
-        "request_deserializer": method.request.FromString,
-        "response_serializer": method.reply.SerializeToString,
-    }
+    codec: dict[str, Any] = {"response_serializer": method.reply.SerializeToString}  # requests are read in `_messages`
 
-    async def stream(request: Message, context: Any) -> None:
+    async def stream(request: bytes, context: Any) -> None:
         rpc, time, write = watch.enter(), asyncio.get_running_loop().time, context.write
         try:
             async with aclosing(_messages(caller, method, request, context, call_headers())) as messages:
@@ -79,7 +79,7 @@ def _handler(caller: Caller, method: Method, watch: Watch, call_headers: CallHea
         finally:
             watch.leave(rpc)
 
-    async def unary(request: Message, context: Any) -> Message | None:
+    async def unary(request: bytes, context: Any) -> Message | None:
         reply, rpc = None, watch.enter()
         try:
             async with aclosing(_messages(caller, method, request, context, call_headers())) as messages:
@@ -104,14 +104,16 @@ async def _say_why(context: Any, rpc: Rpc) -> None:
 
 
 async def _messages(
-    caller: Caller, method: Method, request: Message, context: Any, call_headers: tuple[str, ...]
+    caller: Caller, method: Method, data: bytes, context: Any, call_headers: tuple[str, ...]
 ) -> AsyncGenerator[Message, None]:
     """The reply messages of one RPC; metadata and failures go to `context`."""
     call = context_of(context, call_headers)
     template: Message | None = None
     told: Metadata = ()
     try:
+        _check_metadata(context.invocation_metadata())
         _check_wish(call)
+        request = _read(method, data)
         _check_extra(request)
         async with aclosing(caller(method, request, call)) as items:
             async for item in items:
@@ -139,6 +141,29 @@ async def _messages(
 def _metadata(headers: Mapping[str, str], call: CallContext) -> Metadata:
     """Initial metadata: the headers of a call, and its request id, which every answer has."""
     return tuple({**headers, "x-request-id": call.request_id}.items())
+
+
+def _read(method: Method, data: bytes) -> Message:
+    """The request of an RPC. Raises GatewayError INVALID_REQUEST; the message quotes nothing of what was sent."""
+    try:
+        request: Message = method.request.FromString(data)
+    except DecodeError:
+        name = method.request.DESCRIPTOR.full_name
+        text = f"The request is no valid message `{name}`: its encoding is broken, or a text is not UTF-8."
+        raise GatewayError(Kind.INVALID_REQUEST, text) from None
+    return request
+
+
+def _check_metadata(metadata: Metadata) -> None:
+    """Refuse what HTTP refuses, too: control characters (gRPC leaves that to its clients), two credentials."""
+    credentials = 0
+    for name, value in metadata:
+        credentials += name == "authorization"
+        if isinstance(value, str) and not value.isprintable():
+            shown = name[:64] if name.isprintable() else "..."
+            raise GatewayError(Kind.INVALID_REQUEST, f"The metadata `{shown}` holds a control character.")
+    if credentials > 1:
+        raise GatewayError(Kind.INVALID_REQUEST, "Several `authorization` metadata were sent; send one.")
 
 
 def _check_wish(call: CallContext) -> None:
@@ -194,7 +219,7 @@ def context_of(context: Any, call_headers: tuple[str, ...] = ()) -> CallContext:
     call = CallContext(
         credential=_credential(metadata),
         request_id=_request_id(metadata),
-        traceparent=metadata.get("traceparent", "")[:100],
+        traceparent=_traceparent(metadata),
         peer=context.peer(),
         profile="default",
         dialect="openai",
@@ -219,6 +244,11 @@ def context_of(context: Any, call_headers: tuple[str, ...] = ()) -> CallContext:
 def _credential(metadata: Mapping[str, str]) -> str:
     scheme, _, key = metadata.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _traceparent(metadata: Mapping[str, str]) -> str:
+    given = metadata.get("traceparent", "")
+    return given if TRACEPARENT.fullmatch(given) else ""
 
 
 def _request_id(metadata: Mapping[str, str]) -> str:

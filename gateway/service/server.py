@@ -50,7 +50,7 @@ class GrpcServer:
         `routes` says of every model, by its slug, whether a call would find a deployment that is not left out.
         """
         self._config = config
-        self._server = grpc.aio.server(options=_options(config))
+        self._server = grpc.aio.server(options=_options(config), maximum_concurrent_rpcs=config.grpc.max_calls)
         self._health = _Health()
         self._watch = Watch(stalled_for_s or (lambda: config.http.stalled_for_s))
         self._routes = routes
@@ -159,6 +159,8 @@ def _options(config: Config) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", grpc_.message_max_bytes),
         ("grpc.max_metadata_size", METADATA_MAX_BYTES),
         ("grpc.max_concurrent_streams", grpc_.max_concurrent_streams),
+        ("grpc.max_allowed_incoming_connections", grpc_.max_connections),
+        ("grpc.server_handshake_timeout_ms", int(grpc_.handshake_timeout_s * 1000)),
         ("grpc.keepalive_time_ms", int(grpc_.keepalive_s * 1000)),
         ("grpc.keepalive_timeout_ms", int(grpc_.keepalive_timeout_s * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),

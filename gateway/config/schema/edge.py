@@ -142,6 +142,15 @@ class Grpc(Section):
     max_concurrent_streams: int = setting(
         1000, "Calls at a time on one client connection.", unit="calls", reloads=False, ge=1, le=100_000
     )
+    max_calls: int = setting(
+        20_000, "Calls at a time on all connections; more are RESOURCE_EXHAUSTED.", unit="calls", reloads=False, ge=1
+    )
+    max_connections: int = setting(
+        10_000, "Open connections; more are closed at once.", unit="connections", reloads=False, ge=1, le=1_000_000
+    )
+    handshake_timeout_s: float = setting(
+        15.0, "Time for a new connection to say that it speaks HTTP/2.", unit="seconds", reloads=False, gt=0, le=600
+    )
     keepalive_s: float = setting(30.0, "Idle time before a connection is probed.", unit="seconds", reloads=False, ge=1)
     keepalive_timeout_s: float = setting(
         10.0, "Time for the answer to a probe before the connection is closed.", unit="seconds", reloads=False, gt=0
