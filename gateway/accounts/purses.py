@@ -52,6 +52,7 @@ class Balances:
             try:
                 async with asyncio.timeout(self._database.timeout_s):
                     await self.keeper.is_adopted.wait()
+                    await self.keeper.bring()  # a balance that was forgotten has in it what was settled here
             except TimeoutError as late:
                 raise unavailable(late) from late
         kind, _, name = purse.partition(":")

@@ -218,14 +218,26 @@ def _link_tls(config: Config) -> Iterator[Complaint]:
 
 
 def _store(config: Config) -> Iterator[Complaint]:
-    url = config.store.url
+    url, replicas = config.store.url, config.store.replicas
     if url is None or not url.is_set:
+        if replicas > 1:
+            words = f"is missing: {replicas} services (store.replicas) would each count every limit on their own"
+            yield Complaint(("store", "url"), words, "write {env: GATEWAY_STORE_URL}, or leave out store.replicas")
         return
+    if replicas > 1 and config.accounts.enabled and not _is_postgres(config):
+        words = f"is missing: {replicas} services (store.replicas) would each have accounts of their own"
+        hint = "give the URL of a PostgreSQL server, or set accounts.enabled to false"
+        yield Complaint(("database", "url"), words, hint)
     if url.reveal().partition("://")[0] not in STORE_SCHEMES:
         shown = ", ".join(f"{scheme}://" for scheme in STORE_SCHEMES)
         yield Complaint(("store", "url"), "not the URL of a store", f"begin it with one of {shown}")
     elif find_spec("redis") is None:
         yield Complaint(("store", "url"), "needs redis-py, which is not installed", "install the extra `redis`")
+
+
+def _is_postgres(config: Config) -> bool:
+    url = config.database.url
+    return url is not None and url.is_set and url.reveal().startswith(("postgres://", "postgresql://"))
 
 
 def _tokenizers(config: Config) -> Iterator[Complaint]:

@@ -41,6 +41,14 @@ class Purses:
         """The balance of a purse that is not known yet; one that is known keeps its own, which is newer."""
         self._purses.setdefault(purse, _Purse(balance_usd_micros, as_of))
 
+    def see(self, purse: str, free_usd_micros: int) -> None:
+        """What may be spent of a purse by what somebody else counts; what is held here comes off it."""
+        known = self._purses.get(purse)
+        if known is None:
+            self._purses[purse] = _Purse(free_usd_micros, 0)
+        else:
+            known.balance = free_usd_micros
+
     def add(self, purse: str, usd_micros: int, entry: int) -> None:
         """What an entry of the ledger changed, unless the balance that was put has it."""
         known = self._purses.get(purse)

@@ -4,9 +4,11 @@ Rules:
     - The arithmetic is that of `quota.window` and `quota.purses`, on the store's clock: all or nothing.
     - A window is a hash from the start of a grain to what was taken in it; places are a sorted set of
       reservations by the end of their lease; a purse is a hash of its balance and what is held, beside a hash of
-      holds and a sorted set of their leases. Nothing outlives its use by more than a day.
+      holds and a sorted set of their leases. A purse nobody used for an hour is forgotten, anything else after a day.
     - A settlement is applied once: its id is remembered for longer than anybody tries again, also against a
       reservation that arrives after it (a server that hung reads old connections when it wakes).
+    - A purse is born when its balance is put; a cost told to a purse born later is in that balance, or soon in the
+      database, and is not taken again.
     - All keys carry one hash tag, so that a script may touch them all: limits live on one primary.
 Not here:
     - What is asked (quota.shared).
@@ -14,10 +16,23 @@ Not here:
 
 from __future__ import annotations
 
+ANY = "*"  # a purse whenever it was born
+
 _NOW = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 local ask = cjson.decode(ARGV[1])
+"""
+
+_SEEN = """
+local function seen(purses)
+  local shown = {}
+  for at, purse in ipairs(purses) do
+    local there = redis.call('HMGET', KEYS[purse[1]], 'balance', 'held', 'born')
+    shown[at] = {there[3] or '', tostring(there[1] or '0'), tostring(there[2] or '0')}
+  end
+  return shown
+end
 """
 
 _RELEASE = """
@@ -33,6 +48,7 @@ end
 
 RESERVE = (
     _NOW
+    + _SEEN
     + _RELEASE
     + """
 if redis.call('EXISTS', KEYS[1]) == 1 then return cjson.encode({refused = 'late'}) end
@@ -114,16 +130,17 @@ for _, purse in ipairs(ask.purses) do
   redis.call('HINCRBY', KEYS[purse[1]], 'held', amount)
   redis.call('HSET', KEYS[purse[2]], ask.id, amount)
   redis.call('ZADD', KEYS[purse[3]], now + ask.lease_s, ask.id)
-  for i = 1, 3 do redis.call('EXPIRE', KEYS[purse[i]], 86400) end
+  for i = 1, 3 do redis.call('EXPIRE', KEYS[purse[i]], 3600) end
 end
-return cjson.encode({starts = starts, windows = standings()})
+return cjson.encode({starts = starts, windows = standings(), purses = seen(ask.purses)})
 """
 )
 
 SETTLE = (
     _NOW
+    + _SEEN
     + """
-if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', 3600) then return 0 end
+if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', 3600) then return cjson.encode({}) end
 for _, window in ipairs(ask.windows) do
   if redis.call('HEXISTS', KEYS[window[1]], window[2]) == 1 then
     redis.call('HINCRBY', KEYS[window[1]], window[2], window[3])
@@ -136,11 +153,12 @@ for _, purse in ipairs(ask.purses) do
     if amount then redis.call('HINCRBY', KEYS[purse[1]], 'held', -tonumber(amount)) end
     redis.call('HDEL', KEYS[purse[2]], ask.id)
   end
-  if redis.call('HEXISTS', KEYS[purse[1]], 'balance') == 1 then
+  local born = redis.call('HGET', KEYS[purse[1]], 'born')
+  if born and (born == purse[5] or purse[5] == '*') then
     redis.call('HINCRBY', KEYS[purse[1]], 'balance', -purse[4])
   end
 end
-return 1
+return cjson.encode({purses = seen(ask.purses)})
 """
 )
 
@@ -148,8 +166,8 @@ RENEW = (
     _NOW
     + """
 for at, key in ipairs(KEYS) do
-  for _, id in ipairs(ask.ids[at]) do redis.call('ZADD', key, 'XX', now + ask.lease_s, id) end
-  redis.call('EXPIRE', key, math.ceil(ask.lease_s) + 86400)
+  for _, id in ipairs(ask.ids[at] or {}) do redis.call('ZADD', key, 'XX', now + ask.lease_s, id) end
+  redis.call('EXPIRE', key, math.ceil(ask.lease_s) + 3600)
 end
 return 1
 """
@@ -157,8 +175,8 @@ return 1
 
 PUT = """
 if redis.call('HSETNX', KEYS[1], 'balance', ARGV[1]) == 1 then
-  redis.call('HSET', KEYS[1], 'as_of', ARGV[2])
-  redis.call('EXPIRE', KEYS[1], 86400)
+  redis.call('HSET', KEYS[1], 'as_of', ARGV[2], 'born', ARGV[3])
+  redis.call('EXPIRE', KEYS[1], 3600)
 end
 return 1
 """

@@ -4,7 +4,8 @@ Rules:
     - The verbs and the arithmetic of `quota.memory`, exact across services: a step is one script.
     - Places and holds are leases, renewed while a call runs: what a service that died had taken returns by itself.
     - Without the store, `on_loss` decides: `local` counts in this process with a share of each limit, `deny` refuses
-      with UNAVAILABLE, `allow` lets calls in uncounted. A settlement that could not be told is told later.
+      with UNAVAILABLE, `allow` lets calls in uncounted. What calls cost meanwhile is told when it is back, once.
+    - Alone, a service may spend a share of what it last saw free in a purse, and no more.
 Not here:
     - The scripts (quota.scripts); bounds on waiting for the store (gateway.store).
 """
@@ -16,6 +17,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
+from itertools import repeat
 from secrets import token_hex
 from typing import Any, NamedTuple
 
@@ -33,7 +35,7 @@ _TAG = "{limits}:"  # one slot of a cluster
 LEASE_S = 60.0
 RENEW_EVERY_S = 15.0
 LATE_EVERY_S = 0.5
-LATE_MAX = 10_000  # settlements kept for a store that is away
+LATE_MAX = 20_000  # settlements kept for a store that is away
 _NO_PLACE_LIMIT = -1
 
 
@@ -53,6 +55,14 @@ class _Hold(NamedTuple):
     starts: tuple[int, ...]
     scopes: tuple[Scope, ...]
     debits: tuple[Debit, ...]
+    born: tuple[str, ...]  # of each debit's purse
+
+
+class _Alone(NamedTuple):
+    """What was let in without the store: counted here, or (None) nowhere."""
+
+    local: Reservation | None
+    hold: _Hold
 
 
 class _Told(NamedTuple):
@@ -75,6 +85,7 @@ class SharedQuota:
         self._on_loss = on_loss
         self._replicas = replicas
         self._open: dict[str, _Hold] = {}
+        self._born: dict[str, str] = {}  # of the purses this service has seen
         self._uncounted = 0
         self._in_flight: Counter[str] = Counter()
         self._late: deque[_Told] = deque(maxlen=LATE_MAX)
@@ -103,40 +114,54 @@ class SharedQuota:
             self._uncounted += 1
             return Reservation(None, asked, {})
         windows = tuple(_windows(self._prefix, limited, asked))
-        hold = _Hold(token_hex(8), windows, (), limited, tuple(debits))
+        hold = _Hold(token_hex(8), windows, (), limited, tuple(debits), ())
+        is_asked = self._store.is_up
         try:
             answer = await self._ask(hold, asked)
         except BaseException as loss:
-            self._later(self._settlement(hold, Amounts(0, 0)))  # it may have been taken all the same
+            if is_asked:
+                self._later(self._settlement(hold, Amounts(0, 0)))  # it may have been taken all the same
             if isinstance(loss, StoreUnavailable):
-                return await self._without_store(limited, asked, debits, loss)
+                return await self._without_store(hold, asked, loss)
             raise
         standings = _standings(windows, answer.get("windows") or ())
         if "refused" in answer:
             _refuse(answer, hold, standings)
-        self._open[hold.id] = hold = hold._replace(starts=tuple(answer.get("starts") or ()))
+        born = self._see(hold.debits, answer)
+        self._open[hold.id] = hold = hold._replace(starts=tuple(answer.get("starts") or ()), born=born)
         self._in_flight.update(scope.subject for scope in limited)
         return Reservation(hold, asked, standings)
 
     async def settle(self, reservation: Reservation, used: Amounts) -> None:
         """See `gateway.quota.reservation.Quota`. Without the store, it is told when it is back."""
-        hold = reservation.hold
-        if not isinstance(hold, _Hold):
-            if hold is not None:
-                await self._local.settle(reservation, used)
-            elif reservation.is_open:
-                reservation.is_open = False
-                self._uncounted -= 1
-            return
         if not reservation.is_open:
             return
         reservation.is_open = False
+        hold = reservation.hold
+        if not isinstance(hold, _Hold):
+            await self._settle_alone(hold, used)
+            return
         del self._open[hold.id]
         self._in_flight.subtract(scope.subject for scope in hold.scopes)
         for scope in hold.scopes:
             if self._in_flight[scope.subject] <= 0:
                 del self._in_flight[scope.subject]
-        await self._tell(self._settlement(hold, used))
+        told = self._settlement(hold, used)
+        try:
+            answer = await self._store.script(*told)
+        except StoreUnavailable:
+            self._later(told)
+        else:
+            self._see(hold.debits, json.loads(answer))
+
+    async def _settle_alone(self, hold: object, used: Amounts) -> None:
+        if not isinstance(hold, _Alone) or hold.local is None:
+            self._uncounted -= 1
+        if isinstance(hold, _Alone):
+            if hold.local is not None:
+                await self._local.settle(hold.local, used)
+            if hold.hold.debits and used.usd_micros:
+                self._later(self._settlement(hold.hold, used))
 
     def in_flight(self, subject: str) -> int:
         """See `gateway.quota.reservation.Quota`."""
@@ -144,9 +169,10 @@ class SharedQuota:
 
     async def put(self, purse: str, balance_usd_micros: int, as_of: int = 0) -> None:
         """See `gateway.quota.reservation.Quota`."""
-        await self._local.put(purse, balance_usd_micros, as_of)
+        await self._local.put(purse, balance_usd_micros // self._replicas, as_of)
         try:
-            await self._store.script(scripts.PUT, [self._purse_keys(purse)[0]], [balance_usd_micros, as_of])
+            told: list[Value] = [balance_usd_micros, as_of, token_hex(8)]
+            await self._store.script(scripts.PUT, [self._purse_keys(purse)[0]], told)
         except StoreUnavailable:
             return  # `on_loss` decides at the next reservation
 
@@ -190,17 +216,26 @@ class SharedQuota:
         answer: dict[str, Any] = json.loads(await self._store.script(scripts.RESERVE, keys, [json.dumps(body)]))
         return answer
 
-    async def _without_store(
-        self, scopes: Sequence[Scope], asked: Amounts, debits: Sequence[Debit], loss: StoreUnavailable
-    ) -> Reservation:
+    async def _without_store(self, hold: _Hold, asked: Amounts, loss: StoreUnavailable) -> Reservation:
         if self._on_loss == "deny":
             text = "Limits cannot be checked now. Try again soon."
             raise GatewayError(Kind.UNAVAILABLE, text, retry_after_s=1.0, cause=f"shared limits: {loss}") from loss
+        born = tuple(self._born.get(each.purse, scripts.ANY) for each in hold.debits)
+        alone = _Hold(token_hex(8), (), (), (), hold.debits, born)
         if self._on_loss == "allow":
             self._uncounted += 1
-            return Reservation(None, asked, {})
-        shared = [scope._replace(limits=share(scope.limits, self._replicas)) for scope in scopes]
-        return await self._local.reserve(shared, asked, debits)
+            return Reservation(_Alone(None, alone), asked, {})
+        shared = [scope._replace(limits=share(scope.limits, self._replicas)) for scope in hold.scopes]
+        local = await self._local.reserve(shared, asked, hold.debits)
+        return Reservation(_Alone(local, alone), asked, local.standings)
+
+    def _see(self, debits: Sequence[Debit], answer: dict[str, Any]) -> tuple[str, ...]:
+        """Note what the store has of the purses; when each was born."""
+        shown = answer.get("purses") or ()
+        for debit, (born, balance, held) in zip(debits, shown, strict=False):
+            self._born[debit.purse] = born
+            self._local.purses.see(debit.purse, (int(balance) - int(held)) // self._replicas)
+        return tuple(born for born, _, _ in shown)
 
     async def _keep(self) -> None:
         """Renew the leases of open calls, and tell what the store missed."""
@@ -226,7 +261,10 @@ class SharedQuota:
             for window, start in zip(hold.windows, hold.starts, strict=False)  # none of a hold that was not answered
             if window.dimension.amount != "requests"
         ]
-        purses = [[*(_at(keys, key) for key in self._purse_keys(each.purse)), used.usd_micros] for each in hold.debits]
+        purses = [
+            [*(_at(keys, key) for key in self._purse_keys(each.purse)), used.usd_micros, born]
+            for each, born in zip(hold.debits, hold.born or repeat(""), strict=False)  # "": no answer, so no cost
+        ]
         places = [_at(keys, self._place_key(scope.subject)) for scope in hold.scopes]
         body = json.dumps({"id": hold.id, "windows": changes, "places": places, "purses": purses})
         return _Told(scripts.SETTLE, keys, [body])
@@ -239,14 +277,17 @@ class SharedQuota:
 
     async def _renew(self) -> None:
         ids: dict[str, list[str]] = {}
+        beside: dict[str, None] = {}  # keys that live as long as the leases
         for hold in self._open.values():
             for scope in hold.scopes:
                 ids.setdefault(self._place_key(scope.subject), []).append(hold.id)
             for debit in hold.debits:
-                ids.setdefault(self._purse_keys(debit.purse)[2], []).append(hold.id)
+                balance, holds, leases = self._purse_keys(debit.purse)
+                ids.setdefault(leases, []).append(hold.id)
+                beside |= {balance: None, holds: None}
         if ids:
             body = json.dumps({"lease_s": LEASE_S, "ids": list(ids.values())})
-            await self._store.script(scripts.RENEW, list(ids), [body])
+            await self._store.script(scripts.RENEW, [*ids, *beside], [body])
 
 
 def share(limits: Limits, replicas: int) -> Limits:

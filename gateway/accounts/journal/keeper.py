@@ -35,6 +35,7 @@ class Keeper:
         self._say = say
         self._task: asyncio.Task[None] | None = None
         self._is_away = False
+        self._bringing = asyncio.Lock()
         self.is_adopted = asyncio.Event()
 
     def start(self) -> None:
@@ -47,7 +48,7 @@ class Keeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             if self._database.is_open:  # opening it now would hold up the end; the next process brings it in
-                await self._bring()
+                await self.bring()
         self.journal.close()
 
     async def _keep(self) -> None:
@@ -55,7 +56,7 @@ class Keeper:
             await asyncio.sleep(AGAIN_S)
         self.is_adopted.set()
         while True:  # noqa: ASYNC110 - same
-            await asyncio.sleep(EVERY_S if await self._bring() else AGAIN_S)
+            await asyncio.sleep(EVERY_S if await self.bring() else AGAIN_S)
 
     async def _adopt(self) -> bool:
         try:
@@ -67,10 +68,14 @@ class Keeper:
             self._say("usage of an earlier process recovered", f"{count} calls, {lost} of them streams nobody settled")
         return True
 
-    async def _bring(self) -> bool:
-        """Whether the database took everything."""
+    async def bring(self) -> bool:
+        """Bring in what this process settled; whether the database took everything."""
         if not self.journal.has_lines:
             return True
+        async with self._bringing:
+            return await self._bring()
+
+    async def _bring(self) -> bool:
         try:
             await flush(self.journal, self._database)
         except (GatewayError, OSError) as error:

@@ -46,7 +46,12 @@ class Store(Section):
         reloads=False,
     )
     replicas: int = setting(
-        1, "Services that share the store: the share of each limit one of them may use alone.", unit="services",
-        reloads=False, ge=1, le=10_000,
-    )  # fmt: skip
+        1,
+        "Services that share the store: the share of each limit one of them may use alone. More than one need "
+        "`store.url`, and `database.url` of a PostgreSQL server for accounts.",
+        unit="services",
+        reloads=False,
+        ge=1,
+        le=10_000,
+    )
     reconnect: Backoff = setting(Backoff, "Waits between tries to reach a lost store.", reloads=False)

@@ -245,6 +245,62 @@ async def test_a_caller_that_leaves_during_the_step_holds_nothing(server: Stored
         await quota.reserve([Scope("k", Limits(concurrency=1))], Amounts(0, 0, 100), [WALLET])
 
 
+async def _balance(quota: SharedQuota, wanted: tuple[int, int]) -> None:
+    """Wait for what the store has of the wallet."""
+    found: object = None
+    for _ in range(200):
+        with suppress(Exception):
+            found = await quota.balance_usd_micros("user:7")
+            if found == wanted:
+                return
+        await asyncio.sleep(0.05)
+    assert found == wanted
+
+
+@pytest.mark.parametrize(("on_loss", "passes"), [("local", 3), ("allow", 12)])
+async def test_money_spent_alone_is_bounded_and_told_once(server: Stored, on_loss: str, passes: int) -> None:
+    """Each of three services may spend a third of what it saw free; what it spent is taken when the store answers."""
+    async with services(server, 3, on_loss=on_loss) as quotas:
+        await quotas[0].put("user:7", 1000)
+        first = await quotas[0].reserve([], Amounts(0, 0, 100), [WALLET])
+        await quotas[0].settle(first, Amounts(0, 0, 100))
+        server.hang()
+        answers = await outcomes([quotas[0]], 12, [], Amounts(0, 0, 100), WALLET)
+        held = [answer for answer in answers if isinstance(answer, Reservation)]
+        assert len(held) == passes
+        for reservation in held:
+            await quotas[0].settle(reservation, Amounts(0, 0, 90))
+            await quotas[0].settle(reservation, Amounts(0, 0, 90))
+        assert quotas[0].open_count == 0
+        assert len(quotas[0]._late) <= passes + 12  # one for each call that was asked, one for each that cost
+        server.wake()
+        await _balance(quotas[1], (900 - 90 * passes, 0))
+
+
+async def test_a_store_that_lost_everything_takes_no_cost_twice(server: Stored) -> None:
+    """The balance is read anew, with the costs in it: those told late are of a purse that is gone."""
+    async with services(server, 1) as (quota,):
+        await quota.put("user:7", 1000)
+        held = await quota.reserve([], Amounts(0, 0, 100), [WALLET])
+        server.kill()
+        alone = await quota.reserve([], Amounts(0, 0, 100), [WALLET])
+        await quota.settle(held, Amounts(0, 0, 100))
+        await quota.settle(alone, Amounts(0, 0, 100))
+        for _ in range(50):
+            with pytest.raises(GatewayError):
+                await quota.reserve([], Amounts(0, 0, 2000), [WALLET])
+        assert len(quota._late) <= 3  # calls that nobody was asked about leave nothing to tell
+        server.revive()
+        assert await quota._store.ready(10)
+        await quota.put("user:7", 800)  # as the database has it after both
+        for _ in range(100):
+            if not quota._late:
+                break
+            await asyncio.sleep(0.05)
+        assert not quota._late
+        assert await quota.balance_usd_micros("user:7") == (800, 0)
+
+
 def test_a_share_is_at_least_one() -> None:
     """Two calls a minute for three services are one each, not none."""
     assert share(Limits(2, 90, None), 3) == Limits(1, 30, None)
