@@ -30,6 +30,7 @@ PRINTED = [
     [REPLY_TEXT, "StatusCode.NOT_FOUND no model no-such-model", "reason: MODEL_NOT_FOUND"],
     ["'gateway.v1.Inference'", '"text": "Hello **there**"'],
     ["SERVING"],
+    ["development key admin"],
 ]
 
 

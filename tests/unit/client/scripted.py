@@ -18,6 +18,8 @@ from grpc_status import rpc_status
 
 from gateway.core.errors import TABLE, Kind
 from gateway.wire.pb import (
+    accounts_pb2,
+    accounts_pb2_grpc,
     chat_pb2,
     completions_pb2,
     embeddings_pb2,
@@ -226,6 +228,29 @@ class Scripted(inference_pb2_grpc.InferenceServicer):
         return models_pb2.Model(id=request.id, owned_by="scripted", context_window=128000)
 
 
+class ScriptedAccounts(accounts_pb2_grpc.AccountsServicer):
+    """The Accounts service beside it: `id` chooses as a model name does."""
+
+    def __init__(self, beside: Scripted) -> None:
+        self._arrive = beside._arrive
+
+    async def GetMe(self, request: accounts_pb2.GetMeRequest, context: grpc.aio.ServicerContext) -> accounts_pb2.User:
+        await self._arrive("GetMe", request, context)
+        return accounts_pb2.User(id="u1", username="development key", role="admin")
+
+    async def GetKey(
+        self, request: accounts_pb2.GetKeyRequest, context: grpc.aio.ServicerContext
+    ) -> accounts_pb2.ApiKey:
+        await self._arrive("GetKey", request, context)
+        return accounts_pb2.ApiKey(id=request.id)
+
+    async def RotateKey(
+        self, request: accounts_pb2.RotateKeyRequest, context: grpc.aio.ServicerContext
+    ) -> accounts_pb2.ApiKey:
+        await self._arrive("RotateKey", request, context)
+        return accounts_pb2.ApiKey(id=request.id, key="new")
+
+
 def _words(request: chat_pb2.ChatRequest) -> list[str]:
     if request.model == "turns":
         return [f"turn {len(request.messages)}: {request.messages[-1].blocks[0].text}"]
@@ -243,6 +268,7 @@ async def serving(credentials: grpc.ServerCredentials | None = None) -> AsyncIte
     """(the servicer, its host:port) of a running server."""
     servicer, server = Scripted(), grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     inference_pb2_grpc.add_InferenceServicer_to_server(servicer, server)
+    accounts_pb2_grpc.add_AccountsServicer_to_server(ScriptedAccounts(servicer), server)
     standing = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in the stubs
     await standing.set("gateway.v1.Inference", health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(standing, server)
