@@ -212,7 +212,7 @@ def _checked(wanted: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
     if values.get("max_budget_usd_micros") is not None:
         texts.usd_micros(values["max_budget_usd_micros"], "max_budget", least=0)
     expires_at_ms = values.get("expires_at_ms")
-    if expires_at_ms is not None and not now_ms < expires_at_ms < 2**53:
+    if expires_at_ms is not None and not now_ms < expires_at_ms < texts.TIME_MAX_MS:
         raise texts.wrong("expires_at", "must be in the future")
     return values
 

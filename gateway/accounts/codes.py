@@ -76,7 +76,7 @@ class Codes:
         return made
 
     def _future(self, expires_at_ms: int | None) -> int | None:
-        if expires_at_ms is not None and not self._shared.now_ms() < expires_at_ms < 2**53:
+        if expires_at_ms is not None and not self._shared.now_ms() < expires_at_ms < texts.TIME_MAX_MS:
             raise texts.wrong("expires_at", "must be in the future")
         return expires_at_ms
 

@@ -20,6 +20,7 @@ from gateway.core.limits import LIMIT_NAMES
 EMAIL_MAX_CHARS, NAME_MAX_CHARS, PASSWORD_MAX_CHARS = 320, 200, 256
 LIST_MAX, ITEM_MAX_CHARS = 200, 300
 USD_MICROS_MAX = 10**15
+TIME_MAX_MS = 253_402_300_800_000  # the year 10000, which no calendar of ours can write
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.][^@\s]{0,250}")
 

@@ -168,6 +168,7 @@ WRONG: list[tuple[Record, str]] = [
     ({"max_budget_usd_micros": -1}, "max_budget"),
     ({"expires_at_ms": 1}, "expires_at"),
     ({"expires_at_ms": 2**62}, "expires_at"),
+    ({"expires_at_ms": 253_402_300_800_000}, "expires_at"),
 ]
 
 
