@@ -74,7 +74,7 @@ def _set(message: Any, field: Any, name: str, value: Any, how: str) -> None:
             target.SetInParent()
             target = target.limits
         for limit, amount in _object(name, value).items():
-            target[limit] = _integer(f"{name}.{limit}", amount)
+            target[_text(name, limit)] = _integer(f"{name}.{limit}", amount)
     elif field.is_repeated:
         getattr(message, field.name).extend(_texts(name, value))
     else:
@@ -89,9 +89,7 @@ def _set_limit(message: Any, field: Any, name: str, value: Any) -> None:
 
 def _scalar(field: Any, name: str, value: Any) -> Any:
     if field.type == FieldDescriptor.TYPE_STRING:
-        if not isinstance(value, str):
-            raise _wrong(name, "must be a string")
-        return value
+        return _text(name, value)
     if field.type == FieldDescriptor.TYPE_BOOL:
         if not isinstance(value, bool):
             raise _wrong(name, "must be true or false")
@@ -106,8 +104,15 @@ def _integer(name: str, value: Any, most: int = _INT_MAX) -> int:
 
 
 def _texts(name: str, value: Any) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    if not isinstance(value, list):
         raise _wrong(name, "must be an array of strings")
+    return [_text(name, item) for item in value]
+
+
+def _text(name: str, value: Any) -> str:
+    """A string that UTF-8 can hold: JSON can write half of a surrogate pair, a message cannot."""
+    if not isinstance(value, str) or any("\ud800" <= char <= "\udfff" for char in value):
+        raise _wrong(name, "must be a string of whole characters")
     return value
 
 
@@ -184,4 +189,5 @@ def time_text(unix_ms: int) -> str:
 
 
 def _wrong(name: str, words: str) -> GatewayError:
-    return GatewayError(Kind.INVALID_REQUEST, f"`{name[:100]}` {words}.", param=name[:100])
+    shown = name[:100].encode("utf-8", "replace").decode()
+    return GatewayError(Kind.INVALID_REQUEST, f"`{shown}` {words}.", param=shown)

@@ -53,6 +53,17 @@ def test_the_path_decides() -> None:
     assert refused.value.param == "user_id"
 
 
+@pytest.mark.parametrize(
+    "body", [{"name": "a\ud800"}, {"allowed_models": ["\udfff"]}, {"limits": {"\ud800": 1}}, {"\ud800": 1}]
+)
+def test_half_a_character_is_refused(body: dict[str, Any]) -> None:
+    """JSON can write it, a message cannot hold it."""
+    with pytest.raises(GatewayError) as refused:
+        decode(pb.CreateKeyRequest, body)
+    assert refused.value.kind is Kind.INVALID_REQUEST
+    assert refused.value.message.encode()
+
+
 @given(st.integers(-(2**53), 2**53))
 def test_money_is_exact_both_ways(micros: int) -> None:
     """Whatever is shown as dollars is read back to the micro-dollar, within the precision of a JSON number."""
