@@ -281,7 +281,7 @@ async def test_an_administrator_over_both_protocols(gateway: InProcess) -> None:
         with pytest.raises(NotFoundError):
             await admin.call(accounts.GET_USER, v1.GetUserRequest(id="nobody"))
     token = (await post(gateway, "/auth/login", {"email": email, "password": PASSWORD})).ok().body["token"]
-    (await chat(gateway, token, "gpt-4o")).error(403)
+    (await chat(gateway, token, "gpt-4o")).error(404, "model_not_found")
     (await chat(gateway, token)).ok()
     made = (await post(gateway, "/admin/codes", {"count": 1, "amount_usd": 1}, gateway.key)).ok().body
     code = {"code": made["codes"][0]["code"]}
