@@ -20,13 +20,25 @@ from functools import partial
 from aiohttp import web
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.frontend import accounts, admin, answer, context, gemini, inference, inferxgate, kept, pages
+from gateway.frontend import (
+    accounts,
+    admin,
+    answer,
+    context,
+    gemini,
+    inference,
+    inferxgate,
+    kept,
+    new_api,
+    pages,
+    status,
+)
 from gateway.frontend.bodies import Bodies
 from gateway.frontend.observer import Observer, unobserved
 from gateway.frontend.openapi import document_bytes
 from gateway.frontend.reply import Reply
 from gateway.frontend.responses import RESPONSES_FAMILY
-from gateway.frontend.settings import FrontendSettings
+from gateway.frontend.settings import FrontendSettings, without_port
 from gateway.frontend.voice import GEMINI
 from gateway.frontend.watch import Watch
 from gateway.rpc.contract import Caller
@@ -50,10 +62,18 @@ _GROUPS = {  # further paths of a profile's `endpoints`: a route, or the first p
     "/openapi.json": "openapi",
     "/admin/": "admin",
     "/auth/": "accounts",
+    "/status": new_api.GROUP,
+    "/api/": new_api.GROUP,
+    new_api.UNIMPLEMENTED_ROUTE: new_api.GROUP,
+    "/dashboard/": new_api.BILLING,
+    "/v1/dashboard/billing/subscription": new_api.BILLING,
+    "/v1/dashboard/billing/usage": new_api.BILLING,
     "/stats": inferxgate.GROUP,
     "/v1/providers": inferxgate.GROUP,
     **dict.fromkeys(inferxgate.KEY_ROUTES, inferxgate.GROUP),
 }
+
+_PROBES = frozenset(("/health", "/readyz"))  # asked by address, by whoever watches over machines
 
 
 class Written(web.StreamResponse):
@@ -95,7 +115,8 @@ class Edge:
         self._watch = Watch()
         self._started_s = time.monotonic()
         self._routes = self._make_routes()
-        self._others = inferxgate.routes(caller)  # paths of other gateways, in their profiles only
+        self._start = status.Start()
+        self._others = self._make_others()
 
     def _make_routes(self) -> dict[str, dict[str, Endpoint]]:
         def get(endpoint: Endpoint) -> dict[str, Endpoint]:
@@ -120,6 +141,15 @@ class Edge:
         if self._metrics is not None:
             routes["/metrics"] = get(self._show_metrics)
         return routes
+
+    def _make_others(self) -> dict[str, dict[str, Endpoint]]:
+        """Paths of other gateways, in their profiles only."""
+        return {
+            "/api/status": {"GET": self._status, "HEAD": self._status},
+            "/status": {"GET": self._status_page, "HEAD": self._status_page},
+            **inferxgate.routes(self._caller),
+            **new_api.routes(self._caller),
+        }
 
     async def __call__(self, request: web.BaseRequest, profile: str = "default") -> web.StreamResponse:
         """Answer one request to a listener of that profile; cancelled when its client goes away."""
@@ -171,6 +201,8 @@ class Edge:
                 Kind.OVERLOADED, "Too many connections are open (http.max_connections).", retry_after_s=1.0
             )
         path = path_of(request)
+        if reply.http.allowed_hosts and path not in _PROBES:
+            _check_host(request, reply.http.allowed_hosts)
         route, methods = self._find(path)
         if methods is None or not _has_route(route, reply):
             _speak_as_asked(route, path, reply)
@@ -196,6 +228,8 @@ class Edge:
             return found
         if methods is None and (found := accounts.find(self._caller, path)) is not None:
             return found
+        if methods is None and (found := new_api.find(self._caller, path)) is not None:
+            return found
         return path, methods
 
     async def _preflight(self, reply: Reply, methods: dict[str, Endpoint]) -> None:
@@ -211,6 +245,12 @@ class Edge:
 
     async def _ready(self, reply: Reply) -> None:
         await pages.ready(reply, is_ready=self._is_ready(), is_draining=self.is_draining)
+
+    async def _status(self, reply: Reply) -> None:
+        await status.show(reply, self._start, is_up=self._is_ready() and not self.is_draining)
+
+    async def _status_page(self, reply: Reply) -> None:
+        await status.page(reply, self._start, is_up=self._is_ready() and not self.is_draining)
 
     async def _openapi(self, reply: Reply) -> None:
         await reply.send(200, answer.JSON, document_bytes(), "cache-control: max-age=300\r\n")
@@ -233,6 +273,18 @@ class Edge:
             if reply.task is not None:
                 reply.outcome = "cut"
                 reply.task.cancel()
+
+
+def _check_host(request: web.BaseRequest, allowed: tuple[str, ...]) -> None:
+    """Refuse a name that is not ours, in `host` or in an absolute target (RFC 9112, 3.2.2): both must be."""
+    asked = (request.headers.get("host", "").lower(), request.host.lower())  # the latter is an absolute target's
+    if any(name not in allowed and without_port(name) not in allowed for name in asked):
+        raise GatewayError(
+            Kind.INVALID_REQUEST,
+            "This gateway does not answer under that host name (http.allowed_hosts).",
+            code="misdirected_request",
+            http_status=421,
+        )
 
 
 def _has_route(route: str, reply: Reply) -> bool:

@@ -3,7 +3,8 @@
 Rules:
     - What is not HTTP/1.1 is answered with the OpenAI error object and closed, never with a page of the framework.
     - A request head has `headers_timeout_s` to arrive and `headers_max_bytes` to fit; an idle connection `keepalive_s`.
-    - Connections beyond `max_connections` are told 503; far beyond, closed at once.
+    - Connections beyond `max_connections` are told 503; far beyond, or beyond `max_connections_per_peer`, closed at
+      once.
     - Drain: stop accepting, close idle connections, let running requests finish within the bound, then cut the rest
       with an explicit error.
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +48,7 @@ class EdgeServer(web.Server):
     def __init__(self, edge: Edge, http: Http, profile: str, siblings: list[EdgeServer] | None = None) -> None:
         self.siblings = [] if siblings is None else siblings  # all listeners of this frontend
         self.siblings.append(self)
+        self.peers = Counter[str]() if siblings is None else self.siblings[0].peers  # connections by address
         line_max_bytes = min(http.headers_max_bytes, 65_536)
         self.edge = edge
         self.http = http
@@ -129,7 +132,7 @@ class EdgeServer(web.Server):
 class EdgeProtocol(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("_body", "_edge_server", "_head_bytes", "is_surplus")
+    __slots__ = ("_address", "_body", "_edge_server", "_head_bytes", "is_surplus")
 
     def __init__(self, server: EdgeServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server, loop=loop, **options)
@@ -137,20 +140,39 @@ class EdgeProtocol(web.RequestHandler):
         self._head_bytes = 0
         self._body: StreamReader | None = None  # of the last request, until its last byte came
         self.is_surplus = False
+        self._address = ""  # once it counts for its share
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, unless there are far too many."""
         server = self._edge_server
         self.is_surplus = server.frontend_connection_count >= server.http.max_connections
         super().connection_made(transport)
-        if server.frontend_connection_count > server.http.max_connections * SURPLUS + 1:
+        if server.frontend_connection_count > server.http.max_connections * SURPLUS + 1 or self._is_of_a_crowd():
             self.force_close()
             return
         server.await_head(self)
 
+    def _is_of_a_crowd(self) -> bool:
+        """Count the connection under its address; whether that has more than its share."""
+        share = self._edge_server.http.max_connections_per_peer
+        if share is None or not isinstance(self.peername, tuple):
+            return False
+        self._address = str(self.peername[0])
+        self._edge_server.peers[self._address] += 1
+        return self._edge_server.peers[self._address] > share
+
+    def _leave_crowd(self) -> None:
+        peers, address = self._edge_server.peers, self._address
+        self._address = ""
+        if address:
+            peers[address] -= 1
+            if not peers[address]:
+                del peers[address]
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection; a running request is cancelled by the base."""
         self._edge_server.has_head(self)
+        self._leave_crowd()
         super().connection_lost(exc)
         self._body = None  # a half-read body knows this connection: the cycle would wait for a full collection
 

@@ -47,13 +47,14 @@ class Cors:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """The listener. `backlog`, `headers_max_bytes`, `keepalive_s` and `max_connections` are read once, at start."""
+    """The listener. `backlog`, `headers_max_bytes`, `keepalive_s` and `max_connections*` are read once, at start."""
 
     host: str = "127.0.0.1"
     port: int = 8080
     profile: str = "default"
     listeners: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     hosts: tuple[Mapping[str, str], ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     body_max_bytes: int = 20 * MIB
     bodies_max_bytes: int = 512 * MIB
     json_max_depth: int = 64
@@ -62,6 +63,7 @@ class Http:
     body_timeout_s: float = 60.0
     keepalive_s: float = 75.0
     max_connections: int = 20_000
+    max_connections_per_peer: int | None = None
     stalled_for_s: float = 60.0
     stream_buffer_max_bytes: int = 262_144
     stream_ping_s: float = 15.0
@@ -116,7 +118,7 @@ class FrontendSettings:
         """The profile of a request for `host`, else the one called `name`, else the default one."""
         if self.hosts and host is not None:
             asked = host.lower()
-            name = self.hosts.get(asked) or self.hosts.get(_without_port(asked), name)
+            name = self.hosts.get(asked) or self.hosts.get(without_port(asked), name)
         return self.profiles.get(name, DEFAULT_PROFILE)
 
     @classmethod
@@ -134,7 +136,7 @@ class FrontendSettings:
         return cls(http=http, profiles=profiles, hosts=hosts)
 
 
-def _without_port(host: str) -> str:
+def without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() else host
 

@@ -13,6 +13,7 @@ from pydantic import StringConstraints, model_validator
 from gateway.config.schema.base import SecretValue, Section, Slug, Switch, setting
 
 MIB = 1024 * 1024
+HOST = r"^[a-z0-9.:\[\]_-]{1,253}$"
 
 
 class Cors(Section):
@@ -58,7 +59,7 @@ class Listener(Section):
 class Host(Section):
     """A name clients ask for, with a profile of its own."""
 
-    name: str = setting(..., "The request's `host`, lower case, without port.", pattern=r"^[a-z0-9.:\[\]_-]{1,253}$")
+    name: str = setting(..., "The request's `host`, lower case, without port.", pattern=HOST)
     profile: Slug = setting(..., "Which of `profiles` its clients see.")
 
 
@@ -72,6 +73,12 @@ class Http(Section):
     profile: Slug = setting("default", "Which of `profiles` clients of this listener see.", reloads=False)
     listeners: dict[Slug, Listener] = setting(dict, "Further listeners by name.", reloads=False)
     hosts: tuple[Host, ...] = setting((), "Profiles by `host` of the request, before the listener's.", max_length=1000)
+    allowed_hosts: tuple[Annotated[str, StringConstraints(pattern=HOST)], ...] = setting(
+        (),
+        "Names clients may ask for (`host`, lower case, without port); others are 421. Empty = any. "
+        "`/health` and `/readyz` answer under every name.",
+        max_length=1000,
+    )
     body_max_bytes: int = setting(20 * MIB, "Largest request body, after decompression.", unit="bytes", ge=1024)
     bodies_max_bytes: int = setting(
         512 * MIB,
@@ -90,6 +97,14 @@ class Http(Section):
     )
     max_connections: int = setting(
         20_000, "Open connections per frontend; more are answered 503.", unit="connections", reloads=False, ge=1
+    )
+    max_connections_per_peer: int | None = setting(
+        None,
+        "Open connections of one address per frontend; more are closed at once. Unset = no such limit, as behind a "
+        "proxy, where all have its address.",
+        unit="connections",
+        reloads=False,
+        ge=1,
     )
     stalled_for_s: float = setting(
         60.0, "A stream whose reader takes nothing for this long is ended.", unit="seconds", gt=0, le=3600
