@@ -3,7 +3,8 @@
 Rules:
     - It reads no configuration: what it needs arrives over the link, also after each reload.
     - It listens once the first settings arrived; until then it waits for a service. When every service answers but
-      refuses it (secret, certificate, version) for `REFUSED_FOR_S`, it ends as wrongly configured.
+      refuses it (secret, certificate, version) for `REFUSED_FOR_S`, it ends as wrongly configured. So it does with
+      several services that share no store: each would count every limit on its own.
     - Stop: stop accepting, finish what runs within the drain time, then end it with an explicit error.
 Not here:
     - What a request means (frontend); policy of any kind (service).
@@ -39,6 +40,7 @@ DRAIN_DEFAULT_S = 30.0
 LOOP_LAG_WARN_DEFAULT_S = 0.25
 REFUSED_FOR_S = 10.0  # so long every service refuses in a row before that is a wrong configuration
 REFUSED_LOOK_S = 1.0
+SHARE_HINT = "set store.url of the services, or name one service: each would count every limit on its own"
 
 
 class Settings:
@@ -50,6 +52,7 @@ class Settings:
         self.drain_s = DRAIN_DEFAULT_S
         self.drain_announce_s = 0.0
         self.has_metrics = True
+        self.has_shared_store = False
         self.loop_lag_warn_s = LOOP_LAG_WARN_DEFAULT_S
         self._log = log
         self._host = host
@@ -67,6 +70,7 @@ class Settings:
             process = sections.get("process") or {}
             self.drain_s = float(process.get("drain_s", DRAIN_DEFAULT_S))
             self.drain_announce_s = float(process.get("drain_announce_s", 0.0))
+            self.has_shared_store = bool((sections.get("store") or {}).get("is_shared", True))  # not said: older
             self._observe(sections.get("observe") or {})
         except (ValueError, TypeError) as error:
             self._log.write("error", "settings from the service cannot be read", error=str(error))
@@ -106,6 +110,9 @@ async def _main(addresses: list[str], tls: FrontendTls | None, host: str | None,
             return EXIT_CONFIGURATION
         if stop.is_set():
             return 0
+        if len(addresses) > 1 and not settings.has_shared_store:
+            log.write("error", "several services share no store", services=addresses, hint=SHARE_HINT)
+            return EXIT_CONFIGURATION
         edge = Edge(
             link,
             settings.get,

@@ -227,6 +227,7 @@ def frontend_settings(config: Config) -> str:
         "profiles": {name: profile.model_dump(mode="json") for name, profile in config.profiles.items()},
         "observe": config.observe.model_dump(mode="json"),
         "process": config.process.model_dump(mode="json"),
+        "store": {"is_shared": config.store.url is not None and config.store.url.is_set},
     }
     return orjson.dumps(sections).decode()
 

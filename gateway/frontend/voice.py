@@ -32,7 +32,7 @@ from gateway.wire.sse import encode_event
 
 Headers = Mapping[str, str]
 _DROPPED = "x-gateway-dropped"
-_LIMIT = re.compile(r"x-ratelimit-(limit|remaining|reset)-(\w+)")
+_LIMIT = re.compile(r"x-ratelimit-(limit|remaining|reset)-([\w-]+)")
 _GO_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)(ms|s))?")
 
 
