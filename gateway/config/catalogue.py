@@ -31,6 +31,8 @@ from gateway.core.tariff import Tariff
 
 GLOB_CACHE_MAX = 4096
 CHARACTERS = "characters"
+# dialects with tools, but without the functions OpenAI had before
+FUNCTIONS_AS_TOOLS = frozenset(("responses", "anthropic", "gemini", "bedrock", "cohere"))
 CUSTOM_TOOLS = frozenset(("openai", "azure", "responses"))  # dialects with tools that take free text
 OWN_TOOL = frozenset(("anthropic", "bedrock"))  # dialects that put a schema into a tool by themselves
 NAME_MAX_CHARS = 200  # of a wire name, as in the schema
@@ -88,6 +90,7 @@ class Deployment:
     emulation: str = ""  # another way to structured answers: tool, instruction or none; empty = the dialect's
     is_schema_native: bool = False  # whether dialects that would emulate a schema may send it
     has_custom_tools: bool = True  # whether its format has tools that take free text
+    takes_functions_as_tools: bool = False  # whether `functions` of a request become its tools
     has_anthropic_fields: bool = True  # of dialect bedrock: whether its model understands Anthropic's own
     aws: AwsKeys | None = None  # None = the credential is among the headers
 
@@ -297,6 +300,7 @@ def _deployment(
         emulation=_emulation(structured_output, provider.dialect),
         is_schema_native=structured_output == "native",
         has_custom_tools=provider.dialect in CUSTOM_TOOLS,
+        takes_functions_as_tools=provider.dialect in FUNCTIONS_AS_TOOLS,
         has_anthropic_fields=_has_anthropic_fields(candidate),
         aws=_aws_keys(provider),
     )

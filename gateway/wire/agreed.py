@@ -1,7 +1,7 @@
 """Requests made outside JSON in the words of another client format: whether a body of that format says the same.
 
-A provider of that format gets the request as its JSON. So it is written as that JSON and read again, as a body over HTTP
-would be: what is checked, counted and priced must be what is sent.
+A provider of that format gets the request as its JSON. So it is written as that JSON and read again, as a body over
+HTTP would be: what is checked, counted and priced must be what is sent.
 
 Rules:
 - A message read from a body of its format always agrees.

@@ -1,7 +1,8 @@
-"""Custom tools of OpenAI's clients at every upstream format: a call with free text, and its result back."""
+"""Custom tools and deprecated functions of OpenAI's clients at every upstream format: a call, and its result back."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,6 +19,7 @@ WITH_TOOLS = [upstream.name for upstream in UPSTREAMS if "tools" not in upstream
 TEXT = '*** Begin Patch\n"a"\n*** End Patch'
 FLAT: Any = {"type": "custom", "name": "patch", "description": "Change files."}
 CHAT: Any = {"type": "custom", "custom": {"name": "patch", "description": "Change files."}}
+OLD: Any = {"name": "patch", "description": "Change files.", "parameters": {"type": "object", "properties": {}}}
 NATIVE = ("openai", "azure", "responses")
 
 
@@ -64,7 +66,8 @@ async def test_a_response(client: AsyncOpenAI, name: str, is_stream: bool) -> No
     assert (call.name, call.input) == ("patch", TEXT)
     said = {"type": "custom_tool_call", "call_id": call.call_id, "name": call.name, "input": call.input}
     output = {"type": "custom_tool_call_output", "call_id": call.call_id, "output": "applied"}
-    last = await client.responses.create(model=model_of(name), input=[*given, said, output], tools=[FLAT])
+    back: list[Any] = [*given, said, output]
+    last = await client.responses.create(model=model_of(name), input=back, tools=[FLAT])
     assert last.output_text == "Done."
 
 
@@ -88,3 +91,31 @@ async def test_a_chat(client: AsyncOpenAI, name: str, is_stream: bool) -> None:
             {"role": "tool", "tool_call_id": call.id, "content": "applied"}]  # fmt: skip
     last: Any = await create(model=model_of(name), messages=back, tools=[CHAT])
     assert last.choices[0].message.content == "Done."
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("name", [name for name in WITH_TOOLS if name not in ("openai", "azure")])
+async def test_a_function(client: AsyncOpenAI, name: str, is_stream: bool) -> None:
+    """Deprecated `functions` where there are only tools: the call is a `function_call`, its result goes back."""
+    given: list[Any] = [{"role": "user", "content": "go"}]
+    create = client.chat.completions.create
+    asked: Any = {"model": f"{name}/sim-script-function", "functions": [OLD], "function_call": {"name": "patch"}}
+    answer: Any = await create(messages=given, stream=is_stream, **asked)
+    if is_stream:
+        choices = [choice async for chunk in answer for choice in chunk.choices]
+        calls = [choice.delta.function_call for choice in choices if choice.delta.function_call]
+        called = "".join(call.name or "" for call in calls), "".join(call.arguments or "" for call in calls)
+        finish = next(choice.finish_reason for choice in choices if choice.finish_reason)
+        assert not any(choice.delta.tool_calls for choice in choices)
+    else:
+        choice = answer.choices[0]
+        called, finish = (
+            (choice.message.function_call.name, choice.message.function_call.arguments),
+            choice.finish_reason,
+        )
+        assert choice.message.tool_calls is None
+    assert (called[0], json.loads(called[1]), finish) == ("patch", {"input": TEXT}, "function_call")
+    said = {"role": "assistant", "content": None, "function_call": {"name": called[0], "arguments": called[1]}}
+    back = [*given, said, {"role": "function", "name": "patch", "content": "applied"}]
+    last: Any = await create(messages=back, **asked)
+    assert (last.choices[0].message.content, last.choices[0].finish_reason) == ("Done.", "stop")

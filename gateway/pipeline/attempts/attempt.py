@@ -22,9 +22,8 @@ from gateway.pipeline.gate import Door
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress
 from gateway.pipeline.said import note
-from gateway.providers.freeform import freed
+from gateway.providers.adapted import adapted
 from gateway.providers.registry import DIALECTS, FORMATS
-from gateway.providers.structured import emulating
 from gateway.providers.transport import Reply
 from gateway.providers.upstream import STREAM_MEDIA_TYPES, Dialect, StreamDecoder
 from gateway.routing.board import Verdict
@@ -72,10 +71,9 @@ class Attempt:
         if deployment.concurrency is not None:
             await self._take_place(deployment.concurrency, order.deadline_s)
         dialect = DIALECTS[deployment.dialect]
-        if not deployment.has_custom_tools:
-            dialect = freed(dialect, order.request)
-        if deployment.emulation:
-            dialect = emulating(dialect, deployment, order.request)
+        dialect, plain = adapted(dialect, deployment, order.request)
+        if plain is not order.request:
+            order = order._replace(request=plain)
         self._dialect = dialect
         method, asked = order.method, order.request
         if not (deployment.can_stream and deployment.can_answer_whole):

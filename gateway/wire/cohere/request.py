@@ -30,8 +30,6 @@ UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
     "audio_json": (),
     "prediction_json": (),
     "web_search_options_json": (),
-    "functions_json": ("[]",),
-    "function_call_json": ('"none"',),
     "verbosity": ("medium",),
     "safety_settings_json": ("[]",),
     "cached_content": (),

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.wire.gemini.groups import Group, Table, is_text, string
 from gateway.wire.gemini.schema import to_gemini, to_json_schema
-from gateway.wire.json import dumps, loads, text
+from gateway.wire.json import text
 from gateway.wire.openai.mirror import JsonObject, kept_object, kept_value
 from gateway.wire.pb import types_pb2
 
@@ -128,18 +128,3 @@ def function_name(tool: Any) -> str:
 
 
 TOOL_CONFIG = Group(("toolConfig",), _read_choice, _write_choice)
-
-
-def tools_of_functions(functions_json: str) -> list[types_pb2.Tool]:
-    """OpenAI's deprecated `functions` as tools."""
-    found = []
-    for function in loads(functions_json.encode(), depth_max=900) or ():
-        if type(function) is dict and is_text(name := function.get("name")):
-            tool = types_pb2.Tool(type="function")
-            tool.function.name = name
-            if is_text(says := function.get("description")):
-                tool.function.description = says
-            if "parameters" in function:
-                tool.function.parameters_json = dumps(function["parameters"]).decode()
-            found.append(tool)
-    return found

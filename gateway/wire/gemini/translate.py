@@ -18,10 +18,8 @@ from typing import Final
 
 from gateway.wire.foreign import EFFORT_BUDGETS, extra_names, is_foreign, stripped, unknown_members
 from gateway.wire.gemini.parts import DIALECT, call_signature
-from gateway.wire.gemini.tools import tools_of_functions
 from gateway.wire.json import text
 from gateway.wire.openai.base64text import guessed_media_type
-from gateway.wire.openai.mirror import kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
 
 _EFFORT_BUDGET_DEFAULT: Final = EFFORT_BUDGETS["medium"]
@@ -71,23 +69,12 @@ def _tools(plain: chat_pb2.ChatRequest, native: chat_pb2.ChatRequest, unsupporte
             native.tools.add(type="function", function=tool.function)
         else:
             unsupported.append(f"tools[{at}]")
-    if plain.HasField("functions_json"):
-        native.tools.extend(tools_of_functions(plain.functions_json))
     if plain.HasField("tool_choice"):
         native.tool_choice.CopyFrom(plain.tool_choice)
-    elif plain.HasField("function_call_json"):
-        native.tool_choice.CopyFrom(_function_choice(plain.function_call_json))
     if not native.tools:
         native.ClearField("tool_choice")
     if plain.HasField("web_search_options_json"):
         native.tools.append(_SEARCH)
-
-
-def _function_choice(function_call_json: str) -> types_pb2.ToolChoice:
-    value = kept_value(function_call_json, "function_call_json")
-    if type(value) is dict:
-        return types_pb2.ToolChoice(mode="tool", type="function", name=str(value.get("name", "")))
-    return types_pb2.ToolChoice(mode=str(value))
 
 
 def _thinking(plain: chat_pb2.ChatRequest, native: chat_pb2.ChatRequest) -> None:

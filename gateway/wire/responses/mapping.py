@@ -31,8 +31,6 @@ UNSUPPORTED: Final[dict[str, tuple[Any, ...]]] = {
     "audio_json": (),
     "prediction_json": (),
     "web_search_options_json": (),
-    "functions_json": ("[]",),
-    "function_call_json": ('"none"',),
     "top_k": (),
     "safety_settings_json": ("[]",),
     "cached_content": (),

@@ -38,7 +38,7 @@ def test_errors() -> None:
 
 def test_what_is_not_supported() -> None:
     """The list is the code's."""
-    section = ANTHROPIC.partition("Not supported:")[2].partition(" in `modalities`")[0]
+    section = ANTHROPIC.partition("Not supported:")[2].partition("audio in `modalities`")[0]
     named = re.findall(r"`(\w+)`", section)
     assert named == [name.removesuffix("_json") for name in mapping.UNSUPPORTED]
 

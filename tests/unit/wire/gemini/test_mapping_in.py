@@ -194,18 +194,14 @@ def test_tools_and_their_choice(choice: Any, calling: dict[str, Any]) -> None:
 
 
 def test_deprecated_functions() -> None:
-    """`functions`, `function_call` and turns of role function say the same as tools."""
+    """`function_call` and turns of role function say the same as calls and results of tools."""
     body, _ = mapped(
-        functions=[{"name": "f", "parameters": {"type": "object", "properties": {}}}],
-        function_call={"name": "f"},
         messages=[
             HI,
             {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
             {"role": "function", "name": "f", "content": "done"},
         ],
     )
-    assert body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
-    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f"]}}
     assert body["contents"][1:] == [
         {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
         {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "done"}}}]},

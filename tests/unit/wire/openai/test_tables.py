@@ -25,9 +25,9 @@ BY_HAND = {  # message -> fields that hand-written code reads and writes; test_f
     "TokenSequence": {"ids"},
 }
 NOT_ON_JSON = {  # message -> fields the OpenAI format has no member for
-    "ChatRequest": {"dialect"},
-    "ChatResponse": {"dialect"},
-    "ChatChunk": {"dialect", "is_restart"},
+    "ChatRequest": {"dialect", "previous_response_id", "is_answer_kept"},
+    "ChatResponse": {"dialect", "response_id"},
+    "ChatChunk": {"dialect", "is_restart", "response_id"},
     "CompletionResponse": {"is_restart"},
     "EmbeddingRequest": {"dialect"},
     "EmbeddingResponse": {"dialect"},
@@ -35,8 +35,11 @@ NOT_ON_JSON = {  # message -> fields the OpenAI format has no member for
     "ThinkingBlock": {"signature", "redacted"},
     "ToolResultBlock": {"is_error"},
     "DocumentBlock": {"context", "citations_config_json", "content_json"},
-    "BlockDelta": {"citation_json", "stop"},
+    "BlockDelta": {"citation_json", "citation", "stop"},
+    "Message": {"citations"},
+    "Block": {"citations"},
     "TokenCount": {"input_tokens", "is_estimate"},  # Anthropic and Gemini have words for it
+    "Citation": {field.name for field in types_pb2.Citation.DESCRIPTOR.fields},  # said in JSON beside it (wire.citing)
 }
 
 

@@ -104,7 +104,7 @@ def test_what_has_no_place_is_named() -> None:
     """And no more than that."""
     members = {
         "n": 2, "stop": ["x"], "seed": 1, "presence_penalty": 1, "frequency_penalty": 1, "logit_bias": {"1": 1},
-        "modalities": ["text", "audio"], "audio": {"voice": "v"}, "top_k": 1, "x_unknown": 1, "functions": [FUNCTION],
+        "modalities": ["text", "audio"], "audio": {"voice": "v"}, "top_k": 1, "x_unknown": 1,
     }  # fmt: skip
     _, unsupported = mapped(**members)
     assert sorted(unsupported) == sorted(members)
