@@ -43,11 +43,12 @@ def shell(gateway: Served, script: str) -> subprocess.CompletedProcess[str]:
         env=environ,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
 
 
+@pytest.mark.timeout(300)  # some fifteen commands, each a process of its own
 def test_the_page_works_as_shown(running: Served) -> None:
     """All its commands, one after the other; what they made is there afterwards."""
     text = "\n".join(block.text for block in CONSOLE).replace("http://localhost:8080", running.url)
