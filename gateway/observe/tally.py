@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import traceback
 from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from prometheus_client import Counter, Histogram
@@ -105,11 +103,25 @@ def flush() -> None:
             child.flush()
 
 
-@contextmanager
-def not_failing() -> Iterator[None]:
+class _NotFailing:
+    """A class, not a generator: entered several times in every call, at a fifth of the price."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        failures.count += 1  # a full disk, a wrong label, a bug: none of them is the caller's
+        failures.latest = "".join(traceback.format_exception(error, limit=-8))
+        return True
+
+
+_NOT_FAILING = _NotFailing()
+
+
+def not_failing() -> _NotFailing:
     """Whatever goes wrong inside is counted and goes no further: telling about a call must not break it."""
-    try:
-        yield
-    except Exception:  # noqa: BLE001 - a full disk, a wrong label, a bug: none of them is the caller's
-        failures.count += 1
-        failures.latest = traceback.format_exc(limit=-8)
+    return _NOT_FAILING

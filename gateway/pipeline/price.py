@@ -32,6 +32,8 @@ def bound_usd_micros(entry: Entry | None, shape: Shape, ratio_ppm: int = PPM) ->
 
 def counts_of(usage: types_pb2.Usage) -> Counts:
     """What is priced of a usage. Reasoning is part of the answer and has no price of its own."""
+    if not (usage.HasField("prompt_tokens_details") or usage.HasField("completion_tokens_details")):
+        return Counts(usage.prompt_tokens, usage.completion_tokens)
     given, made = usage.prompt_tokens_details, usage.completion_tokens_details
     return Counts(
         usage.prompt_tokens,

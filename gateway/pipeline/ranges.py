@@ -144,9 +144,12 @@ def _logit_bias(text: str) -> None:
 
 
 def _metadata(request: chat_pb2.ChatRequest, extra: dict[str, Any]) -> None:
-    other = extra.get("metadata", {})
-    if not isinstance(other, dict) or not all(isinstance(value, str) for value in other.values()):
-        raise _wrong("metadata", "`metadata` must be an object of strings.")
+    if "metadata" in extra:
+        other = extra["metadata"]
+        if not isinstance(other, dict) or not all(isinstance(value, str) for value in other.values()):
+            raise _wrong("metadata", "`metadata` must be an object of strings.")
+    if not request.metadata:
+        return
     if len(request.metadata) > METADATA_MAX:
         raise _wrong("metadata", f"`metadata` may hold at most {METADATA_MAX} pairs.")
     for key, value in request.metadata.items():

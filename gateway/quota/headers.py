@@ -11,6 +11,7 @@ Not here:
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 
@@ -30,7 +31,9 @@ def openai_headers(standings: Standings) -> dict[str, str]:
     """The headers of one call; empty when nothing is limited."""
     headers: dict[str, str] = {}
     for amount, standing in standings.items():
-        _add(headers, amount.replace("_", "-"), standing)
+        limit, remaining, reset = _names(amount)
+        headers[limit], headers[remaining] = str(standing.limit), str(standing.remaining)
+        headers[reset] = go_duration(standing.full_in_s)
     return headers
 
 
@@ -41,10 +44,10 @@ def noted(standings: Standings, amount: str, standing: Standing) -> None:
         standings[amount] = standing
 
 
-def _add(headers: dict[str, str], dimension: str, standing: Standing) -> None:
-    headers[f"x-ratelimit-limit-{dimension}"] = str(standing.limit)
-    headers[f"x-ratelimit-remaining-{dimension}"] = str(standing.remaining)
-    headers[f"x-ratelimit-reset-{dimension}"] = go_duration(standing.full_in_s)
+@cache
+def _names(amount: str) -> tuple[str, str, str]:
+    dimension = amount.replace("_", "-")
+    return f"x-ratelimit-limit-{dimension}", f"x-ratelimit-remaining-{dimension}", f"x-ratelimit-reset-{dimension}"
 
 
 def go_duration(seconds: float) -> str:

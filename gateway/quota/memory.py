@@ -47,20 +47,16 @@ class _Subject:
         return window
 
 
-class _Booked(NamedTuple):
-    """One amount in one window."""
-
-    window: Window
-    start: int
-    amount: str
-    taken: int
+# plain tuples: made for every window of every call
+_Wish = tuple[Window, Dimension, int, int]  # the window, what it counts, its limit, how much of it is wanted
+_Booked = tuple[Window, int, str, int]  # the window, the start of the grain, what was taken, how much of it
 
 
 class _Hold(NamedTuple):
     """What a reservation took, and where."""
 
-    subjects: tuple[_Subject, ...]
-    booked: tuple[_Booked, ...]
+    subjects: Sequence[_Subject]
+    booked: Sequence[_Booked]  # what settling may correct
     debits: tuple[Debit, ...]
     held_usd_micros: tuple[int, ...]  # of each debit
 
@@ -88,20 +84,22 @@ class MemoryQuota:
             raise UnknownPurse(unknown)
         now_s = self._clock.monotonic()
         found = [(self._subject(scope.subject), scope) for scope in limited]
+        wishes: list[_Wish] = []
         try:
             for subject, scope in found:
-                _check(subject, scope, asked, now_s)
+                _check(subject, scope, asked, now_s, wishes)
             self.purses.check(debits, asked.usd_micros)
         except GatewayError as refusal:
-            refusal.headers.update(openai_headers(_standings(found, now_s)))
+            wishes = [wish for subject, scope in found for wish in _wishes(subject, scope.limits, asked, now_s)]
+            refusal.headers.update(openai_headers(_standings(wishes, now_s)))
             raise
-        booked = tuple(each for subject, scope in found for each in _book(subject, scope.limits, asked, now_s))
+        booked = _book(wishes, now_s)
         for subject, _ in found:
             subject.in_flight += 1
-        held = self.purses.hold(debits, asked.usd_micros)
+        held = self.purses.hold(debits, asked.usd_micros) if debits else ()
         self.open_count += 1
-        hold = _Hold(tuple(subject for subject, _ in found), booked, tuple(debits), held)
-        return Reservation(hold, asked, _standings(found, now_s))
+        hold = _Hold([subject for subject, _ in found], booked, tuple(debits), held)
+        return Reservation(hold, asked, _standings(wishes, now_s))
 
     async def settle(self, reservation: Reservation, used: Amounts) -> None:
         """See `gateway.quota.reservation.Quota`."""
@@ -115,9 +113,9 @@ class MemoryQuota:
         for subject in hold.subjects:
             subject.in_flight -= 1
         for window, start, amount, taken in hold.booked:
-            if amount != "requests":
-                window.correct(start, used.of(amount) - taken)
-        self.purses.settle(hold.debits, hold.held_usd_micros, used.usd_micros)
+            window.correct(start, used.of(amount) - taken)
+        if hold.debits:
+            self.purses.settle(hold.debits, hold.held_usd_micros, used.usd_micros)
 
     def in_flight(self, subject: str) -> int:
         """See `gateway.quota.reservation.Quota`."""
@@ -155,32 +153,35 @@ class MemoryQuota:
             del self._subjects[idle]
 
 
-def _check(subject: _Subject, scope: Scope, asked: Amounts, now_s: float) -> None:
+def _check(subject: _Subject, scope: Scope, asked: Amounts, now_s: float, wishes: list[_Wish]) -> None:
+    """Add what is wanted of the subject to `wishes`. Raises GatewayError RATE_LIMITED."""
     limits = scope.limits
     if limits.concurrency is not None and subject.in_flight >= limits.concurrency:
         raise over_concurrency(limits.concurrency, scope.kind)
-    for dimension, limit in limits.windows:
-        window = subject.window(dimension, now_s)
-        amount = min(asked.of(dimension.amount), limit)
+    for wish in _wishes(subject, limits, asked, now_s):
+        window, dimension, limit, amount = wish
         if window.used + amount > limit:
             free_in_s = window.free_in_s(now_s, limit, amount)
             raise over_limit(limit, dimension.amount, dimension.unit, scope.kind, free_in_s)
+        wishes.append(wish)
 
 
-def _book(subject: _Subject, limits: Limits, asked: Amounts, now_s: float) -> list[_Booked]:
-    booked = []
-    for dimension, limit in limits.windows:
-        window = subject.windows[dimension.name]
-        amount = min(asked.of(dimension.amount), limit)
-        booked.append(_Booked(window, window.add(now_s, amount), dimension.amount, amount))
-    return booked
+def _wishes(subject: _Subject, limits: Limits, asked: Amounts, now_s: float) -> list[_Wish]:
+    """A call bigger than a whole limit wants all of it."""
+    return [
+        (subject.window(dimension, now_s), dimension, limit, min(asked.of(dimension.amount), limit))
+        for dimension, limit in limits.windows
+    ]
 
 
-def _standings(found: Sequence[tuple[_Subject, Scope]], now_s: float) -> Standings:
+def _book(wishes: Sequence[_Wish], now_s: float) -> list[_Booked]:
+    """Take it. A request stays one, so it needs no settling."""
+    taken = [(window, window.add(now_s, wanted), dimension.amount, wanted) for window, dimension, _, wanted in wishes]
+    return [booked for booked in taken if booked[2] != "requests"]
+
+
+def _standings(wishes: Sequence[_Wish], now_s: float) -> Standings:
     standings: Standings = {}
-    for subject, scope in found:
-        for dimension, limit in scope.limits.windows:
-            window = subject.window(dimension, now_s)
-            standing = Standing(limit, max(0, limit - window.used), window.full_in_s(now_s))
-            noted(standings, dimension.amount, standing)
+    for window, dimension, limit, _ in wishes:
+        noted(standings, dimension.amount, Standing(limit, max(0, limit - window.used), window.full_in_s(now_s)))
     return standings

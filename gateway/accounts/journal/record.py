@@ -21,7 +21,7 @@ LOST = "lost"
 _CHARS_PER_TOKEN = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass  # not frozen, no slots: made and written for every call, at a third of the price
 class Used:
     """What one call used and cost. `user_id` empty = a key of the configuration, which has no wallet."""
 
