@@ -108,10 +108,19 @@ def _quiet_grpc() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
+def _leave_no_core() -> None:
+    """Keys live in memory: a crash writes none of it to a disk. Children inherit this."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
 def main() -> None:
     """The entry point of the `gateway` script."""
+    _leave_no_core()
     app()
 
 
 if __name__ == "__main__":
-    sys.exit(app())
+    sys.exit(main())

@@ -38,7 +38,9 @@ class Journal:
 
     def __init__(self, root: Path, instance: str, trouble: Callable[[OSError], None] = lambda _error: None) -> None:
         self.folder = root / instance
-        self.folder.mkdir(mode=0o700, parents=True)
+        for above in (root.parent, root):  # `parents=True` would let others look into what it makes
+            above.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700)
         self._lock = _locked(self.folder)
         self._slots = Slots(self.folder / _SLOTS)
         self._number = 0
