@@ -19,7 +19,7 @@ from gateway.frontend.reply import Reply
 from gateway.rpc.contract import ACCOUNT_METHODS, Caller, Head
 
 
-async def told(caller: Caller, name: str, reply: Reply, *, has_credential: bool = True, **members: Any) -> Any:
+async def told(caller: Caller, name: str, reply: Reply, /, *, has_credential: bool = True, **members: Any) -> Any:
     """The reply of the Accounts method `name`, asked with these members. Raises GatewayError."""
     method = ACCOUNT_METHODS[name]
     return await answer_of(caller, name, method.request(**members), reply, has_credential=has_credential)

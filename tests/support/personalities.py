@@ -22,6 +22,7 @@ from gateway.accounts.wallets import Change
 from gateway.core.clock import ManualClock
 from gateway.simulator.server import Running, serve
 from tests.support.databases import url_of
+from tests.support.recorder import Recorder, recording
 from tests.support.simulated import Simulated
 from tests.support.single import InProcess, single
 
@@ -49,6 +50,7 @@ PROVIDERS = {
     "claude": _provider("anthropic", "/v1", "x-api-key"),
     "claude-old": _provider("anthropic_complete", "/v1", "x-api-key"),
     "google": _provider("gemini", "/v1beta", "x-goog-api-key"),
+    "scripted": _provider("openai", "/v1"),
     "google-old": _provider("palm", "/v1beta2", "x-goog-api-key"),
 }
 
@@ -68,6 +70,17 @@ def _model(
     }
 
 
+def _pair(first: str) -> list[dict[str, Any]]:
+    """That simulator's model, then a healthy one."""
+    return [{"provider": "acme", "upstream_model": first}, {"provider": "acme", "upstream_model": SECOND}]
+
+
+SECOND = "sim-tag-second"
+N16_PRICING = {
+    "input_usd_per_million": "2.5",
+    "output_usd_per_million": "10",
+    "cached_input_usd_per_million": "1.25",
+}
 EMBEDS: dict[str, Any] = {"can": "embedding", "price": ("0.02", "0"), "has_dimensions": True}
 MODELS = {
     "m-small": _model("m-small", can="chat"),
@@ -80,9 +93,41 @@ MODELS = {
     "gpt-4o": _model("gpt-4o", price=("2.50", "10")),
     "claude": _model("claude-3-*", can="chat vision function_calling", price=("3", "15"), provider="claude"),
     "claude-old": _model("claude-2", "claude-instant-1", can="chat", price=("8", "24"), provider="claude-old"),
+    "m8": _model("m8", can="chat vision", provider="scripted", usage_unit="characters"),
+    "gemini-stream": _model(
+        "gemini-pro",
+        can="chat",
+        candidates=[{"provider": "google", "streaming": "only"}],
+    ),
+    "capped": _model(
+        "free-capped",
+        can="chat",
+        price=("0", "0"),
+        limits={"concurrency": 1},
+        candidates=[{"provider": "acme", "upstream_model": "sim-wait-300-tag-capped"}],
+    ),
     "gemini": _model("gemini-*", can="chat vision", provider="google"),
     "palm": _model("palm-2-chat-bison", "palm-2-chat-bison-32k", can="chat", provider="google-old"),
-    "free": _model("sim-free-*", can=ALL, price=("0", "0")),
+    "n16": _model("n16", provider="scripted", pricing=N16_PRICING),
+    "n17": _model("n17", pricing={"input_usd_per_million": "0", "call_usd": "0.04"}),
+    "n19": _model(
+        "n19",
+        candidates=[
+            {"provider": "acme", "upstream_model": "sim-low", "priority": 10},
+            {"provider": "acme", "upstream_model": "sim-one", "weight": 1},
+            {"provider": "acme", "upstream_model": "sim-three", "weight": 3},
+        ],
+    ),
+    "n20": _model("n20", candidates=_pair("sim-status-500-tag-n20")),
+    "n20-refused": _model("n20-refused", candidates=_pair("sim-status-400-tag-n20")),
+    "n20-cut": _model("n20-cut", candidates=_pair("sim-cut-3-tag-n20")),
+    "n21": _model(
+        "n21",
+        candidates=_pair("sim-status-401-times-1-tag-n21"),
+        routing={"breaker": {"quarantine_base_s": 0.5}},
+    ),
+    "n22": _model("n22", candidates=[{"provider": "acme", "upstream_model": "sim-tag-n22real"}]),
+    "free": _model("free-*", can=ALL, price=("0", "0")),
     "sim": _model("sim*", price=("1000", "2000")),
 }
 
@@ -93,6 +138,7 @@ class Personalities:
 
     running: InProcess
     upstream: Running
+    scripted: Recorder
     clock: ManualClock
     kind: str
 
@@ -139,18 +185,25 @@ class Personalities:
 @asynccontextmanager
 async def personalities(kind: str) -> AsyncIterator[Personalities]:
     """Run it until the block ends."""
+    async with recording() as scripted, _running(kind, scripted) as running:
+        yield running
+
+
+@asynccontextmanager
+async def _running(kind: str, scripted: Recorder) -> AsyncIterator[Personalities]:
     upstream = await serve(key=UPSTREAM_KEY)
     clock = ManualClock()
+    urls = dict.fromkeys(PROVIDERS, upstream.url) | {"scripted": scripted.url}
     layer = {
         "http": {"listeners": {name: {"port": 0, "profile": name} for name in PROFILES}},
-        "accounts": {"is_charged": True, "registration": "open", "new_user_balance_usd": 5, "logins_per_minute": 1000},
-        "providers": {slug: {**each, "base_url": upstream.url + each["base_url"]} for slug, each in PROVIDERS.items()},
+        "accounts": {"is_charged": True, "registration": "open", "logins_per_minute": 1000},
+        "providers": {slug: {**each, "base_url": urls[slug] + each["base_url"]} for slug, each in PROVIDERS.items()},
     }
     with tempfile.TemporaryDirectory(prefix="gateway-test-") as folder:
         environ = {"GATEWAY_DATABASE__URL": url_of(kind, Path(folder)), "UPSTREAM_KEY": UPSTREAM_KEY}
         files = {"models.yaml": {"models": MODELS}}
         try:
             async with single(layer, files=files, clock=clock, environ=environ) as running:
-                yield Personalities(running, upstream, clock, kind)
+                yield Personalities(running, upstream, scripted, clock, kind)
         finally:
             await upstream.stop()
