@@ -10,7 +10,7 @@ Not here:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from time import perf_counter
 
 from gateway.accounts.journal.slots import Meter
@@ -23,7 +23,7 @@ from gateway.routing.plan import Plan
 from gateway.wire.pb import types_pb2
 
 
-class End(Enum):
+class End(StrEnum):
     """How a call ended. Only COMPLETE may be shown as success."""
 
     COMPLETE = "complete"
@@ -100,7 +100,7 @@ class Progress:
     @property
     def outcome(self) -> str:
         """How the call ended, in one word: complete, cancelled, or the failure's kind."""
-        return self.error.kind.name.lower() if self.error else self.end.value
+        return self.error.kind.name.lower() if self.error else self.end
 
     @property
     def cause(self) -> str:

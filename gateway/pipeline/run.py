@@ -26,6 +26,7 @@ from gateway.pipeline import book
 from gateway.pipeline.admit import admit
 from gateway.pipeline.attempts.after import too_late
 from gateway.pipeline.attempts.order import Order
+from gateway.pipeline.attempts.start import attempts_for
 from gateway.pipeline.cached import Answering, answering
 from gateway.pipeline.counted import counted
 from gateway.pipeline.counting import counting_of
@@ -54,7 +55,7 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
             kit, runtime, await _accept(kit, runtime, method, request, context, progress, stages), context, progress
         )
         stages.mark("plan")
-        answer = counted(await answering(kit, order, context, progress), order, progress)
+        answer = await _answering(kit, order, context, progress)
         reservation = await reserve(kit, progress)
         stages.mark("reserve")
         batch: Batch | None = await answer.first(order)
@@ -123,6 +124,12 @@ async def _accept(
     takes_restart = progress.entry.rescue is not None and context.headers.get(ON_CUT, "") == RESTART
     stages.mark("admit")
     return Order(method, request, progress.model, progress.entry, deadline_s, raw_dialect, onward, None, takes_restart)
+
+
+async def _answering(kit: Kit, order: Order, context: CallContext, progress: Progress) -> Answering:
+    if order.entry.cache is None and progress.counting is None:
+        return attempts_for(kit, progress, order)
+    return counted(await answering(kit, order, context, progress), order, progress)
 
 
 async def _end(  # every part of a call meets here

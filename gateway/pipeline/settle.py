@@ -45,7 +45,7 @@ async def settle(
     usage, outcome = _usage(progress), progress.outcome
     cost = _cost_usd_micros(progress, usage)
     if reservation is not None:
-        await kit.quota.settle(reservation, _amounts(usage)._replace(usd_micros=cost or 0))
+        await kit.quota.settle(reservation, _amounts(usage, cost or 0))
         book.ended(kit, progress, usage, cost)
     with not_failing():
         _measure(kit, method, context, progress, usage, cost, outcome)
@@ -74,13 +74,13 @@ def is_abandoned(progress: Progress) -> bool:
     if progress.is_committed or not progress.tries:
         return False
     last = progress.tries[-1]
-    return last.was_sent and last.outcome in (End.CANCELLED.value, Kind.DEADLINE_EXCEEDED.name.lower())
+    return last.was_sent and last.outcome in (End.CANCELLED, Kind.DEADLINE_EXCEEDED.name.lower())
 
 
-def _amounts(usage: types_pb2.Usage) -> Amounts:
-    """What limits are charged. A provider that counts backwards gives nothing back."""
+def _amounts(usage: types_pb2.Usage, usd_micros: int) -> Amounts:
+    """What limits and purses are charged. A provider that counts backwards gives nothing back."""
     prompt = max(0, usage.prompt_tokens)
-    return Amounts(prompt, max(0, usage.completion_tokens, usage.total_tokens - prompt))
+    return Amounts(prompt, max(0, usage.completion_tokens, usage.total_tokens - prompt), usd_micros)
 
 
 def _cost_usd_micros(progress: Progress, usage: types_pb2.Usage) -> int | None:

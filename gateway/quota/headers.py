@@ -57,9 +57,11 @@ def go_duration(seconds: float) -> str:
         return "0s"
     if millis < 1000:
         return f"{millis}ms"
+    if millis < 60_000:
+        return f"{millis / 1000:g}s"
     minutes, rest = divmod(millis, 60_000)
     hours, minutes = divmod(minutes, 60)
     text = f"{rest / 1000:g}s"
     if hours:
         return f"{hours}h{minutes}m{text}"
-    return f"{minutes}m{text}" if minutes else text
+    return f"{minutes}m{text}"
