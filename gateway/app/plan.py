@@ -29,6 +29,10 @@ def plan_of(loaded: Loaded) -> dict[str, object]:
         "environment": config.environment,
         "frontends": config.process.frontends or max(1, (os.cpu_count() or 2) - 1),
         "http": f"{config.http.host}:{config.http.port}",
+        "listeners": {
+            name: f"http://{each.host}:{each.port}   (profile {each.profile})"
+            for name, each in config.http.listeners.items()
+        },
         "grpc": f"{config.grpc.host}:{config.grpc.port}" if config.grpc.is_enabled else "",
         "link_options": {
             "credit_bytes": config.link.credit_bytes,

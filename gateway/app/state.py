@@ -87,7 +87,13 @@ def write_keys(state_dir: Path, records: dict[str, dict[str, Any]]) -> None:
 
 
 def create_key(
-    loaded: Loaded, name: str, *, models: list[str], limits: Mapping[str, int], is_admin: bool = False
+    loaded: Loaded,
+    name: str,
+    *,
+    models: list[str],
+    limits: Mapping[str, int],
+    is_admin: bool = False,
+    profile: str = "",
 ) -> tuple[str, str]:
     """Make a key and write its record; returns (id, whole key). The whole key is kept nowhere.
 
@@ -95,7 +101,8 @@ def create_key(
     """
     state_dir = loaded.sources.state_dir
     pepper = pepper_of(loaded.config, state_dir)
-    key_id, whole = make_key(loaded.config.auth.key_prefix)
+    prefix, limits = _form(loaded.config, profile, limits)
+    key_id, whole = make_key(prefix)
     record: dict[str, Any] = {"id": key_id, "hmac": digest(pepper, whole), "name": name}
     record["created_at"] = datetime.now(UTC).replace(microsecond=0)
     if models:
@@ -112,6 +119,16 @@ def create_key(
         _check(loaded.written, slug, record)
         write_keys(state_dir, {**records, slug: record})
     return key_id, whole
+
+
+def _form(config: Config, profile: str, limits: Mapping[str, int]) -> tuple[str, Mapping[str, int]]:
+    """What a key begins with, and its limits. Raises ValueError for a profile there is not."""
+    own = config.profiles.get(profile or "default")
+    if own is None:
+        raise ValueError(f"there is no profile {profile!r}: it is one of {', '.join(config.profiles)}")
+    default = own.key_requests_per_minute
+    prefix = config.auth.key_prefix if own.key_prefix is None else own.key_prefix
+    return prefix, limits if default is None else {"requests_per_minute": default, **limits}
 
 
 def revoke_key(state_dir: Path, key_id: str) -> bool:

@@ -24,6 +24,7 @@ def lines(plan: dict[str, Any]) -> list[str]:
     """The banner, line by line."""
     url = f"http://{plan['http']}"
     text = [f"gateway ({plan['environment']})", f"  HTTP    {url}/v1   (health {url}/health, metrics {url}/metrics)"]
+    text += [f"  HTTP    {shown}" for shown in plan.get("listeners", {}).values()]
     if plan["grpc"]:
         text.append(f"  gRPC    {plan['grpc']}")
     if plan["new_key"]:

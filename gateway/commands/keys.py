@@ -36,6 +36,7 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option of the command
     tpm: Annotated[int | None, typer.Option(min=1, help="Tokens per minute.")] = None,
     concurrency: Annotated[int | None, typer.Option(min=1, help="Calls at the same time.")] = None,
     admin: Annotated[bool, typer.Option("--admin", help="It may manage accounts.")] = False,
+    profile: Annotated[str, typer.Option(help="A profile, whose prefix the key gets.")] = "",
     user: Annotated[str, typer.Option(help="A user of a running gateway (id or email), whose key it is.")] = "",
     address: Address = None,
     key: Credential = None,
@@ -47,13 +48,13 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option of the command
     if user:
         given = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
         own = {limit: value for limit, value in given.items() if value is not None}
-        user_keys.create(user, name, model or [], own, address=address, key=key, as_json=as_json)
+        user_keys.create(user, name, model or [], own, profile=profile, address=address, key=key, as_json=as_json)
         return
     loaded = _load()
     asked = {"requests_per_minute": rpm, "tokens_per_minute": tpm, "concurrency": concurrency}
     limits = {limit: value for limit, value in asked.items() if value is not None}
     try:
-        key_id, whole = create_key(loaded, name, models=model or [], limits=limits, is_admin=admin)
+        key_id, whole = create_key(loaded, name, models=model or [], limits=limits, is_admin=admin, profile=profile)
     except ValueError as error:
         typer.echo(f"no key was made: {error}", err=True)
         raise typer.Exit(1) from None

@@ -45,12 +45,13 @@ BRIEF = [column for column in COLUMNS if column.head in ("id", "name", "user_id"
 
 def create(
     user_id: str, name: str, models: Sequence[str], limits: Mapping[str, int], *,
-    address: str | None, key: str | None, as_json: bool,
+    profile: str, address: str | None, key: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """A user's new key."""
     from gateway.client import accounts, v1
 
     request = v1.CreateKeyRequest(user_id=user_id, name=name, allowed_models=list(models), limits=dict(limits))
+    request.profile = profile
     with asking(address, key) as client:
         request.user_id = user_id_of(client, user_id)
         _tell(client.call(accounts.CREATE_KEY, request), as_json=as_json)

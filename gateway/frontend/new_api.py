@@ -119,8 +119,13 @@ async def manage_user(caller: Caller, reply: Reply, _parts: Mapping[str, str]) -
     """`enable`, `disable`, `promote` or `demote`; `delete` is to disable: books are kept."""
     body = await _body(reply)
     action = shapes.text(body, "action")
-    changes: dict[str, dict[str, Any]] = {"enable": {"is_blocked": False}, "disable": {"is_blocked": True}, "delete": {"is_blocked": True},
-               "promote": {"role": "admin"}, "demote": {"role": "user"}}  # fmt: skip
+    changes: dict[str, dict[str, Any]] = {
+        "enable": {"is_blocked": False},
+        "disable": {"is_blocked": True},
+        "delete": {"is_blocked": True},
+        "promote": {"role": "admin"},
+        "demote": {"role": "user"},
+    }
     if action not in changes:
         raise GatewayError(Kind.INVALID_REQUEST, f"`action` must be one of {', '.join(changes)}.", param="action")
     return shapes.user(await told(caller, "UpdateUser", reply, id=shapes.text(body, "id"), **changes[action]))

@@ -82,6 +82,21 @@ def test_a_key_made_here_is_known_after_the_next_load(tmp_path: Path) -> None:
     assert list(tmp_path.glob("state/*.tmp")) == []
 
 
+def test_a_key_has_the_form_of_its_profile(tmp_path: Path) -> None:
+    """Prefix and limit are the profile's, a limit of its own comes first; it is known whatever its prefix."""
+    _, first = create_key(loaded(tmp_path), "one", models=[], limits={}, profile="inferxgate")
+    _, second = create_key(loaded(tmp_path), "two", models=[], limits={"requests_per_minute": 5}, profile="inferxgate")
+    _, third = create_key(loaded(tmp_path), "three", models=[], limits={}, profile="xmaxgate")
+    assert first.startswith("ix-api-key-")
+    assert third.startswith("xmg_")
+    after = loaded(tmp_path)
+    keyring = Keyring.of(after.config, pepper_of(after.config, tmp_path / "state"))
+    limits = [keyring.identify(key, 0).limits.requests_per_minute for key in (first, second, third)]
+    assert limits == [60, 5, None]
+    with pytest.raises(ValueError, match="there is no profile 'nobody'"):
+        create_key(after, "four", models=[], limits={}, profile="nobody")
+
+
 NAMES = ["", "key", "Team A!", "ä☃", "a.b__c", "true", "null", "x: [", "\n# no", "-" * 9, "5", "x" * 200]
 
 
