@@ -13,7 +13,7 @@ Not here: members of the format (gateway.wire.responses), the call (inference.py
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -21,7 +21,7 @@ from typing import Any, Final
 from gateway.core.errors import GatewayError, Kind
 from gateway.frontend import kept
 from gateway.frontend.inference import Family
-from gateway.frontend.voice import RESPONSES
+from gateway.frontend.voice import RESPONSES, in_own_words, told_by
 from gateway.rpc import contract
 from gateway.rpc.contract import Batch, CallContext, Caller, Item
 from gateway.wire import json
@@ -29,6 +29,7 @@ from gateway.wire.pb import chat_pb2
 from gateway.wire.responses import answers
 from gateway.wire.responses.events import EventRenderer, NamedEvent
 from gateway.wire.responses.listed import items_of
+from gateway.wire.responses.names import outline, own_path
 from gateway.wire.responses.request import decode_request
 from gateway.wire.sse import encode_event
 
@@ -39,9 +40,10 @@ _FORMATS: Final = ("text", "json_object", "json_schema")
 class ResponseFrames:
     """The frames of one stream: named events, any number of them for each event of the call."""
 
-    __slots__ = ("_end", "_renderer")
+    __slots__ = ("_end", "_own", "_renderer")
 
-    def __init__(self, told: answers.About) -> None:
+    def __init__(self, told: answers.About, own: Callable[[str], str]) -> None:
+        self._own = own
         self._renderer = EventRenderer(told)
         self._end: bytes | None = None
 
@@ -63,6 +65,7 @@ class ResponseFrames:
 
     def error(self, error: GatewayError, _request_id: str) -> bytes:
         """What ends a stream that failed."""
+        error = in_own_words(error, self._own)
         code = error.code or error.row.openai_code or "server_error"
         return _bytes(self._renderer.failed(code, error.message, error.param))
 
@@ -77,7 +80,8 @@ def family(body: dict[str, Any], request_id: str) -> Family:
     items_json = json.dumps(items_of(body["input"], told.suffix)) if told.is_kept else b""
     if len(items_json) > kept.ITEMS_MAX_BYTES:
         told, items_json = replace(told, is_kept=False), b""
-    frames = ResponseFrames(told)
+    own = partial(own_path, items=outline(body["input"]), is_continued=body.get("previous_response_id") is not None)
+    frames = ResponseFrames(told, own)
     encode = partial(answers.encode_response, told=told)
     is_stream = body.get("stream") is True
 
@@ -93,7 +97,7 @@ def family(body: dict[str, Any], request_id: str) -> Family:
         RESPONSES_FAMILY,
         encode=encode,
         frames=lambda: frames,
-        voice=replace(RESPONSES, error_event=frames.error),
+        voice=replace(told_by(own), error_event=frames.error),
         keep=keep if told.is_kept else None,
     )
 

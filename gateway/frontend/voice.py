@@ -162,6 +162,30 @@ def _gemini_headers(headers: Headers, _profile: Profile) -> Headers:
     return {**headers, _DROPPED: _in_own_words(dropped, own_path)}
 
 
+def in_own_words(error: GatewayError, own: Callable[[str], str]) -> GatewayError:
+    """The same failure, its member as the client calls it."""
+    if not error.param:
+        return error
+    told = error.again()
+    told.headers, told.trailers = error.headers, error.trailers
+    told.param = own(error.param)
+    told.message = error.message.replace(f"`{error.param}`", f"`{told.param}`")
+    return told
+
+
+def told_by(own: Callable[[str], str]) -> Voice:
+    """The voice of one request of the Responses format, whose items `own` can tell."""
+
+    def failure(error: GatewayError, profile: Profile, request_id: str) -> tuple[int, bytes, str]:
+        return _openai_failure(in_own_words(error, own), profile, request_id)
+
+    def headers(given: Headers, profile: Profile) -> Headers:
+        named = _openai_headers(given, profile)
+        return {**named, _DROPPED: _in_own_words(given[_DROPPED], own)} if _DROPPED in given else named
+
+    return replace(RESPONSES, failure=failure, headers=headers)
+
+
 def _in_own_words(paths: str, own: Callable[[str], str]) -> str:
     return ", ".join([own(path) for path in paths.split(", ")])
 

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from gateway.core.errors import GatewayError, Kind
 from gateway.quota.estimate import MEDIA_TOKENS, MESSAGE_TOKENS, output_tokens, tokens_of_text
 from gateway.wire import json
+from gateway.wire.foreign import first_of
 from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2, types_pb2
 
 _NO_CONTENT = (types_pb2.CONTENT_FORM_ABSENT, types_pb2.CONTENT_FORM_NULL)
@@ -51,7 +52,7 @@ def survey(request: Message) -> Shape:
 def _chat(request: chat_pb2.ChatRequest) -> Shape:
     needs: list[Need] = [("chat", "model")]
     tokens = 0
-    for at, message in enumerate(request.messages):
+    for at, message in enumerate(request.messages, first_of(request)):
         _check_message(at, message)
         tokens += MESSAGE_TOKENS
         for place, block in enumerate(message.blocks):

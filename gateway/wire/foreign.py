@@ -3,12 +3,14 @@
 Rules:
 - Pure, and made on a copy: the message given stays as it is.
 - `extra`, `nulls`, spellings (`content_form`) and opaque blocks belong to the dialect that wrote them: taken out.
-- What has no place in OpenAI's format is named in `unsupported` by its path; hints that change no answer are not
-  (cache markers, reasoning of earlier turns, the mark that a tool failed).
+- What has no place in OpenAI's format is named in `unsupported` by its path, whose numbers count the messages as they
+  are here (`own_paths` tells the client's); hints that change no answer are not named (cache markers, reasoning of
+  earlier turns, the mark that a tool failed).
 
 Not here: the members of a format (openai/, anthropic/, ...), what is done about what is unsupported (the pipeline).
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Final, TypeVar
@@ -51,6 +53,8 @@ _SETTINGS: Final = frozenset(
 )  # fmt: skip
 """The members of Gemini's generationConfig that have typed fields; `extra` holds them when those are not exact."""
 _TYPED_OF_EMBEDDING: Final = frozenset(("model", "content", "outputDimensionality", "output_dimensionality"))
+_TURN: Final = re.compile(r"^messages\[(\d+)\]")
+_BY_ID = ("image", "document")  # their ids name files at Anthropic; those of `file` blocks are OpenAI's
 _MEDIA = frozenset(("image", "document", "file"))
 
 
@@ -96,8 +100,7 @@ def openai_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> cha
     plain = stripped(request)
     unsupported += unknown_members(request)
     del plain.messages[:]
-    first = -1 if request.messages and _is_beside(request.messages[0], request.dialect) else 0
-    for at, message in enumerate(request.messages, first):
+    for at, message in enumerate(request.messages):
         plain.messages.extend(_turns(message, f"messages[{at}]", unsupported))
     _tools(plain, unsupported)
     if plain.HasField("thinking"):
@@ -145,9 +148,13 @@ def is_lifted(message: types_pb2.Message) -> bool:
     return message.role == "system" and not message.extra
 
 
-def _is_beside(message: types_pb2.Message, dialect: str) -> bool:
-    """Whether a first message stood beside the turns, so that it does not count as one of them."""
-    return is_lifted(message) or (dialect == "gemini" and message.role == "system")
+def first_of(request: chat_pb2.ChatRequest) -> int:
+    """The number of the first message as its client counts: -1 where it stood beside the turns, which begin at 0."""
+    dialect = request.dialect
+    if dialect in OPENAI or not request.messages:
+        return 0
+    message = request.messages[0]
+    return -1 if is_lifted(message) or (dialect == "gemini" and message.role == "system") else 0
 
 
 def unknown_members(request: chat_pb2.ChatRequest) -> list[str]:
@@ -198,13 +205,19 @@ def _tools(request: chat_pb2.ChatRequest, unsupported: list[str]) -> None:
         request.ClearField("parallel_tool_calls")
 
 
-def own_tools(request: AnyMessage, paths: Sequence[str]) -> tuple[str, ...]:
-    """Paths of what cannot be sent, with Gemini's tools by name: its functions are not counted among them."""
-    if getattr(request, "dialect", "") != "gemini":
+def own_paths(request: AnyMessage, paths: Sequence[str]) -> tuple[str, ...]:
+    """Paths of what cannot be sent as the client counts: turns without those beside them, Gemini's tools by name."""
+    if not isinstance(request, chat_pb2.ChatRequest) or request.dialect in OPENAI:
         return tuple(paths)
-    tools = getattr(request, "tools", ())
-    named = {f"tools[{at}]": f"tools.{tool.type}" for at, tool in enumerate(tools) if not tool.HasField("function")}
-    return tuple([named.get(path, path) for path in paths])
+    if request.dialect == "gemini":  # its functions are not counted among them
+        tools = {
+            f"tools[{at}]": f"tools.{tool.type}"
+            for at, tool in enumerate(request.tools)
+            if not tool.HasField("function")
+        }
+        paths = [tools.get(path, path) for path in paths]
+    first = first_of(request)
+    return tuple([_TURN.sub(lambda found: f"messages[{int(found[1]) + first}]", path) for path in paths])
 
 
 def _turns(message: types_pb2.Message, path: str, unsupported: list[str]) -> list[types_pb2.Message]:
@@ -245,7 +258,7 @@ def plain_blocks(blocks: Iterable[types_pb2.Block], path: str, unsupported: list
         kind = block.WhichOneof("kind")
         if kind == "thinking":
             continue
-        if kind in (None, "opaque") or (kind == "image" and block.image.HasField("file_id")):
+        if kind in (None, "opaque") or (kind in _BY_ID and getattr(block, kind).HasField("file_id")):
             unsupported.append(path)
             continue
         if kind == "document" and block.document.HasField("content_json"):

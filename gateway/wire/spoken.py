@@ -10,7 +10,7 @@ Not here: the bodies of such formats (palm/, anthropic_complete/).
 
 from typing import Any, Final, NamedTuple
 
-from gateway.wire.foreign import OPENAI, extra_names, is_lifted, stripped, unknown_members
+from gateway.wire.foreign import OPENAI, extra_names, stripped, unknown_members
 from gateway.wire.pb import chat_pb2, types_pb2
 
 NOTHING: Final[dict[str, tuple[Any, ...]]] = {
@@ -63,12 +63,11 @@ def spoken(request: chat_pb2.ChatRequest, unsupported: list[str], *, has: frozen
         unsupported += [name for name in extra_names(request.extra) if not _has_field(request, name)]
     else:
         unsupported += unknown_members(request)
-    first = -1 if not is_openai and request.messages and is_lifted(request.messages[0]) else 0
     plain = stripped(request)
     unsupported += _unsupported(plain, has)
     instructions: list[str] = []
     turns: list[Turn] = []
-    for at, message in enumerate(plain.messages, first):
+    for at, message in enumerate(plain.messages):
         texts = _texts(message, f"messages[{at}].content", unsupported)
         if message.role in ("system", "developer"):
             instructions += texts

@@ -21,14 +21,14 @@ from gateway.pipeline.attempts.order import Order
 from gateway.pipeline.gate import Door
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.progress import Progress
-from gateway.pipeline.said import note
+from gateway.pipeline.said import hide, note
 from gateway.providers.adapted import adapted
 from gateway.providers.registry import DIALECTS, FORMATS
 from gateway.providers.transport import Reply
 from gateway.providers.upstream import STREAM_MEDIA_TYPES, Dialect, StreamDecoder
 from gateway.routing.board import Verdict
 from gateway.rpc.contract import Batch, Event, Method, Raw
-from gateway.wire.foreign import own_tools
+from gateway.wire.foreign import own_paths
 
 OK_STATUS = 200
 HELD_MAX_EVENTS = 1000
@@ -81,7 +81,7 @@ class Attempt:
             asked = shapes.request_for(order, method)
         request = dialect.encode(method, asked, order.sent_as or deployment, order.model)
         if request.unsupported:
-            self._progress.left_out = _left_out(order, deployment, own_tools(order.request, request.unsupported))
+            self._progress.left_out = _left_out(order, deployment, own_paths(order.request, request.unsupported))
         request.headers[hops.HEADER] = order.hops
         self.record.was_sent = True
         self._reply = reply = await self._kit.transport.open(deployment, request, order.deadline_s)
@@ -139,6 +139,9 @@ class Attempt:
         record, reply, decoder = self.record, self._reply, self._decoder
         if decoder is not None:
             record.usage, record.output_chars, record.chunks = decoder.usage, decoder.output_chars, decoder.chunks
+        if failure is not None:
+            hide(failure, record.deployment)
+            cause = failure.cause
         record.end(outcome, cause)
         self._kit.metrics.tried(record.deployment.provider, outcome)
         now_s = self._kit.transport.loop.time()

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from gateway.wire.anthropic import chat
 from gateway.wire.anthropic.mapping import MAX_TOKENS_DEFAULT
+from gateway.wire.foreign import first_of
 from gateway.wire.json import dumps
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2
@@ -57,7 +58,7 @@ def encode_request(
     given = chat.encode_request(request, unsupported, max_tokens=max_tokens, is_schema_native=is_schema_native)
     unsupported += [name for name in given if name not in _KNOWN]
     system = _content(given.get("system"), "system", unsupported)
-    out: JsonObject = {"messages": _turns(given, system, unsupported)}
+    out: JsonObject = {"messages": _turns(given, system, unsupported, -first_of(request))}
     if system:
         out["system"] = system
     if inference := {ours: given[name] for name, ours in _INFERENCE.items() if given.get(name) is not None}:
@@ -89,10 +90,13 @@ def _text_format(wanted: JsonObject) -> JsonObject:
     return {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
 
 
-def _turns(given: JsonObject, system: list[JsonObject], unsupported: list[str]) -> list[JsonObject]:
-    """The turns, in which user and assistant alternate; instructions among them go to `system`."""
+def _turns(given: JsonObject, system: list[JsonObject], unsupported: list[str], lead: int) -> list[JsonObject]:
+    """The turns, in which user and assistant alternate; instructions among them go to `system`.
+
+    `lead` messages of the request stand before the first.
+    """
     turns: list[JsonObject] = []
-    for at, message in enumerate(_objects(given.get("messages"))):
+    for at, message in enumerate(_objects(given.get("messages")), lead):
         role, content = message.get("role"), _content(message.get("content"), f"messages[{at}]", unsupported)
         if role == "system":
             system += content

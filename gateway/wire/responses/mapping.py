@@ -11,7 +11,7 @@ Not here: the conversation (turns.py), tools (tools.py), requests of this dialec
 
 from typing import Any, Final
 
-from gateway.wire.foreign import OPENAI, effort_of, extra_names, is_lifted, stripped, unknown_members
+from gateway.wire.foreign import OPENAI, effort_of, extra_names, stripped, unknown_members
 from gateway.wire.openai.fields import plain_number
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2
@@ -50,10 +50,9 @@ def mapped_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> Jso
         unsupported += [name for name in extra_names(request.extra) if not _has_field(request, name)]
     else:
         unsupported += unknown_members(request)
-    first = -1 if not is_openai and request.messages and is_lifted(request.messages[0]) else 0
     plain = stripped(request)
     unsupported += _unsupported(plain)
-    out: JsonObject = {"model": plain.model, **_conversation(plain, first, unsupported)}
+    out: JsonObject = {"model": plain.model, **_conversation(plain, unsupported, has_ids=is_openai)}
     out |= _sampling(plain)
     out |= settings(plain, unsupported)
     include = [_LOGPROBS] if plain.logprobs else []
@@ -81,7 +80,7 @@ def _unsupported(request: chat_pb2.ChatRequest) -> list[str]:
     return names + (["stop"] if request.stop else []) + (["modalities"] if "audio" in request.modalities else [])
 
 
-def _conversation(request: chat_pb2.ChatRequest, first: int, unsupported: list[str]) -> JsonObject:
+def _conversation(request: chat_pb2.ChatRequest, unsupported: list[str], *, has_ids: bool) -> JsonObject:
     """The members `instructions` and `input`."""
     messages = list(request.messages)
     lead = 0
@@ -90,7 +89,7 @@ def _conversation(request: chat_pb2.ChatRequest, first: int, unsupported: list[s
     out: JsonObject = {}
     if words := [block.text for message in messages[:lead] for block in message.blocks if block.text]:
         out["instructions"] = "\n\n".join(words)
-    return {**out, "input": Turns(unsupported).items(messages[lead:], first + lead)}
+    return {**out, "input": Turns(unsupported, has_ids=has_ids).items(messages[lead:], lead)}
 
 
 def _is_instruction(message: Any) -> bool:

@@ -25,9 +25,13 @@ _DEPTH_MAX = 1000
 
 
 class Turns:
-    """A conversation on its way. Paths of blocks without a place here are appended to `unsupported`."""
+    """A conversation on its way. Paths of blocks without a place here are appended to `unsupported`.
 
-    def __init__(self, unsupported: list[str]) -> None:
+    `has_ids`: ids of images and documents in it name files at OpenAI.
+    """
+
+    def __init__(self, unsupported: list[str], *, has_ids: bool = True) -> None:
+        self._has_ids = has_ids
         self._unsupported = unsupported
         self._custom: set[str] = set()  # ids of calls of custom tools
         self._call_id = ""
@@ -95,6 +99,9 @@ class Turns:
         if kind in ("text", "refusal"):
             words = block.text or block.refusal
             return [{"type": "input_text", "text": words}] if words else []
+        if not self._has_ids and kind in ("image", "document") and getattr(block, kind).HasField("file_id"):
+            self._unsupported.append(path)
+            return []
         if kind == "image" and block.image.WhichOneof("source"):
             return [_image(block.image)]
         if kind == "file":

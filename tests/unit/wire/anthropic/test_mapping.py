@@ -212,7 +212,7 @@ def test_anthropic_requests_for_openai() -> None:
         "stream_options": {"include_usage": True},
         "reasoning_effort": "low",
     }  # fmt: skip
-    assert sorted(unsupported) == ["container", "messages[2].content[1]", "tools[1]", "top_k"]
+    assert sorted(unsupported) == ["container", "messages[3].content[1]", "tools[1]", "top_k"]
 
 
 def test_answers_both_ways() -> None:

@@ -110,7 +110,7 @@ def test_anthropics_own_members() -> None:
     assert first[0] == {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "s"}}}
     assert first[1] == {"reasoningContent": {"redactedContent": "ZA=="}}
     assert second == [{"toolResult": {"toolUseId": "t", "content": [{"text": "bad"}], "status": "error"}}]
-    assert unsupported == ["container", "messages[1].content[1]"]
+    assert unsupported == ["container", "messages[2].content[1]"]
 
 
 @settings(max_examples=100)
