@@ -2,6 +2,7 @@
 
 Rules:
     - Written at level `debug` only, bounded, and without the deployment's credential or anything that looks like a key.
+    - A failure that quotes the provider loses the deployment's credential before anybody is told of it.
     - Failing to write it changes nothing.
 Not here:
     - What the answer means (dialects); the record of the call, which has the outcome of every try (settle).
@@ -12,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.config.catalogue import Deployment
+from gateway.core.errors import GatewayError
+from gateway.core.secret import HIDDEN
 from gateway.observe.log import LEVELS, Log
-from gateway.observe.redact import redacted
+from gateway.observe.redact import SECRET_MIN_CHARS, redacted
 from gateway.observe.tally import not_failing
 
 BODY_MAX_CHARS = 2048
@@ -31,8 +34,20 @@ def note(log: Log, request_id: str, deployment: Deployment, status: int, body: b
         log.write_record("debug", "provider answer", {**fields, "body": text})
 
 
+def hide(failure: GatewayError, deployment: Deployment) -> None:
+    """Take the deployment's credential out of the words of a failure: vendors quote keys they refuse."""
+    for secret in _secrets(deployment):
+        if len(secret) >= SECRET_MIN_CHARS:
+            failure.message = failure.message.replace(secret, HIDDEN)
+            failure.cause = failure.cause.replace(secret, HIDDEN)
+            failure.param = failure.param and failure.param.replace(secret, HIDDEN)
+            failure.code = failure.code and failure.code.replace(secret, HIDDEN)
+
+
 def _secrets(deployment: Deployment) -> Iterator[str]:
     """Whatever a credential may stand in: every configured header and query member."""
     for value in (*deployment.headers.values(), *deployment.query.values()):
         yield value
         yield value.partition(" ")[2]  # after `Bearer` or `Basic`
+    if deployment.aws is not None:
+        yield from (deployment.aws.access_key_id, deployment.aws.secret_access_key, deployment.aws.session_token or "")

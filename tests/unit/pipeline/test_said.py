@@ -90,3 +90,28 @@ async def test_a_good_answer_is_not_noted(pair: tuple[Bench, Recorder]) -> None:
     outcome = await pair[0].call(CHAT, ASKED)
     assert outcome.error is None
     assert pair[0].log.records("provider answer") == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+@pytest.mark.parametrize("method", [CHAT, STREAM_CHAT])
+async def test_S9_no_failure_quotes_the_credential_it_was_about(
+    pair: tuple[Bench, Recorder], status: int, method: Method
+) -> None:
+    """A vendor that repeats the key it refuses does not tell it to our caller, in words, member, code or log."""
+    error = {"error": {"message": WORDS, "param": WORDS, "code": WORDS, "type": "invalid_request_error"}}
+    kept, upstream = pair
+    upstream.answer = lambda _: Scripted(status, json.dumps(error).encode())
+    outcome = await kept.call(method, ASKED)
+    assert outcome.error is not None
+    told = f"{outcome.error.message} {outcome.error.param} {outcome.error.code} {outcome.error.cause} {kept.log.text}"
+    assert UPSTREAM_KEY not in told
+    assert PLANTED[3] not in told
+
+
+async def test_S9_an_error_within_a_stream_quotes_no_credential(pair: tuple[Bench, Recorder]) -> None:
+    """The same where a stream began well."""
+    kept, upstream = pair
+    upstream.answer = lambda _: Scripted.sse(TEXT, ERROR)
+    outcome = await kept.call(STREAM_CHAT, ASKED)
+    assert outcome.error is not None
+    assert UPSTREAM_KEY not in f"{outcome.error.message} {outcome.error.cause} {kept.log.text}"
