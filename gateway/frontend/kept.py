@@ -131,30 +131,37 @@ async def passing(
     context: CallContext,
     items_json: bytes,
     finished: Callable[[Event | None], dict[str, Any]],
+    forget: Callable[[], None],
 ) -> AsyncGenerator[Item, None]:
-    """The items of a call, its answer kept before its end; `finished` makes the answer of the last event."""
+    """The items of a call, its answer kept before its end.
+
+    `finished` makes the answer of the last event; `forget` is called when it could not be kept.
+    """
     last: Event | None = None
     async with aclosing(items):
         async for item in items:
             if isinstance(item, list):
                 last = item[-1]
-            elif isinstance(item, Tail):
-                await _store(caller, context, items_json, finished(last))
+            elif isinstance(item, Tail) and not await _is_stored(caller, context, items_json, finished(last)):
+                forget()
             yield item
 
 
-async def _store(caller: Caller, context: CallContext, items_json: bytes, answer: dict[str, Any]) -> None:
+async def _is_stored(caller: Caller, context: CallContext, items_json: bytes, answer: dict[str, Any]) -> bool:
+    """Keep an answer; whether that could be done."""
     response_id = answer.get("id")
     if not isinstance(response_id, str):
         log.warning("request %s: its answer is not kept: it has no id", context.request_id)
-        return
+        return False
     stored = responses_pb2.StoredResponse(
         id=response_id, response_json=json.text(answer), items_json=items_json.decode()
     )
     try:
-        await _one(caller(STORE_RESPONSE, stored, context))
+        result: Any = await _one(caller(STORE_RESPONSE, stored, context))
     except GatewayError as error:
         log.warning("request %s: its answer is not kept: %s", context.request_id, error.message)
+        return False
+    return bool(result.is_stored)
 
 
 async def _one(items: AsyncGenerator[Item, None]) -> Event | None:

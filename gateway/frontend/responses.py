@@ -40,12 +40,13 @@ _FORMATS: Final = ("text", "json_object", "json_schema")
 class ResponseFrames:
     """The frames of one stream: named events, any number of them for each event of the call."""
 
-    __slots__ = ("_end", "_own", "_renderer")
+    __slots__ = ("_end", "_own", "_renderer", "_told")
 
     def __init__(self, told: answers.About, own: Callable[[str], str]) -> None:
         self._own = own
+        self._told = told
         self._renderer = EventRenderer(told)
-        self._end: bytes | None = None
+        self._end: list[NamedEvent] | None = None
 
     def frames(self, batch: Batch) -> bytes:
         """The frames of some events."""
@@ -54,14 +55,27 @@ class ResponseFrames:
 
     def end(self) -> bytes:
         """The ends of open items and the last event; this format has no `[DONE]`."""
-        if self._end is None:
-            self._end = _bytes(self._renderer.finish())
-        return self._end
+        return _bytes(self._ended())
 
     def finished(self) -> dict[str, Any]:
         """The whole answer, once its stream is complete."""
-        self.end()
+        self._ended()
         return self._renderer.response
+
+    def whole(self, message: Any) -> dict[str, Any]:
+        """The answer that is no stream."""
+        return answers.encode_response(message, told=self._told)
+
+    def forget(self) -> None:
+        """The answer is not kept after all: its end must say so."""
+        self._told = replace(self._told, is_kept=False)
+        if self._end is not None:
+            self._end = self._renderer.unkept(self._end)
+
+    def _ended(self) -> list[NamedEvent]:
+        if self._end is None:
+            self._end = self._renderer.finish()
+        return self._end
 
     def error(self, error: GatewayError, _request_id: str) -> bytes:
         """What ends a stream that failed."""
@@ -82,20 +96,19 @@ def family(body: dict[str, Any], request_id: str) -> Family:
         told, items_json = replace(told, is_kept=False), b""
     own = partial(own_path, items=outline(body["input"]), is_continued=body.get("previous_response_id") is not None)
     frames = ResponseFrames(told, own)
-    encode = partial(answers.encode_response, told=told)
     is_stream = body.get("stream") is True
 
     def finished(last: Any) -> dict[str, Any]:
         if is_stream:
             return frames.finished()
-        return json.loads(last.json) if type(last) is contract.Raw else encode(last)
+        return json.loads(last.json) if type(last) is contract.Raw else frames.whole(last)
 
     def keep(caller: Caller, context: CallContext, items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
-        return kept.passing(items, caller, context, items_json, finished)
+        return kept.passing(items, caller, context, items_json, finished, frames.forget)
 
     return replace(
         RESPONSES_FAMILY,
-        encode=encode,
+        encode=frames.whole,
         frames=lambda: frames,
         voice=replace(told_by(own), error_event=frames.error),
         keep=keep if told.is_kept else None,

@@ -34,6 +34,7 @@ TOOL: Any = {
 }
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}
 DIALECTS = {"openai": "v1", "anthropic": "v1", "gemini": "v1beta"}
+KEPT_MAX_BYTES = 100_000
 OTHER = "gw-other.secret-of-another-key"
 
 
@@ -58,6 +59,7 @@ async def gateway(upstream: Running) -> AsyncIterator[InProcess]:
         "providers": {f"up-{dialect}": provider(dialect) for dialect in DIALECTS},
         "models": {f"m-{dialect}": model(dialect) for dialect in DIALECTS},
         "keys": {"other": key_record(OTHER)},
+        "responses": {"answer_max_bytes": KEPT_MAX_BYTES},
     }
     async with single(layer) as running:
         yield running
@@ -264,6 +266,20 @@ async def test_what_is_not_to_be_kept(client: AsyncOpenAI, dialect: str) -> None
         await client.responses.retrieve(answer.id)
     with pytest.raises(openai.AuthenticationError):
         await client.with_options(api_key="gw-no.key").responses.retrieve(answer.id)
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+async def test_what_is_too_large_to_be_kept_says_so(client: AsyncOpenAI, dialect: str, is_stream: bool) -> None:
+    """The end of the answer says `store: false` where the service's limit, not only the frontend's, is too small."""
+    asked: Any = {"model": f"{dialect}/{unique()}", "input": "x" * (KEPT_MAX_BYTES + 1)}
+    if is_stream:
+        async with client.responses.stream(**asked) as stream:
+            answer: Any = await stream.get_final_response()
+    else:
+        answer = await client.responses.create(**asked)
+    assert (answer.store, answer.status) == (False, "completed")
+    with pytest.raises(openai.NotFoundError):
+        await client.responses.retrieve(answer.id)
 
 
 class City(BaseModel):

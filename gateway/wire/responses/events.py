@@ -74,6 +74,14 @@ class EventRenderer:
         self.response = self._response(output=[item.whole() for item in self._items], **end)
         return [*out, self._event(f"response.{end['status']}", response=self.response)]
 
+    def unkept(self, end: list[NamedEvent]) -> list[NamedEvent]:
+        """What `finish` gave, with an answer that says that it is not kept; a provider's own stays as it is."""
+        if self._native is not None:
+            return end
+        self.response = {**self.response, "store": False}
+        self._count -= 1
+        return [*end[:-1], self._event(f"response.{self.response['status']}", response=self.response)]
+
     def failed(self, code: str, message: str, param: str | None) -> list[NamedEvent]:
         """What ends a stream that failed: the error, and the answer as far as it came."""
         error = {"code": code, "message": message}
