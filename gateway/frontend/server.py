@@ -48,7 +48,7 @@ class EdgeServer(web.Server):
     def __init__(self, edge: Edge, http: Http, profile: str, siblings: list[EdgeServer] | None = None) -> None:
         self.siblings = [] if siblings is None else siblings  # all listeners of this frontend
         self.siblings.append(self)
-        self.peers = Counter[str]() if siblings is None else self.siblings[0].peers  # connections by address
+        self.peers: Counter[str] = Counter() if siblings is None else self.siblings[0].peers  # connections by address
         line_max_bytes = min(http.headers_max_bytes, 65_536)
         self.edge = edge
         self.http = http
