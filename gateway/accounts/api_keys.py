@@ -46,7 +46,7 @@ class ApiKeys:
             "name": "", "group_id": None, "models": [], "allowed_ips": [], "limits": {}, "max_budget_usd_micros": None,
             "expires_at_ms": None, "is_blocked": False, **_checked(wanted, now_ms),
             "id": key_id, "user_id": user_id, "shown_prefix": whole[: len(prefix) + SHOWN_CHARS],
-            "spent_usd_micros": 0, "held_usd_micros": 0, "created_at_ms": now_ms,
+            "spent_usd_micros": 0, "created_at_ms": now_ms,
         }  # fmt: skip
         texts.name(row["name"])
         async with shared.database.write() as connection:

@@ -20,7 +20,6 @@ from gateway.accounts.codes import Codes
 from gateway.accounts.directory import Directory
 from gateway.accounts.facts import Facts, key_facts, session_facts
 from gateway.accounts.groups import Groups
-from gateway.accounts.holds import Holds
 from gateway.accounts.keys import Digester
 from gateway.accounts.purses import Balances
 from gateway.accounts.reports import Reports
@@ -60,7 +59,6 @@ class Accounts:
         shared = Shared(database, clock, Digester(pepper), config, self.tokens, self.directory)
         self._shared = shared
         self.wallets = Wallets(shared)
-        self.holds = Holds(shared, self.wallets)
         self.users = Users(shared, self.wallets)
         self.sessions = Sessions(shared)
         self.keys = ApiKeys(shared)
@@ -82,9 +80,16 @@ class Accounts:
         await self._tend_once()
         await self.database.close()
 
-    def tell(self, moved: Callable[[str, int, int], Awaitable[None]]) -> None:
-        """Who counts purses learns of every top-up: (purse, micro-USD, entry of the ledger)."""
+    def tell(
+        self,
+        moved: Callable[[str, int, int], Awaitable[None]],
+        live: Callable[[str], Awaitable[tuple[int, int] | None]],
+    ) -> None:
+        """Who counts purses learns of every top-up (purse, micro-USD, entry of the ledger), and says what is in one:
+        (balance, held), or None when it does not know.
+        """
         self._shared.moved = moved
+        self._shared.live = live
 
     def tokens(self) -> Tokens:
         """The token keys in force."""
@@ -128,12 +133,11 @@ class Accounts:
                 await asyncio.sleep(OPEN_EVERY_S)
 
     async def _tend_once(self) -> None:
-        """When keys were used; holds nobody ended. What fails is done the next time."""
+        """When keys were used. What fails is done the next time."""
         used = self.directory.take_used()
         if not self.database.is_open:
             return
         try:
             await self.keys.note_used(used)
-            await self.holds.expire()
         except GatewayError:
             self.directory.used_at_ms = {**used, **self.directory.used_at_ms}

@@ -47,6 +47,11 @@ async def _nobody(_purse: str, _usd_micros: int, _entry: int) -> None:
     """Nobody counts purses."""
 
 
+async def _unknown(_purse: str) -> tuple[int, int] | None:
+    """Nobody counts purses."""
+    return None
+
+
 @dataclass(slots=True)
 class Shared:
     """See the module's sentence. `tokens` and `config` give what is in force now."""
@@ -60,6 +65,7 @@ class Shared:
     passwords: Passwords = field(default_factory=Passwords)
     logins: Throttle = field(default_factory=Throttle)
     moved: Callable[[str, int, int], Awaitable[None]] = _nobody  # told of every change of a purse beside calls
+    live: Callable[[str], Awaitable[tuple[int, int] | None]] = _unknown  # (balance, held) of a purse as calls see it
 
     def now_ms(self) -> int:
         """Unix milliseconds."""

@@ -1,13 +1,11 @@
-"""Money: wallets, their ledger, and the holds of calls that run.
+"""Money: wallets and their ledger.
 
 Rules:
     - Integer micro-USD. A wallet's balance is the sum of its ledger entries, which are only appended to.
-    - Each change is one transaction and happens once: entries carry an idempotency key, holds the id of their call.
-    - `reserve` never lets the open holds exceed the balance, nor a key its budget; what is free is balance - held.
-    - `settle` charges what a call cost, also when that is more than it held and when its hold has expired meanwhile;
-      the balance can go below zero by what calls cost beyond their holds, and by nothing else.
+    - Each change is one transaction and happens once: entries carry an idempotency key.
+    - What is shown is what calls see: less what the journal has not brought in yet, and with what open calls hold.
 Not here:
-    - What a call costs (quota); codes that fill wallets (codes).
+    - What calls hold and take (quota.purses, journal.flush); codes that fill wallets (codes).
 """
 
 from __future__ import annotations
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 Record = Mapping[str, Any]
-OPEN, SETTLED, REFUNDED, EXPIRED = "open", "settled", "refunded", "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +56,7 @@ class Wallets:
 
         from gateway.store.sql.tables import wallets
 
-        row = {"user_id": user_id, "balance_usd_micros": 0, "held_usd_micros": 0}
-        await connection.execute(insert(wallets).values(**row))
+        await connection.execute(insert(wallets).values(user_id=user_id, balance_usd_micros=0))
         if amount_usd_micros:
             await self.enter(connection, user_id, Change("top_up", amount_usd_micros, "welcome"), who)
 
@@ -74,18 +70,21 @@ class Wallets:
             row = (await connection.execute(select(wallets).where(wallets.c.user_id == user_id))).first()
         if row is None:
             raise no_wallet()
-        return Wallet(row.user_id, row.balance_usd_micros, row.held_usd_micros)
+        live = await self._shared.live(wallet_of(user_id))
+        return Wallet(user_id, *(live or (row.balance_usd_micros, 0)))
 
     async def change(self, user_id: str, change: Change, who: Actor) -> Wallet:
         """Enter a change, once: the same again gives the wallet as it is; another under the same key is CONFLICT.
 
-        An adjustment may take away no more than is free. Raises GatewayError NOT_FOUND, INVALID_REQUEST, CONFLICT.
+        An adjustment may take away no more than is free as it is asked for. Raises GatewayError NOT_FOUND,
+        INVALID_REQUEST, CONFLICT.
         """
         from sqlalchemy.exc import IntegrityError
 
         texts.idempotency_key(change.idempotency_key)
         note = texts.name(change.note, "note", is_required=False)
         change = Change(change.kind, change.amount_usd_micros, change.idempotency_key, note)
+        await self._check_free(user_id, change)
         try:
             async with self._shared.database.write() as connection:
                 entry = await self.enter(connection, user_id, change, who)
@@ -112,7 +111,7 @@ class Wallets:
         balance = wallets.c.balance_usd_micros
         moved = update(wallets).where(wallets.c.user_id == user_id).values(balance_usd_micros=balance + amount)
         if amount < 0 and change.kind != "usage":
-            moved = moved.where(balance - wallets.c.held_usd_micros + amount >= 0)
+            moved = moved.where(balance + amount >= 0)
         after = (await connection.execute(moved.returning(balance))).scalar()
         if after is None:
             raise await _why_not_moved(connection, user_id)
@@ -123,6 +122,12 @@ class Wallets:
         }  # fmt: skip
         made = await connection.execute(insert(ledger_entries).values(**row).returning(ledger_entries.c.id))
         return int(made.scalar_one())
+
+    async def _check_free(self, user_id: str, change: Change) -> None:
+        """Refuse to take away what open calls hold, or have taken."""
+        live = await self._shared.live(wallet_of(user_id)) if change.amount_usd_micros < 0 else None
+        if live is not None and live[0] - live[1] + change.amount_usd_micros < 0:
+            raise _not_free()
 
     async def _check_same(self, user_id: str, change: Change) -> None:
         from sqlalchemy import select
@@ -157,7 +162,11 @@ async def _why_not_moved(connection: AsyncConnection, user_id: str) -> GatewayEr
     from gateway.store.sql.tables import wallets
 
     known = (await connection.execute(select(wallets.c.user_id).where(wallets.c.user_id == user_id))).first()
-    return texts.wrong("amount_usd_micros", "is more than is free in this wallet") if known else no_wallet()
+    return _not_free() if known else no_wallet()
+
+
+def _not_free() -> GatewayError:
+    return texts.wrong("amount_usd_micros", "is more than is free in this wallet")
 
 
 def no_wallet() -> GatewayError:

@@ -104,7 +104,7 @@ class ServiceHalf:
         if isinstance(self.kit.quota, SharedQuota):
             self.kit.quota.start()
         if self.kit.accounts is not None:
-            self.kit.accounts.tell(self.kit.quota.add)
+            self.kit.accounts.tell(self.kit.quota.add, self.kit.quota.balance_usd_micros)
             self.kit.accounts.start()
             self._keeper = keeper_of(self.kit.accounts, self._config(), self._state_dir, self.kit.instance, self.log)
         if self._keeper is not None:

@@ -183,9 +183,12 @@ class SharedQuota:
         await self._tell(_Told(scripts.ADD, keys, [usd_micros, entry]))
 
     async def balance_usd_micros(self, purse: str) -> tuple[int, int] | None:
-        """See `gateway.quota.reservation.Quota`. Raises StoreUnavailable."""
+        """See `gateway.quota.reservation.Quota`. Without the store nobody knows."""
         lua = "return redis.call('HMGET', KEYS[1], 'balance', 'held')"
-        balance, held = await self._store.script(lua, [self._purse_keys(purse)[0]], [])
+        try:
+            balance, held = await self._store.script(lua, [self._purse_keys(purse)[0]], [])
+        except StoreUnavailable:
+            return None
         return None if balance is None else (int(balance), int(held or 0))
 
     async def _tell(self, told: _Told) -> None:

@@ -90,7 +90,6 @@ api_keys = Table(
     Column("limits", Json, nullable=False),
     Column("max_budget_usd_micros", BigInteger),
     Column("spent_usd_micros", BigInteger, nullable=False),
-    Column("held_usd_micros", BigInteger, nullable=False),
     Column("is_blocked", Boolean, nullable=False),
     _at("expires_at_ms"),
     _at("revoked_at_ms"),
@@ -132,19 +131,6 @@ wallets = Table(
     metadata,
     Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("balance_usd_micros", BigInteger, nullable=False),  # the sum of its ledger entries
-    Column("held_usd_micros", BigInteger, nullable=False),  # the sum of its open holds
-)
-holds = Table(
-    "holds",
-    metadata,
-    Column("id", String(128), primary_key=True),  # of the call
-    Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("key_id", ID),
-    Column("amount_usd_micros", BigInteger, nullable=False),
-    Column("state", String(16), nullable=False),  # open, settled, refunded
-    _at("created_at_ms", is_required=True),
-    _at("expires_at_ms", is_required=True),
-    Index("ix_holds_state_expires_at_ms", "state", "expires_at_ms"),
 )
 ledger_entries = Table(
     "ledger_entries",

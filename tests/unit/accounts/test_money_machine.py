@@ -81,10 +81,13 @@ class Machine:
     def __post_init__(self) -> None:
         self.journal = Journal(self.root / "journal", f"{self.user_id}-0")
         self.debit = Debit(wallet_of(self.user_id))
-        self.book.tell(self._moved)
+        self.book.tell(self._moved, self._live)
 
     async def _moved(self, purse: str, usd_micros: int, entry: int) -> None:
         await self.quota.add(purse, usd_micros, entry)
+
+    async def _live(self, purse: str) -> tuple[int, int] | None:
+        return await self.quota.balance_usd_micros(purse)
 
     async def reserve(self, amount: int, *, is_stream: bool) -> None:
         """A call begins, if its bound is covered."""

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from gateway.accounts.holds import Held
 from gateway.accounts.wallets import Change
 from gateway.core.errors import GatewayError, Kind
-from gateway.store.sql.tables import api_keys, holds, ledger_entries
+from gateway.core.limits import Amounts, Debit
+from gateway.quota.memory import MemoryQuota
+from gateway.store.sql.tables import ledger_entries
 from tests.unit.accounts.conftest import WHO, Desk
 
 
@@ -57,99 +58,21 @@ async def test_a_change_happens_once(desk: Desk) -> None:
 
 
 async def test_an_adjustment_takes_no_more_than_is_free(desk: Desk) -> None:
-    """What calls hold is not free."""
+    """Neither more than there is, nor what open calls hold or have taken as those who count them know."""
     user_id = await rich(desk)
-    await desk.book.holds.reserve(Held("c1", user_id, None, 600))
-    error = await refusal(desk.book.wallets.change(user_id, Change("adjust", -401, "a"), WHO))
-    assert error.kind is Kind.INVALID_REQUEST
-    await desk.book.wallets.change(user_id, Change("adjust", -400, "b"), WHO)
-    assert await state(desk, user_id) == (600, 600)
-    assert (await refusal(desk.book.wallets.change("nobody", Change("top_up", 1, "c"), WHO))).kind is Kind.NOT_FOUND
-
-
-async def test_reserve_settle_refund(desk: Desk) -> None:
-    """A hold is free again, or replaced by the cost; each once."""
-    user_id = await rich(desk)
-    held = desk.book.holds
-    await held.reserve(Held("c1", user_id, None, 300))
-    await held.reserve(Held("c1", user_id, None, 300))
-    await held.reserve(Held("c2", user_id, None, 300))
+    change = desk.book.wallets.change
+    assert (await refusal(change(user_id, Change("adjust", -1001, "a"), WHO))).kind is Kind.INVALID_REQUEST
+    quota = MemoryQuota(desk.clock)
+    desk.book.tell(quota.add, quota.balance_usd_micros)
+    await quota.put(f"wallet:{user_id}", *await desk.book.purses.balance(f"wallet:{user_id}"))
+    held = await quota.reserve([], Amounts(0, 0, 600), [Debit(f"wallet:{user_id}")])
     assert await state(desk, user_id) == (1000, 600)
-    assert await held.settle("c1", 120)
-    assert not await held.settle("c1", 120)
-    assert not await held.refund("c1")
-    assert await state(desk, user_id) == (880, 300)
-    assert await held.refund("c2")
-    assert not await held.settle("c2", 50)
-    assert await state(desk, user_id) == (880, 0)
-    assert not await held.settle("unknown", 1)
-
-
-async def test_a_balance_for_ten_calls_lets_ten_pass(desk: Desk) -> None:
-    """Of fifty at once, from two processes."""
-    user_id = await rich(desk, 1000)
-    other = desk.beside()
-    books = [desk.book, other]
-    calls = [books[n % 2].holds.reserve(Held(f"c{n}", user_id, None, 100)) for n in range(50)]
-    done = await asyncio.gather(*calls, return_exceptions=True)
-    refusals = [one for one in done if one is not None]
-    assert len(refusals) == 40
-    assert {getattr(one, "kind", one) for one in refusals} == {Kind.INSUFFICIENT_BALANCE}
-    assert await state(desk, user_id) == (1000, 1000)
-    await asyncio.gather(*(desk.book.holds.settle(f"c{n}", 100) for n in range(50)))
-    assert await state(desk, user_id) == (0, 0)
-    await other.stop()
-
-
-async def test_a_budget_of_a_key(desk: Desk) -> None:
-    """What it spent and what its calls hold stay within it; a refused call holds nothing of the wallet either."""
-    user_id = await rich(desk)
-    row, _ = await desk.key(user_id, max_budget_usd_micros=250)
-    reserve = desk.book.holds.reserve
-    await reserve(Held("c1", user_id, row["id"], 200))
-    error = await refusal(reserve(Held("c2", user_id, row["id"], 100)))
-    assert (error.kind, error.code) == (Kind.INSUFFICIENT_BALANCE, "key_budget_exceeded")
-    assert await state(desk, user_id) == (1000, 200)
-    await desk.book.holds.settle("c1", 150)
-    await reserve(Held("c3", user_id, row["id"], 100))
-    async with desk.book.database.read() as connection:
-        key = (await connection.execute(select(api_keys).where(api_keys.c.id == row["id"]))).mappings().one()
-    assert (key["spent_usd_micros"], key["held_usd_micros"]) == (150, 100)
-
-
-async def test_a_hold_that_nobody_ended_expires_and_its_cost_is_charged_later(desk: Desk) -> None:
-    """A crash locks no money away, and loses none."""
-    user_id = await rich(desk)
-    await desk.book.holds.reserve(Held("c1", user_id, None, 700), hold_s=60)
-    assert await desk.book.holds.expire() == 0
-    desk.clock.advance(61)
-    assert await desk.book.holds.expire() == 1
-    assert await state(desk, user_id) == (1000, 0)
-    assert await desk.book.holds.settle("c1", 90)
-    assert not await desk.book.holds.settle("c1", 90)
-    assert await state(desk, user_id) == (910, 0)
-
-
-async def test_a_cost_beyond_its_hold_is_charged(desk: Desk) -> None:
-    """The balance goes below zero by no more than that."""
-    user_id = await rich(desk, 100)
-    await desk.book.holds.reserve(Held("c1", user_id, None, 100))
-    await desk.book.holds.settle("c1", 130)
-    assert await state(desk, user_id) == (-30, 0)
-    assert (await refusal(desk.book.holds.reserve(Held("c2", user_id, None, 1)))).kind is Kind.INSUFFICIENT_BALANCE
-
-
-async def test_settle_and_refund_at_once(desk: Desk) -> None:
-    """Whoever comes first ends it; the money adds up either way."""
-    user_id = await rich(desk)
-    for number in range(6):
-        await desk.book.holds.reserve(Held(f"c{number}", user_id, None, 100))
-    ends = [end(f"c{n}") for n in range(6) for end in (lambda c: desk.book.holds.settle(c, 40), desk.book.holds.refund)]
-    done = await asyncio.gather(*ends)
-    assert sum(done) == 6
-    async with desk.book.database.read() as connection:
-        settled = (await connection.execute(select(func.count()).where(holds.c.state == "settled"))).scalar() or 0
-    assert await state(desk, user_id) == (1000 - 40 * settled, 0)
+    assert (await refusal(change(user_id, Change("adjust", -401, "b"), WHO))).kind is Kind.INVALID_REQUEST
+    assert (await change(user_id, Change("adjust", -400, "c"), WHO)).balance_usd_micros == 600
+    assert await state(desk, user_id) == (600, 600)
+    await quota.settle(held, Amounts(0, 0, 0))
+    assert await state(desk, user_id) == (600, 0)
+    assert (await refusal(change("nobody", Change("top_up", 1, "d"), WHO))).kind is Kind.NOT_FOUND
 
 
 async def test_a_code_fills_one_wallet_once(desk: Desk) -> None:

@@ -31,9 +31,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         )
         for at in (1, 2):
             await connection.execute(insert(users).values(_user(at)))
-            await connection.execute(
-                insert(wallets).values(user_id=f"u{at}", balance_usd_micros=1000, held_usd_micros=0)
-            )
+            await connection.execute(insert(wallets).values(user_id=f"u{at}", balance_usd_micros=1000))
             await connection.execute(insert(ledger_entries).values(_top_up(at)))
             await connection.execute(insert(api_keys).values(_key(at)))
     yield made
@@ -57,7 +55,7 @@ def _top_up(at: int) -> dict[str, Any]:
 def _key(at: int) -> dict[str, Any]:
     return {
         "id": f"k{at}", "user_id": f"u{at}", "name": "", "shown_prefix": "", "models": [], "allowed_ips": [],
-        "limits": {}, "spent_usd_micros": 0, "held_usd_micros": 0, "is_blocked": False, "created_at_ms": 1,
+        "limits": {}, "spent_usd_micros": 0, "is_blocked": False, "created_at_ms": 1,
     }  # fmt: skip
 
 

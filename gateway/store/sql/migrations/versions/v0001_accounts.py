@@ -129,7 +129,6 @@ def upgrade() -> None:
         sa.Column("limits", JSON, nullable=False),
         sa.Column("max_budget_usd_micros", sa.BigInteger(), nullable=True),
         sa.Column("spent_usd_micros", sa.BigInteger(), nullable=False),
-        sa.Column("held_usd_micros", sa.BigInteger(), nullable=False),
         sa.Column("is_blocked", sa.Boolean(), nullable=False),
         sa.Column("expires_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("revoked_at_ms", sa.BigInteger(), nullable=True),
@@ -140,20 +139,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
     )
     op.create_index(op.f("ix_api_keys_user_id"), "api_keys", ["user_id"], unique=False)
-    op.create_table(
-        "holds",
-        sa.Column("id", sa.String(length=128), nullable=False),
-        sa.Column("user_id", sa.String(length=64), nullable=False),
-        sa.Column("key_id", sa.String(length=64), nullable=True),
-        sa.Column("amount_usd_micros", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("expires_at_ms", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_holds_user_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_holds")),
-    )
-    op.create_index("ix_holds_state_expires_at_ms", "holds", ["state", "expires_at_ms"], unique=False)
-    op.create_index(op.f("ix_holds_user_id"), "holds", ["user_id"], unique=False)
     op.create_table(
         "ledger_entries",
         sa.Column("id", NUMBER, autoincrement=True, nullable=False),
@@ -199,7 +184,6 @@ def upgrade() -> None:
         "wallets",
         sa.Column("user_id", sa.String(length=64), nullable=False),
         sa.Column("balance_usd_micros", sa.BigInteger(), nullable=False),
-        sa.Column("held_usd_micros", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_wallets_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_wallets")),
     )
@@ -241,9 +225,6 @@ def downgrade() -> None:
     op.drop_table("memberships")
     op.drop_index("ix_ledger_entries_user_id_id", table_name="ledger_entries")
     op.drop_table("ledger_entries")
-    op.drop_index(op.f("ix_holds_user_id"), table_name="holds")
-    op.drop_index("ix_holds_state_expires_at_ms", table_name="holds")
-    op.drop_table("holds")
     op.drop_index(op.f("ix_api_keys_user_id"), table_name="api_keys")
     op.drop_table("api_keys")
     op.drop_table("users")
