@@ -24,7 +24,6 @@ from gateway.store.sql.database import Database
 from gateway.store.sql.urls import Place, place_of
 from gateway.store.valkey import Valkey
 
-
 BESIDE = ("jwt", "argon2")  # what accounts need once there are any
 
 
