@@ -93,6 +93,7 @@ class Deployment:
     takes_functions_as_tools: bool = False  # whether `functions` of a request become its tools
     has_anthropic_fields: bool = True  # of dialect bedrock: whether its model understands Anthropic's own
     aws: AwsKeys | None = None  # None = the credential is among the headers
+    ca_file: str | None = None  # who signs its certificate; None = the system's authorities
 
 
 class Rescue(NamedTuple):
@@ -303,6 +304,7 @@ def _deployment(
         takes_functions_as_tools=provider.dialect in FUNCTIONS_AS_TOOLS,
         has_anthropic_fields=_has_anthropic_fields(candidate),
         aws=_aws_keys(provider),
+        ca_file=provider.ca_file,
     )
 
 

@@ -1,4 +1,4 @@
-"""The link's certificate files, as they are on disk: there, readable, and what they should be.
+"""Certificate files, the link's and the providers', as they are on disk: there, readable, and what they should be.
 
 Rules:
     - Reads files; what is wrong is said at the key that names the file.
@@ -7,11 +7,12 @@ Rules:
 Not here: which keys belong together (references.py); the credentials made of the files (app/link_tls.py).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path as FilePath
 
 from gateway.config.references import Complaint
 from gateway.config.schema.edge import LinkTls
+from gateway.config.schema.upstream import Provider
 
 
 def complaints(tls: LinkTls, folder: FilePath) -> Iterator[Complaint]:
@@ -25,6 +26,18 @@ def complaints(tls: LinkTls, folder: FilePath) -> Iterator[Complaint]:
         yield from _pair(folder / tls.cert_file, folder / tls.key_file, tls.cert_file)
     if tls.ca_file and "ca_file" not in unread:
         yield from _authorities(folder / tls.ca_file, tls.ca_file)
+
+
+def of_providers(providers: Mapping[str, Provider]) -> Iterator[Complaint]:
+    """Every `ca_file` of a provider that cannot be used."""
+    for slug, provider in providers.items():
+        if provider.ca_file is None:
+            continue
+        path = ("providers", slug, "ca_file")
+        if reason := _why_unread(FilePath(provider.ca_file)):
+            yield Complaint(path, f"{provider.ca_file} {reason}", "give the path of a PEM file")
+        else:
+            yield from _authorities(FilePath(provider.ca_file), provider.ca_file, path)
 
 
 def _why_unread(path: FilePath) -> str:
@@ -50,14 +63,14 @@ def _pair(cert: FilePath, key: FilePath, shown: str) -> Iterator[Complaint]:
         yield Complaint(("link", "tls", "cert_file"), words, "both are PEM files")
 
 
-def _authorities(path: FilePath, shown: str) -> Iterator[Complaint]:
+def _authorities(path: FilePath, shown: str, key: tuple[str, ...] = ("link", "tls", "ca_file")) -> Iterator[Complaint]:
     import ssl
 
     def load() -> None:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(path)
 
     if not _is_accepted(load):
-        yield Complaint(("link", "tls", "ca_file"), f"no certificate in {shown}", "it is a PEM file")
+        yield Complaint(key, f"no certificate in {shown}", "it is a PEM file")
 
 
 def _is_accepted(load: Callable[[], None]) -> bool:

@@ -123,7 +123,11 @@ def _complaints(
         written, errors = check.validate(values, resolved)
     if written is None:
         return []
-    found = [*references.complaints(written), *certificates.complaints(written.link.tls, where.config_dir)]
+    found = [
+        *references.complaints(written),
+        *certificates.complaints(written.link.tls, where.config_dir),
+        *certificates.of_providers(written.providers),
+    ]
     return [
         item for item in found if not any(_touches(path, item.path) or _touches(path, item.refers) for path in taken)
     ]

@@ -3,6 +3,7 @@
 Rules:
     - Configuration changes a body in this order: dropped, renamed, forced.
     - Headers of the configuration win over ours; the credential is among them.
+    - Where a request goes is the configuration's: a model's name is one part of a path, whatever it is.
 Not here:
     - The body itself (the dialects); sockets (transport).
 """
@@ -13,6 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from gateway.config.catalogue import Deployment
+from gateway.core.errors import GatewayError, Kind
 
 
 def configured(body: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
@@ -27,9 +29,14 @@ def configured(body: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
 
 
 def url_of(deployment: Deployment, path: str, model: str) -> str:
-    """The URL of a path; `{model}` in it is the upstream model, quoted."""
+    """The URL of a path; `{model}` in it is the upstream model, quoted.
+
+    Raises GatewayError INVALID_REQUEST for a model that would be a step in the path: callers may name it.
+    """
     query = "?" + urlencode(deployment.query) if deployment.query else ""
     if "{model}" in path:
+        if model in {".", ".."}:
+            raise GatewayError(Kind.INVALID_REQUEST, "`model` is no name of a model.", param="model")
         path = path.replace("{model}", quote(model, safe=""))
     return deployment.base_url + path + query
 

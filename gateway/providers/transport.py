@@ -4,6 +4,7 @@ Rules:
     - Clocks: connect, headers, first token, idle, total, and the call's deadline; whichever runs out
       first ends the attempt with an error that names it. Time the caller spends not reading does not count.
     - Nothing is followed (no redirect), nothing is kept (no cookie), nothing comes from the environment.
+    - Certificates are always checked, TLS is 1.2 or newer; a provider may have authorities of its own.
     - Whoever opens a `Reply` closes it; closing before the end closes the connection at once.
     - Pools live as long as a snapshot uses them and end when their last reply is closed.
 Not here:
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -36,6 +38,7 @@ class _PoolKey(NamedTuple):
     origin: str
     connections_max: int
     keepalive_s: float
+    ca_file: str | None
 
 
 class _ClockRanOut(Exception):  # not an error of its own: carried to the reader, which maps it
@@ -144,7 +147,10 @@ class Transport:
         key = _pool_key(deployment)
         pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools[key] = _Pool(_make_session(key))
+            try:
+                pool = self._pools[key] = _Pool(_make_session(key))
+            except OSError as error:  # of `ca_file`, gone since the configuration was checked
+                raise _broken(error) from error
         return pool
 
     async def _send(
@@ -303,7 +309,13 @@ def _ran_out(clocks: Clocks, deployment: Deployment) -> GatewayError:
 
 
 def _pool_key(deployment: Deployment) -> _PoolKey:
-    return _PoolKey(deployment.provider, deployment.base_url, deployment.connections_max, deployment.keepalive_s)
+    return _PoolKey(
+        deployment.provider,
+        deployment.base_url,
+        deployment.connections_max,
+        deployment.keepalive_s,
+        deployment.ca_file,
+    )
 
 
 def _make_session(key: _PoolKey) -> aiohttp.ClientSession:
@@ -313,6 +325,7 @@ def _make_session(key: _PoolKey) -> aiohttp.ClientSession:
         ttl_dns_cache=30,
         happy_eyeballs_delay=0.25,
         resolver=aiohttp.ThreadedResolver(),
+        ssl=ssl.create_default_context(cafile=key.ca_file) if key.ca_file else True,
     )
     return aiohttp.ClientSession(
         connector=connector,

@@ -125,6 +125,11 @@ class Provider(Section):
         "unset = what its dialect can do.",
     )
     is_local: bool = setting(False, "Whether this is your own machine or network: plain `http://` is allowed.")
+    ca_file: str | None = setting(
+        None,
+        "Authorities (PEM, absolute path) that sign its certificate, instead of the system's; read at the first call.",
+        pattern="^/",
+    )
     timeouts: Timeouts = setting(Timeouts, "The five clocks of an attempt.")
     response_max_bytes: int = setting(64 * MIB, "Largest response that is not a stream.", unit="bytes", ge=65_536)
     chunk_max_bytes: int = setting(4 * MIB, "Largest single event of a stream.", unit="bytes", ge=4096)
