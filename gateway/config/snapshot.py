@@ -9,6 +9,7 @@ Rules:
 Not here: noticing changes (watch.py); reading files (load.py).
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class Current:
         self._load = load
         self._adapt = adapt
         self._clock = clock
+        self.reloading = asyncio.Lock()
         self._subscribers: list[Subscriber] = []
         self._said: tuple[Problem, ...] = ()
         self._loaded = load()

@@ -4,6 +4,7 @@ Rules:
     - Files that appear or vanish count as changes; so do new profiles, and files that hold a secret.
     - A change is acted on when the files have been still for one look, so a half-written file is not read.
     - Reading runs in a thread; the swap runs on the event loop.
+    - One reload at a time: what was read before a file changed is never taken after what was read behind it.
 
 Not here: SIGHUP (app.py), which calls the same `reload`.
 """
@@ -36,8 +37,9 @@ def is_due(acted_on: Stamp, seen: Stamp, now: Stamp) -> bool:
 
 
 async def reload(current: Current) -> Reloaded:
-    """Read in a thread, swap here."""
-    return current.take(await asyncio.to_thread(current.read))
+    """Read in a thread, swap here, when a reload that runs is over."""
+    async with current.reloading:
+        return current.take(await asyncio.to_thread(current.read))
 
 
 async def watch(current: Current, report: Callable[[Reloaded], None], *, interval_s: float = INTERVAL_S) -> None:

@@ -71,14 +71,18 @@ async def generation(made: Callers) -> int:
     return int(ending.headers[GENERATION])
 
 
-async def until_generation(made: Callers, least: int) -> int:
-    """Wait until new calls see at least that generation."""
+async def until_generation(gateway: Served, made: Callers, least: int) -> int:
+    """Wait until new calls see at least that generation; a refused configuration is said."""
 
     async def is_there() -> int:
         found = await generation(made)
         return found if found >= least else 0
 
-    return int(await eventually(is_there, f"generation {least}", within_s=15))
+    try:
+        return int(await eventually(is_there, f"generation {least}", within_s=15))
+    except AssertionError as error:
+        refused = [line["problems"] for line in gateway.logs() if "last good one stays" in str(line.get("event"))]
+        raise AssertionError(f"{error}; refused: {refused[-1:]}") from error
 
 
 @pytest.mark.timeout(900)
@@ -108,7 +112,7 @@ async def test_reloads_under_load(gateway: Served, made: Callers, reloads: int) 
     for number in range(last_number - reloads + 1, last_number + 1):
         gateway.write_layer(layer(number))
         gateway.signal(signal.SIGHUP)
-        await until_generation(made, before + number - last_number + reloads)
+        await until_generation(gateway, made, before + number - last_number + reloads)
     is_over.set()
     counts = await asyncio.wait_for(asyncio.gather(*asking), 30)
     assert all(counts), counts

@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from gateway.config.load import load
+from gateway.config.load import Loaded, load
 from gateway.config.snapshot import Current, Reloaded
-from gateway.config.watch import is_due, stamp, watch
+from gateway.config.watch import is_due, reload, stamp, watch
 from tests.unit.config.conftest import Write
 
 Outcomes = asyncio.Queue[Reloaded]
@@ -126,6 +127,30 @@ async def test_a_rotated_secret_file_is_noticed(current: Current, write: Write) 
     pepper = current.get().config.auth.pepper
     assert pepper is not None
     assert pepper.reveal() == "another"
+
+
+async def test_what_was_read_first_is_not_taken_last(tmp_path: Path, write: Write) -> None:
+    """A reading that hangs, of a file that changed since, does not bring the former configuration back."""
+    is_read, may_end = threading.Event(), threading.Event()
+    hanging = iter([False, True, False])
+
+    def slow_load() -> Loaded:
+        loaded = load(tmp_path, environ={})
+        if next(hanging):
+            is_read.set()
+            may_end.wait(PATIENCE_S)
+        return loaded
+
+    current = Current(slow_load)
+    write("config/local.yaml", "limits: {concurrency: 5}\n")
+    first = asyncio.create_task(reload(current))
+    await asyncio.to_thread(is_read.wait, PATIENCE_S)
+    write("config/local.yaml", "limits: {concurrency: 6}\n")
+    second = asyncio.create_task(reload(current))
+    await asyncio.sleep(0.2)  # long enough for a reading that does not wait for the first
+    may_end.set()
+    await asyncio.gather(first, second)
+    assert current.get().config.limits.concurrency == 6
 
 
 def test_a_file_still_being_written_is_left_alone(write: Write) -> None:
