@@ -26,6 +26,7 @@ from gateway.observe.metrics import CallLabels
 from gateway.observe.stages import Stages
 from gateway.observe.tally import not_failing
 from gateway.pipeline import book
+from gateway.pipeline.attempts.shapes import estimate
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.price import cost_usd_micros
 from gateway.pipeline.progress import End, Progress
@@ -60,13 +61,7 @@ def estimated_usage(progress: Progress) -> types_pb2.Usage:
     """Usage for a call whose provider reported none: counted, exactly or by estimate, and marked if it is one."""
     if progress.counting is not None:
         return progress.counting.usage()
-    completion = tokens_of_text(progress.output_chars)
-    return types_pb2.Usage(
-        prompt_tokens=progress.shape.prompt_tokens,
-        completion_tokens=completion,
-        total_tokens=progress.shape.prompt_tokens + completion,
-        is_estimate=True,
-    )
+    return estimate(progress.shape.prompt_tokens, progress.output_chars)
 
 
 def is_abandoned(progress: Progress) -> bool:

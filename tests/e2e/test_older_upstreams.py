@@ -123,15 +123,19 @@ async def test_a_stream(sdk: Sdk, name: str) -> None:
 
 
 async def test_an_anthropic_client(gateway: InProcess, name: str) -> None:
-    """Whole and streamed."""
+    """Whole and streamed; its format always has counts: where the provider has none, they are the estimate."""
     base_url = gateway.base_url.removesuffix("/v1")
     messages: Any = [{"role": "user", "content": "hi there"}]
     async with anthropic.AsyncAnthropic(base_url=base_url, api_key=gateway.key, max_retries=0) as client:
         whole = await client.messages.create(model=f"{name}/{unique('sim')}", max_tokens=50, messages=messages)
         assert [getattr(block, "text", None) for block in whole.content] == ["You said: hi there"]
+        assert whole.usage.input_tokens > 0
+        assert whole.usage.output_tokens > 0
         model = f"{name}/{unique('sim')}"
         async with client.messages.stream(model=model, max_tokens=50, messages=messages) as stream:
             assert await stream.get_final_text() == "You said: hi there"
+            usage = (await stream.get_final_message()).usage
+        assert usage.output_tokens == whole.usage.output_tokens
 
 
 async def test_a_responses_client(gateway: InProcess, name: str) -> None:

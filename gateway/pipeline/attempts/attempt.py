@@ -12,6 +12,8 @@ Not here:
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.config.catalogue import Deployment
 from gateway.config.schema.routing import Concurrency
 from gateway.core import hops
@@ -29,6 +31,7 @@ from gateway.providers.upstream import STREAM_MEDIA_TYPES, Dialect, StreamDecode
 from gateway.routing.board import Verdict
 from gateway.rpc.contract import Batch, Event, Method, Raw
 from gateway.wire.foreign import own_paths
+from gateway.wire.pb import chat_pb2
 
 OK_STATUS = 200
 HELD_MAX_EVENTS = 1000
@@ -44,7 +47,8 @@ class Attempt:
     """
 
     __slots__ = (
-        "_began_s", "_decoder", "_dialect", "_door", "_failure", "_is_open", "_kit", "_progress", "_reply", "record",
+        "_began_s", "_decoder", "_dialect", "_door", "_failure", "_is_open", "_is_usage_owed", "_kit", "_progress",
+        "_reply", "record",
     )  # fmt: skip
 
     def __init__(self, kit: Kit, progress: Progress, deployment: Deployment, kind: str = "") -> None:
@@ -56,6 +60,7 @@ class Attempt:
         self._decoder: StreamDecoder | None = None
         self._failure: GatewayError | None = None  # to be raised when the events before it were given
         self._is_open = True
+        self._is_usage_owed = False  # the caller is told an estimate where the provider counts nothing
         self._door: Door | None = None  # where its place is, while it has one
         self._began_s = kit.transport.loop.time()
         kit.board.began(deployment, self._began_s)
@@ -104,6 +109,7 @@ class Attempt:
             self._note(reply, b"")
             raise _not_a_stream(reply)
         self._decoder = decoder = dialect.stream_decoder(method, order.asked or order.request, deployment)
+        self._is_usage_owed = shapes.has_to_count(order) and deployment.dialect != "anthropic"
         return await self._first_content(reply, decoder)
 
     async def next(self) -> Batch | None:
@@ -116,7 +122,7 @@ class Attempt:
         while not decoder.is_done:
             data = await reply.next()
             if not data:
-                return decoder.finish() or None
+                return decoder.finish() or self._owed_usage()
             try:
                 events = decoder.feed(data)
             except GatewayError as failure:
@@ -129,7 +135,7 @@ class Attempt:
                 self._progress.delivers(decoder.output_chars)
                 return events
         await reply.finish()
-        return None
+        return self._owed_usage()
 
     async def close(self, outcome: str, cause: str = "", failure: GatewayError | None = None) -> None:
         """Note how it ended, tell the board, close the connection. The second call does nothing. Never raises."""
@@ -164,9 +170,11 @@ class Attempt:
             except GatewayError:
                 self._note(reply, body)
                 raise
-            self.record.usage = shapes.usage_of(whole)
+            self.record.usage, self.record.output_chars = shapes.usage_of(whole), shapes.chars_of(whole)
+            if self.record.usage is None:
+                self._estimate(order, whole)
             events = shapes.as_stream(order, whole)
-            self.record.output_chars, self.record.chunks = shapes.chars_of(whole), len(events)
+            self.record.chunks = len(events)
             self._content_came(reply)
             return events
         if reply.media_type not in STREAM_MEDIA_TYPES:
@@ -178,7 +186,11 @@ class Attempt:
         while (batch := await self.next()) is not None:
             gathering.take(batch)
         self.record.usage, self._decoder = decoder.usage, None
-        return [gathering.whole(decoder.usage)]
+        whole = gathering.whole(decoder.usage)
+        if decoder.usage is None:
+            self.record.output_chars = decoder.output_chars
+            self._estimate(order, whole)
+        return [whole]
 
     def _whole(self, order: Order, deployment: Deployment, body: bytes) -> Event:
         """The event of a whole answer, and its usage."""
@@ -190,7 +202,22 @@ class Attempt:
         self.record.usage = usage = shapes.usage_of(message)
         if usage is None:
             self.record.output_chars = shapes.chars_of(message)
+            self._estimate(order, message)
         return message
+
+    def _estimate(self, order: Order, message: Any) -> None:
+        """Give a whole answer the counts its caller's format needs; what is settled is the same estimate."""
+        if shapes.has_to_count(order):
+            message.usage.CopyFrom(shapes.estimate(self._progress.shape.prompt_tokens, self.record.output_chars))
+
+    def _owed_usage(self) -> Batch | None:
+        """The counts a stream did not tell, once; None when it told them or its caller can do without."""
+        decoder = self._decoder
+        if not self._is_usage_owed or decoder is None or decoder.usage is not None:
+            return None
+        self._is_usage_owed = False
+        usage = shapes.estimate(self._progress.shape.prompt_tokens, decoder.output_chars)
+        return [chat_pb2.ChatChunk(object="chat.completion.chunk", usage=usage)]
 
     async def _first_content(self, reply: Reply, decoder: StreamDecoder) -> Batch:
         """Events up to and with the first content; what comes before is held back with it, but not without end."""

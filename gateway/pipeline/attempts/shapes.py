@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.pipeline.attempts.order import Order
+from gateway.quota.estimate import tokens_of_text
 from gateway.rpc.contract import CHAT, COMPLETE, STREAM_CHAT, STREAM_COMPLETE, Batch, Method
 from gateway.wire.foreign import is_foreign, openai_response
 from gateway.wire.pb import chat_pb2, completions_pb2, types_pb2
@@ -65,6 +66,22 @@ def named(message: Message, deployment: Deployment, model: str) -> Message:
     if "model" in answer.DESCRIPTOR.fields_by_name and not answer.model and "model" not in answer.nulls:
         answer.model = deployment.upstream_model or model
     return message
+
+
+def has_to_count(order: Order) -> bool:
+    """Whether the caller's format always says how many tokens a chat had, so that silence would read as none."""
+    return getattr(order.request, "dialect", "") == "anthropic"
+
+
+def estimate(prompt_tokens: int, output_chars: int) -> types_pb2.Usage:
+    """What an answer is taken to have used when its provider does not say."""
+    completion = tokens_of_text(output_chars)
+    return types_pb2.Usage(
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion,
+        total_tokens=prompt_tokens + completion,
+        is_estimate=True,
+    )
 
 
 def chars_of(message: Any) -> int:
