@@ -218,9 +218,12 @@ async def rpcs(gateway: Served, said: Said) -> None:
                         said.texts.append(repr(event))
                 except GatewayError as error:
                     said.texts.append(f"{error!r} {vars(error)}".replace(PROMPT, ""))
-            for method, request in ((accounts.LIST_USERS, v1.ListUsersRequest()), (accounts.GET_ME, v1.GetMeRequest())):
+            for question in (
+                client.call(accounts.LIST_USERS, v1.ListUsersRequest()),
+                client.call(accounts.GET_ME, v1.GetMeRequest()),
+            ):
                 try:
-                    said.texts.append(repr(await client.call(method, request)))
+                    said.texts.append(repr(await question))
                 except GatewayError as error:
                     said.texts.append(f"{error!r} {vars(error)}")
 

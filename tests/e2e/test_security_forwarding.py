@@ -127,8 +127,8 @@ async def test_S2_no_address_in_a_request_is_fetched(
     source = {"type": "url", "url": address}
     blocks = [{"type": "image", "source": source}, {"type": "document", "source": source}]
     for block in blocks:
-        body = {"model": dialect, "max_tokens": 9, "messages": [{"role": "user", "content": [block]}]}
-        await ask(f"{running.base_url}/messages", body, key)
+        asked: dict[str, Any] = {"model": dialect, "max_tokens": 9, "messages": [{"role": "user", "content": [block]}]}
+        await ask(f"{running.base_url}/messages", asked, key)
     parts = [{"fileData": {"fileUri": address, "mimeType": "image/png"}}, {"text": "see"}]
     url = f"{running.url}/v1beta/models/{dialect}:generateContent"
     await ask(url, {"contents": [{"role": "user", "parts": parts}]}, key)

@@ -25,9 +25,14 @@ def answering() -> Scripted:
     return Scripted(HEAD, [WHOLE], Tail({}))
 
 
-def raw(channel: grpc.aio.Channel, path: str = CHAT) -> Any:
+def raw(channel: Any, path: str = CHAT) -> Any:
     """A call that takes any bytes for its request."""
     return channel.unary_unary(path)
+
+
+def raw_stream(channel: Any) -> Any:
+    """The same, streamed."""
+    return channel.unary_stream(f"/{INFERENCE}/StreamChat")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,7 @@ async def test_S11_what_is_no_message_is_the_callers_fault(data: bytes, is_strea
     async with served(caller) as (stub, server):
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
             if is_stream:
-                stream = channel.unary_stream(f"/{INFERENCE}/StreamChat")(data)
+                stream = raw_stream(channel)(data)
                 error = await failed(stream.read())
             else:
                 error = await failed(raw(channel)(data))
