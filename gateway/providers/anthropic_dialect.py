@@ -164,7 +164,7 @@ class AnthropicStreamDecoder:
             if data[:1] != b"{" and not data.strip():
                 continue
             try:
-                event = self._event(data)
+                event = self._event(data, frame.event if canonical is None else "")
             except GatewayError as failure:
                 failure.before = events
                 raise
@@ -177,9 +177,9 @@ class AnthropicStreamDecoder:
                 events += canonical.chunks(event)
         return events
 
-    def _event(self, data: bytes) -> chat_pb2.ChatChunk | str:
+    def _event(self, data: bytes, name: str | None) -> chat_pb2.ChatChunk | str:
         try:
-            event = self._codec.decode(data)
+            event = self._codec.decode(data, name)
         except json.JsonInvalid as error:
             raise _invalid(f"an event of its stream is not JSON: {error}") from error
         self.chunks += 1

@@ -30,6 +30,7 @@ _STANDARD = {**DELTA_TEXTS, "signature_delta": "signature", "citations_delta": "
 _OUTER = {"type", "index", "delta"}
 _STOP = {"type", "index"}
 _INDEX_MAX = 2**31
+_UNNAMED: Final = "message"  # what a stream of events calls one without a name
 
 
 def _slot(obj: Any) -> tuple[JsonObject, str] | None:
@@ -54,8 +55,11 @@ class EventDecoder:
     def __init__(self) -> None:
         self._text = TextReader(_slot)
 
-    def decode(self, data: bytes) -> chat_pb2.ChatChunk | str:
-        """Read the data of one event. Raises JsonInvalid if it is not a JSON object."""
+    def decode(self, data: bytes, name: str | None = "") -> chat_pb2.ChatChunk | str:
+        """Read the data of one event; a `name` other than its type (None = it had none) is kept as its `object`.
+
+        Raises JsonInvalid if it is not a JSON object.
+        """
         words = self._text.text_of(data)
         if words is not None:
             return words
@@ -64,6 +68,8 @@ class EventDecoder:
             raise JsonInvalid("an event must be a JSON object")
         chunk = chat_pb2.ChatChunk(dialect=DIALECT)
         type_ = obj.get("type")
+        if name not in ("", type_):
+            chunk.object = name or _UNNAMED
         read = _READERS.get(type_) if type(type_) is str else None
         if read is None or not read(obj, chunk):
             chunk.extra = text(obj)
@@ -204,5 +210,7 @@ class NativeRenderer:
             return [("content_block_delta", self._text.written(event))]
         obj = encode_event(event)
         self._text.learn(obj)
-        name = obj.get("type")
+        name = event.object or obj.get("type")
+        if event.object == _UNNAMED:
+            name = None
         return [(name if isinstance(name, str) and "\n" not in name and "\r" not in name else None, dumps(obj))]
