@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from gateway.accounts.api_keys import ApiKeys
 from gateway.accounts.calls import Calls
@@ -22,7 +23,7 @@ from gateway.accounts.facts import Facts, key_facts, session_facts
 from gateway.accounts.groups import Groups
 from gateway.accounts.keys import Digester
 from gateway.accounts.purses import Balances
-from gateway.accounts.reports import Reports
+from gateway.accounts.reports import FORGOTTEN_AT_ONCE, Reports
 from gateway.accounts.sessions import Sessions
 from gateway.accounts.shared import Shared
 from gateway.accounts.tokens import Claims, Tokens
@@ -31,10 +32,13 @@ from gateway.accounts.wallets import Wallets
 from gateway.config.schema import Config
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
+from gateway.core.limits import DAY_S
 from gateway.store.sql.database import Database
 
 TEND_EVERY_S = 30.0
 OPEN_EVERY_S = 2.0
+FORGET_ROUNDS_MAX = 100
+FORGET_PAUSE_S = 0.1
 
 
 class Accounts:
@@ -119,6 +123,7 @@ class Accounts:
         while True:
             await asyncio.sleep(TEND_EVERY_S)
             await self._tend_once()
+            await self._forget()
 
     async def _open(self) -> None:
         has_failed = False
@@ -131,6 +136,18 @@ class Accounts:
                     self._say("account database cannot be opened", error.cause)
                 has_failed = True
                 await asyncio.sleep(OPEN_EVERY_S)
+
+    async def _forget(self) -> None:
+        """Delete usage that is older than it is kept; what is left over goes the next time."""
+        days = self._config().accounts.usage_retention_days
+        if days is None or not self.database.is_open:
+            return
+        until_ms = int((self._clock.wall_s() - days * DAY_S) * 1000)
+        with suppress(GatewayError):
+            for _ in range(FORGET_ROUNDS_MAX):
+                if await self.reports.forget(until_ms) < FORGOTTEN_AT_ONCE:
+                    break
+                await asyncio.sleep(FORGET_PAUSE_S)
 
     async def _tend_once(self) -> None:
         """When keys were used. What fails is done the next time."""

@@ -2,6 +2,7 @@
 
 Rules:
     - A usage record is named by its call: written twice, it is counted once.
+    - Records are deleted some at a time, so that nobody waits for it.
     - Sums are integers; a call without a known price adds to the calls and not to the cost.
 Not here:
     - When a record is written (the journal); money (wallets).
@@ -18,6 +19,7 @@ from gateway.accounts.shared import Page, Shared, page_of, page_size, read_token
 Record = Mapping[str, Any]
 DAY_MS = 86_400_000
 ROWS_MAX = 1000
+FORGOTTEN_AT_ONCE = 1000
 BY = ("model", "provider", "user", "key", "day")
 
 
@@ -72,6 +74,17 @@ class Reports:
             rows = (await connection.execute(question.group_by(of).order_by(order).limit(ROWS_MAX))).mappings().all()
         numbers = ("calls", "prompt_tokens", "completion_tokens", "cost_usd_micros")
         return [{"of": str(row["of"]), **{name: int(row[name]) for name in numbers}} for row in rows]
+
+    async def forget(self, until_ms: int) -> int:
+        """Delete some of the records before that time, the oldest first; how many. Raises GatewayError UNAVAILABLE."""
+        from sqlalchemy import delete, select
+
+        from gateway.store.sql.tables import usage_records as table
+
+        oldest = select(table.c.id).where(table.c.created_at_ms < until_ms).order_by(table.c.created_at_ms)
+        async with self._shared.database.write() as connection:
+            done = await connection.execute(delete(table).where(table.c.id.in_(oldest.limit(FORGOTTEN_AT_ONCE))))
+            return int(done.rowcount)
 
     async def audit(self, subject: str, size: int, token: str) -> Page[Record]:
         """Audit entries, newest first; of one subject (`user:ID`, `key:ID`, `group:ID`) or of all."""

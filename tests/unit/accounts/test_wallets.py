@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from gateway.accounts import book, reports
 from gateway.accounts.wallets import Change
 from gateway.core.errors import GatewayError, Kind
-from gateway.core.limits import Amounts, Debit
+from gateway.core.limits import DAY_S, Amounts, Debit
 from gateway.quota.memory import MemoryQuota
 from gateway.store.sql.tables import ledger_entries
+from tests.support.waiting import eventually
 from tests.unit.accounts.conftest import WHO, Desk
 
 
@@ -135,3 +137,38 @@ async def test_usage_is_counted_once_and_summed(desk: Desk) -> None:
     by_day = await desk.book.reports.usage("day", None, from_ms=2 * day_ms)
     assert [(row["of"], row["calls"]) for row in by_day] == [(str(3 * day_ms), 1)]
     assert (await refusal(desk.book.reports.usage("password_hash", None))).param == "by"
+
+
+async def test_usage_is_kept_as_long_as_it_is_set(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older records go in the background, some at a time; without the setting none does."""
+    base = {
+        "user_id": "u", "key_id": "k", "provider": "p", "outcome": "complete", "cached_tokens": 0, "model": "m",
+        "latency_ms": 5, "is_cached": False, "prompt_tokens": 1, "completion_tokens": 1, "cost_usd_micros": 1,
+    }  # fmt: skip
+    now_ms = int(desk.clock.wall_s() * 1000)
+    ages_days = [*(8 + n for n in range(7)), 6, 1, 0]
+    records = [
+        {**base, "id": f"r{n}", "created_at_ms": now_ms - days * DAY_S * 1000} for n, days in enumerate(ages_days)
+    ]
+    await desk.book.reports.add(records)
+    for name, value in (("TEND_EVERY_S", 0.02), ("FORGOTTEN_AT_ONCE", 3), ("FORGET_PAUSE_S", 0.01)):
+        monkeypatch.setattr(book, name, value)
+    monkeypatch.setattr(reports, "FORGOTTEN_AT_ONCE", 3)
+
+    async def left() -> int:
+        return sum(row["calls"] for row in await desk.book.reports.usage("model", None))
+
+    desk.book.start()
+    try:
+        await asyncio.sleep(0.2)
+        assert await left() == 10
+        desk.settings["usage_retention_days"] = 7
+
+        async def is_forgotten() -> bool:
+            return await left() == 3
+
+        await eventually(is_forgotten, "only the young are left")
+        await asyncio.sleep(0.1)
+        assert await left() == 3
+    finally:
+        await desk.book.stop()
