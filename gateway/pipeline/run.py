@@ -123,7 +123,10 @@ async def _accept(
     raw_dialect = context.dialect if takes_raw else ""
     takes_restart = progress.entry.rescue is not None and context.headers.get(ON_CUT, "") == RESTART
     stages.mark("admit")
-    return Order(method, request, progress.model, progress.entry, deadline_s, raw_dialect, onward, None, takes_restart)
+    is_timed = context.HasField("timeout_ms")
+    return Order(
+        method, request, progress.model, progress.entry, deadline_s, raw_dialect, onward, None, takes_restart, is_timed
+    )
 
 
 async def _answering(kit: Kit, order: Order, context: CallContext, progress: Progress) -> Answering:

@@ -23,6 +23,7 @@ from gateway.routing.breaker import Breaker, Verdict
 SAMPLES_MAX = 128  # of first contents, for the 95th percentile
 SAMPLES_MIN = 20  # below that no percentile is given
 LATENCY_DECAY_S = 2.0
+QUICKEST_KNOWN_S = 10.0  # so long after a first content the fastest one is believed
 
 
 class Meter:
@@ -143,6 +144,16 @@ class Board:
             return None
         ordered = sorted(live.samples)
         return ordered[ceil(len(ordered) * 0.95) - 1]
+
+    def quickest_s(self, deployment: Deployment, now_s: float) -> float | None:
+        """The fastest of the latest first contents; None while too few were seen, or when there was none lately.
+
+        Nobody is kept out by it for long: without calls that succeed it is soon unknown.
+        """
+        live = self._live.get(deployment.live_id)
+        if live is None or len(live.samples) < SAMPLES_MIN or now_s - live.first_contents.at_s > QUICKEST_KNOWN_S:
+            return None
+        return min(live.samples)
 
 
 __all__ = ["Board", "Live", "Verdict"]

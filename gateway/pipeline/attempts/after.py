@@ -6,6 +6,8 @@ Rules:
       window. A filtered prompt: the end, unless the model lists providers for it. A rate limit: the next deployment
       when there is one. Silence or a slow first token: the next deployment, never the same. No place at
       a deployment (OVERLOADED): the next one.
+    - A call that says how long it waits is refused when the fastest of all latest first contents, known of every
+      candidate, took longer than it has.
     - A retry waits a full-jitter share of its backoff, or as long as the provider asked up to `retry_after_max_s`,
       and never past the deadline.
 Not here:
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from gateway.config.catalogue import Deployment, Entry
 from gateway.core.errors import GatewayError, Kind, Next
+from gateway.routing.board import Board
 
 
 def is_final(failure: GatewayError, entry: Entry) -> bool:
@@ -60,6 +63,18 @@ def too_late(allowed_s: float, deadline_min_s: float) -> GatewayError:
     """The refusal of a call that has no time for an answer."""
     text = f"The call allows {allowed_s:g} s, an answer needs at least {deadline_min_s:g} s (policies.deadline_min_s)."
     return GatewayError(Kind.DEADLINE_EXCEEDED, text)
+
+
+def quickest_of(candidates: tuple[Deployment, ...], board: Board, now_s: float) -> float | None:
+    """In how many seconds the fastest of them gave its first content lately; None when that of any is not known."""
+    known = [board.quickest_s(each, now_s) for each in candidates]
+    return min((each for each in known if each is not None), default=None) if None not in known else None
+
+
+def hopeless(left_s: float, quickest_s: float) -> GatewayError:
+    """The refusal of a call that ends before any deployment begins to answer."""
+    text = f"The call allows {left_s:.3g} s more, and no answer of this model began in under {quickest_s:.3g} s lately."
+    return GatewayError(Kind.DEADLINE_EXCEEDED, text, cause="no deployment is fast enough")
 
 
 def rotated(candidates: tuple[Deployment, ...], failed: Deployment) -> tuple[Deployment, ...]:

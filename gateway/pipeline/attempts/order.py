@@ -28,4 +28,5 @@ class Order(NamedTuple):
     hops: str = ""  # the gateways it passed, this one included, for the provider to see
     asked: Message | None = None  # what a stream's decoder is told of the request, when not the request itself
     takes_restart: bool = False  # the caller understands an answer that begins anew
+    is_timed: bool = False  # the caller said how long it waits
     sent_as: Deployment | None = None  # with other parameters than the deployment's own

@@ -17,7 +17,7 @@ from collections.abc import Awaitable
 from gateway.config.catalogue import Deployment
 from gateway.config.schema.rescue import Hedge
 from gateway.core.errors import GatewayError, Kind
-from gateway.pipeline.attempts.after import is_final, may_follow, retry_wait_s
+from gateway.pipeline.attempts.after import hopeless, is_final, may_follow, quickest_of, retry_wait_s
 from gateway.pipeline.attempts.attempt import Attempt
 from gateway.pipeline.attempts.hedged import Race, rival_of
 from gateway.pipeline.attempts.order import Order
@@ -42,7 +42,10 @@ class Attempts:
     async def first(self, order: Order) -> Batch:
         """The first events of the first attempt that answers; they hold the first content. `order` is not kept."""
         progress = self._progress
-        batch = await self._try_all(order, progress.plan.candidates if progress.plan else ())
+        candidates = progress.plan.candidates if progress.plan else ()
+        if order.is_timed:
+            self._check_time(order, candidates)
+        batch = await self._try_all(order, candidates)
         progress.commit()
         return batch
 
@@ -82,6 +85,13 @@ class Attempts:
                     break
                 await asyncio.sleep(wait_s)
         raise failure or GatewayError(Kind.UNAVAILABLE, f"No deployment of model `{order.model}` can be used now.")
+
+    def _check_time(self, order: Order, candidates: tuple[Deployment, ...]) -> None:
+        """Refuse at once what no candidate can make. Raises GatewayError DEADLINE_EXCEEDED."""
+        now_s = self._kit.transport.loop.time()
+        quickest_s = quickest_of(candidates, self._kit.board, now_s)
+        if quickest_s is not None and now_s + quickest_s >= order.deadline_s:
+            raise hopeless(order.deadline_s - now_s, quickest_s)
 
     def _is_too_late(self, order: Order, wait_s: float = 0.0) -> bool:
         """Whether an attempt after this wait would have less time than an answer needs."""

@@ -112,7 +112,8 @@ def test_delivered_and_rest_are_the_answer_once(
     delivered = Delivered(MAX_BYTES)
     delivered.take(given_)
     following = Following.splice(delivered)
-    rest = following.rest([chunk(part, "two") for part in pieces(answer, second)] + [finish("two")])
+    again: Batch = [*[chunk(part, "two") for part in pieces(answer, second)], finish("two")]
+    rest = following.rest(again)
     assert numbered(joined([*given_, *rest])) == numbered(joined([chunk(part) for part in answer]))
     events = [event for event in rest if isinstance(event, chat_pb2.ChatChunk)]
     assert {event.id for event in events} == {"one"}
