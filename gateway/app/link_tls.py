@@ -1,4 +1,4 @@
-"""TLS of a link over TCP: credentials from files, and why a handshake with a service fails.
+"""TLS of a link over TCP, and of the gRPC listener: credentials from files, and why a handshake with a service fails.
 
 Rules:
     - Files are read once, when a role starts; nothing of a key is logged or shown.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 if TYPE_CHECKING:  # a frontend loads no configuration library
-    from gateway.config.schema.edge import LinkTls
+    from gateway.config.schema.edge import Tls
 
 HANDSHAKE_S = 3.0
 LAST_WORD_S = 1.0  # a service refuses a client's certificate after the client's last word of the handshake
@@ -59,7 +59,7 @@ class FrontendTls:
         return context
 
 
-def service_credentials(tls: LinkTls, folder: Path) -> grpc.ServerCredentials | None:
+def service_credentials(tls: Tls, folder: Path) -> grpc.ServerCredentials | None:
     """The service's credentials, None without TLS; files are relative to `folder`. Raises OSError."""
     if tls.cert_file is None or tls.key_file is None:
         return None
@@ -68,7 +68,7 @@ def service_credentials(tls: LinkTls, folder: Path) -> grpc.ServerCredentials | 
     return grpc.ssl_server_credentials([pair], authorities, require_client_auth=authorities is not None)
 
 
-def is_plain_abroad(address: str, tls: LinkTls) -> bool:
+def is_plain_abroad(address: str, tls: Tls) -> bool:
     """Whether what is sent to `address` can be read by others: TCP, no TLS, beyond this machine."""
     if address.startswith("unix:") or tls.cert_file is not None:
         return False

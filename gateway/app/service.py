@@ -21,8 +21,9 @@ from contextlib import suppress
 import grpc
 import orjson
 
+from gateway.accounts.history import History
 from gateway.accounts.journal.keeper import Keeper
-from gateway.app.books import accounts_of, keeper_of, quota_of
+from gateway.app.books import accounts_of, history_of, keeper_of, quota_of
 from gateway.app.breakers import Breakers
 from gateway.app.heap import Heap, started
 from gateway.app.link_tls import is_plain_abroad, service_credentials
@@ -91,6 +92,7 @@ class ServiceHalf:
         self._tasks: list[asyncio.Task[None]] = []
         self._state_dir = current.loaded.sources.state_dir
         self._keeper: Keeper | None = None
+        self._history: History | None = None
         self._heap = Heap()
         self._breakers = Breakers(log)
         self._note_generation()
@@ -110,6 +112,9 @@ class ServiceHalf:
         if self._keeper is not None:
             self.kit.journal = self._keeper.journal
             self._keeper.start()
+            self._history = history_of(self.kit.accounts, self.kit.clock, self.kit.quota)
+            if self._history is not None:
+                self._history.start(self._keeper.is_adopted)
         self.publish()
         self._tasks = [
             asyncio.create_task(watch(self.current, self.take)),
@@ -189,6 +194,8 @@ class ServiceHalf:
         if isinstance(self.kit.quota, SharedQuota):
             await self.kit.quota.stop()
         self.kit.journal = None
+        if self._history is not None:
+            await self._history.stop()
         if self._keeper is not None:
             await self._keeper.stop()
         if self.kit.accounts is not None:
@@ -261,7 +268,7 @@ async def _main(current: Current, addresses: list[str]) -> int:
     try:
         links = await _serve(link, addresses, current)
         if config.grpc.is_enabled:
-            await grpc_server.start()
+            await grpc_server.start(service_credentials(config.grpc.tls, current.loaded.sources.config_dir))
     except (OSError, RuntimeError) as error:
         log.write("error", "cannot listen", error=str(error), link=addresses)
         return EXIT_CONFIGURATION

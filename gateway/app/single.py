@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.app.frontend import Settings, metrics
+from gateway.app.link_tls import service_credentials
 from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
 from gateway.app.observers import HttpMetrics
 from gateway.app.service import ServiceHalf
@@ -83,7 +84,7 @@ async def running(
         )
         http = await serve(edge, host=config.http.host, port=config.http.port)
         if config.grpc.is_enabled:
-            await grpc_server.start()
+            await grpc_server.start(service_credentials(config.grpc.tls, current.loaded.sources.config_dir))
         yield Single(half, http, grpc_server, link, stand_in.url if stand_in else "")
     finally:
         grpc_server.begin_stop(drain_s, announce_s)

@@ -1,4 +1,4 @@
-"""Certificate files, the link's and the providers', as they are on disk: there, readable, and what they should be.
+"""Certificate files, the listeners' and the providers', as they are on disk: there, readable, and what they should be.
 
 Rules:
     - Reads files; what is wrong is said at the key that names the file.
@@ -11,21 +11,21 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path as FilePath
 
 from gateway.config.references import Complaint
-from gateway.config.schema.edge import LinkTls
+from gateway.config.schema.edge import Tls
 from gateway.config.schema.upstream import Provider
 
 
-def complaints(tls: LinkTls, folder: FilePath) -> Iterator[Complaint]:
-    """Every file of `tls` (relative to `folder`) that cannot be used."""
+def complaints(tls: Tls, folder: FilePath, section: str = "link") -> Iterator[Complaint]:
+    """Every file of the `tls` of a section (relative to `folder`) that cannot be used."""
     named = {"cert_file": tls.cert_file, "key_file": tls.key_file, "ca_file": tls.ca_file}
     unread = {key: reason for key, name in named.items() if name is not None and (reason := _why_unread(folder / name))}
     for key, reason in unread.items():
         hint = "give a path relative to the configuration directory, or an absolute one"
-        yield Complaint(("link", "tls", key), f"{named[key]} {reason}", hint)
+        yield Complaint((section, "tls", key), f"{named[key]} {reason}", hint)
     if tls.cert_file and tls.key_file and not {"cert_file", "key_file"} & set(unread):
-        yield from _pair(folder / tls.cert_file, folder / tls.key_file, tls.cert_file)
+        yield from _pair(folder / tls.cert_file, folder / tls.key_file, tls.cert_file, section)
     if tls.ca_file and "ca_file" not in unread:
-        yield from _authorities(folder / tls.ca_file, tls.ca_file)
+        yield from _authorities(folder / tls.ca_file, tls.ca_file, (section, "tls", "ca_file"))
 
 
 def of_providers(providers: Mapping[str, Provider]) -> Iterator[Complaint]:
@@ -52,7 +52,7 @@ def _why_unread(path: FilePath) -> str:
         return "cannot be read"
 
 
-def _pair(cert: FilePath, key: FilePath, shown: str) -> Iterator[Complaint]:
+def _pair(cert: FilePath, key: FilePath, shown: str, section: str) -> Iterator[Complaint]:
     import ssl
 
     def load() -> None:
@@ -60,10 +60,10 @@ def _pair(cert: FilePath, key: FilePath, shown: str) -> Iterator[Complaint]:
 
     if not _is_accepted(load):
         words = f"no certificate in {shown} with its private key, unencrypted, in key_file"
-        yield Complaint(("link", "tls", "cert_file"), words, "both are PEM files")
+        yield Complaint((section, "tls", "cert_file"), words, "both are PEM files")
 
 
-def _authorities(path: FilePath, shown: str, key: tuple[str, ...] = ("link", "tls", "ca_file")) -> Iterator[Complaint]:
+def _authorities(path: FilePath, shown: str, key: tuple[str, ...]) -> Iterator[Complaint]:
     import ssl
 
     def load() -> None:

@@ -126,6 +126,7 @@ def _complaints(
     found = [
         *references.complaints(written),
         *certificates.complaints(written.link.tls, where.config_dir),
+        *certificates.complaints(written.grpc.tls, where.config_dir, "grpc"),
         *certificates.of_providers(written.providers),
     ]
     return [

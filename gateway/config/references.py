@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from gateway.config.choice import wrong_routes
 from gateway.config.problems import Path, did_you_mean
 from gateway.config.schema import Config, Provider
+from gateway.config.schema.edge import Tls
 from gateway.config.standin import NAMES, PROVIDER, is_on
 from gateway.core.secret import Secret
 
@@ -49,7 +50,8 @@ def complaints(config: Config) -> Iterator[Complaint]:
     yield from _production(config)
     yield from _profiles(config)
     yield from _link(config)
-    yield from _link_tls(config)
+    yield from _tls("link", config.link.tls)
+    yield from _tls("grpc", config.grpc.tls)
     yield from _accounts(config)
     yield from _embeddings(config)
     yield from _provider_keys(config)
@@ -208,13 +210,13 @@ def _link(config: Config) -> Iterator[Complaint]:
         )
 
 
-def _link_tls(config: Config) -> Iterator[Complaint]:
-    tls = config.link.tls
+def _tls(section: str, tls: Tls) -> Iterator[Complaint]:
     if tls.cert_file is None and (tls.key_file is not None or tls.ca_file is not None):
         lonely = "key_file" if tls.key_file is not None else "ca_file"
-        yield Complaint(("link", "tls", "cert_file"), f"is missing beside {lonely}", "add the service's certificate")
+        yield Complaint((section, "tls", "cert_file"), f"is missing beside {lonely}", "add the service's certificate")
     if tls.key_file is None and tls.cert_file is not None:
-        yield Complaint(("link", "tls", "key_file"), "is missing beside cert_file", "add the certificate's private key")
+        words = "add the certificate's private key"
+        yield Complaint((section, "tls", "key_file"), "is missing beside cert_file", words)
 
 
 def _store(config: Config) -> Iterator[Complaint]:

@@ -58,20 +58,24 @@ class GrpcServer:
         self._stopping: asyncio.Task[None] | None = None
         self.announced = asyncio.Event()  # health checks were told, for as long as was wanted
         headers = call_headers or (lambda: config.http.call_headers)
-        for service in SERVICES:
+        self._services = SERVICES if config.grpc.is_admin_served else (INFERENCE, ACCOUNTS)
+        for service in self._services:
             self._server.add_generic_rpc_handlers((inference_handler(caller, self._watch, headers, service),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.grpc.reflection == "on" or (config.grpc.reflection == "auto" and config.environment == "development"):
-            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         self.port = 0
 
-    async def start(self) -> None:
-        """Bind and serve. Raises OSError when the address cannot be bound."""
+    async def start(self, credentials: grpc.ServerCredentials | None = None) -> None:
+        """Bind and serve, encrypted with `credentials`. Raises OSError when the address cannot be bound."""
         host, port = self._config.grpc.host, self._config.grpc.port
         shown = f"[{host}]" if ":" in host else host
         try:
-            self.port = self._server.add_insecure_port(f"{shown}:{port}")
+            if credentials is None:
+                self.port = self._server.add_insecure_port(f"{shown}:{port}")
+            else:
+                self.port = self._server.add_secure_port(f"{shown}:{port}", credentials)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {shown}:{port} for gRPC (grpc.host, grpc.port): is it in use?") from error
         await self._server.start()
@@ -118,7 +122,7 @@ class GrpcServer:
             await asyncio.sleep(ROUTES_EVERY_S)
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for name in ("", *SERVICES):
+        for name in ("", *self._services):
             await self._health.set(name, status)
 
 

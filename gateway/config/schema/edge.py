@@ -140,6 +140,26 @@ class Http(Section):
         return self
 
 
+class Tls(Section):
+    """Encryption over TCP: PEM files. On as soon as `cert_file` is set."""
+
+    cert_file: str | None = setting(
+        None,
+        "The service's certificate, then its intermediates; relative to the configuration directory.",
+        reloads=False,
+        min_length=1,
+    )
+    key_file: str | None = setting(
+        None, "The private key of `cert_file`, without a password.", reloads=False, min_length=1
+    )
+    ca_file: str | None = setting(
+        None,
+        "Authorities whose certificates clients must show (mTLS); who they are is still said by their keys.",
+        reloads=False,
+        min_length=1,
+    )
+
+
 class Grpc(Section):
     """The gRPC listener of a service."""
 
@@ -148,6 +168,10 @@ class Grpc(Section):
         50051, "Port to listen on; 0 lets the system choose.", unit="TCP port", reloads=False, ge=0, le=65_535
     )
     is_enabled: bool = setting(True, "Whether gRPC clients are served.", reloads=False)
+    tls: Tls = setting(Tls, "Encryption of the listener.", reloads=False)
+    is_admin_served: bool = setting(
+        True, "Whether the Admin service is there; off, operators ask over HTTP.", reloads=False
+    )
     reflection: Switch = setting(
         "auto", "Whether the services can be listed by reflection; `auto` = on in development.", reloads=False
     )
@@ -192,18 +216,9 @@ class Backoff(Section):
         return self
 
 
-class LinkTls(Section):
+class LinkTls(Tls):
     """Encryption of a link over TCP: PEM files. On as soon as `cert_file` is set; a unix socket needs none."""
 
-    cert_file: str | None = setting(
-        None,
-        "The service's certificate, then its intermediates; relative to the configuration directory.",
-        reloads=False,
-        min_length=1,
-    )
-    key_file: str | None = setting(
-        None, "The private key of `cert_file`, without a password.", reloads=False, min_length=1
-    )
     ca_file: str | None = setting(
         None,
         "Authorities whose certificates frontends must show (mTLS); then they need no secret.",
