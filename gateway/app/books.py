@@ -8,14 +8,16 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from gateway.accounts.book import Accounts
+from gateway.accounts.history import History, Spent
 from gateway.accounts.journal.keeper import Keeper
 from gateway.config.schema import Config
 from gateway.core.clock import Clock
+from gateway.core.limits import Amounts
 from gateway.observe.log import Log
 from gateway.quota.memory import MemoryQuota
 from gateway.quota.reservation import Quota
@@ -57,6 +59,20 @@ def keeper_of(accounts: Accounts, config: Config, state_dir: Path, instance: str
     keeper = Keeper(state_dir / "journal", instance, accounts.database, _say(log, accounts.database.place))
     accounts.purses.keeper = keeper
     return keeper
+
+
+def history_of(accounts: Accounts, clock: Clock, quota: Quota) -> History | None:
+    """What a restart would forget of limits per day; None where the counts outlive the process."""
+    if not isinstance(quota, MemoryQuota):
+        return None
+
+    def recalled(subject: str, day: Sequence[Spent]) -> None:
+        for spent in day:
+            quota.recall(subject, spent.age_s, Amounts(spent.input_tokens, spent.output_tokens), spent.requests)
+
+    history = History(accounts.database, clock, recalled)
+    quota.began_day = history.ask
+    return history
 
 
 def quota_of(config: Config, clock: Clock, store: Valkey | None) -> Quota:

@@ -109,7 +109,7 @@ class ServiceHalf:
             self.kit.accounts.tell(self.kit.quota.add, self.kit.quota.balance_usd_micros)
             self.kit.accounts.start()
             self._keeper = keeper_of(self.kit.accounts, self._config(), self._state_dir, self.kit.instance, self.log)
-        if self._keeper is not None:
+        if self._keeper is not None and self.kit.accounts is not None:
             self.kit.journal = self._keeper.journal
             self._keeper.start()
             self._history = history_of(self.kit.accounts, self.kit.clock, self.kit.quota)

@@ -14,12 +14,12 @@ Not here:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
-from gateway.core.limits import Amounts, Debit, Dimension, Limits, Scope
+from gateway.core.limits import DAY_S, DIMENSIONS, Amounts, Debit, Dimension, Limits, Scope
 from gateway.quota.headers import Standing, Standings, noted, openai_headers
 from gateway.quota.purses import Purses
 from gateway.quota.reservation import Reservation, UnknownPurse, over_concurrency, over_limit
@@ -73,6 +73,7 @@ class MemoryQuota:
         self._subjects_max = subjects_max
         self.purses = Purses()
         self.open_count = 0  # reservations not yet settled
+        self.began_day: Callable[[str], None] | None = None  # told of each subject whose day begins to be counted
 
     async def reserve(self, scopes: Sequence[Scope], asked: Amounts, debits: Sequence[Debit] = ()) -> Reservation:
         """See `gateway.quota.reservation.Quota`."""
@@ -83,7 +84,7 @@ class MemoryQuota:
         if debits and (unknown := self.purses.unknown(debits)):
             raise UnknownPurse(unknown)
         now_s = self._clock.monotonic()
-        found = [(self._subject(scope.subject), scope) for scope in limited]
+        found = [(self._subject(scope), scope) for scope in limited]
         wishes: list[_Wish] = []
         try:
             for subject, scope in found:
@@ -135,11 +136,27 @@ class MemoryQuota:
         balance = self.purses.balance_usd_micros(purse)
         return None if balance is None else (balance, self.purses.held_usd_micros(purse))
 
-    def _subject(self, name: str) -> _Subject:
+    def recall(self, subject: str, age_s: float, used: Amounts, requests: int) -> None:
+        """What a subject used so long ago, before this process counted it: it counts for limits per day."""
+        known = self._subjects.get(subject)
+        if known is None:
+            return
+        now_s = self._clock.monotonic()
+        for name, window in known.windows.items():
+            dimension = DIMENSIONS[name]
+            if dimension.span_s == DAY_S:
+                amount = requests if dimension.amount == "requests" else used.of(dimension.amount)
+                window.recall(int(now_s - age_s), amount)
+                window.advance(now_s)
+
+    def _subject(self, scope: Scope) -> _Subject:
+        name = scope.subject
         subject = self._subjects.get(name)
         if subject is None:
             self._forget_idle()
             subject = self._subjects[name] = _Subject()
+            if self.began_day is not None and any(each.span_s == DAY_S for each, _ in scope.limits.windows):
+                self.began_day(name)
         else:
             self._subjects.move_to_end(name)
         return subject

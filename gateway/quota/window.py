@@ -58,6 +58,17 @@ class Window:
             if entry[0] < start:
                 return
 
+    def recall(self, start: int, amount: int) -> None:
+        """Book what was taken at `start`, before this window was there; `advance` forgets what is too old."""
+        booked = self._booked
+        start -= start % self._grain_s
+        place = next((at for at, entry in enumerate(booked) if entry[0] >= start), len(booked))
+        if place < len(booked) and booked[place][0] == start:
+            booked[place][1] += amount
+        else:
+            booked.insert(place, [start, amount])
+        self.used += amount
+
     def free_in_s(self, now_s: float, limit: int, amount: int) -> float:
         """Seconds until `amount` fits under `limit`; 0 when it does now. Needs `advance` first."""
         excess = self.used + amount - limit

@@ -38,7 +38,7 @@ LIMITS: dict[str, dict[str, int]] = {
 }
 KEYS = {name: f"gw-{name}.secret-of-{name}" for name in LIMITS}
 LAYER = {
-    "store": {"replicas": COUNT, "timeout_ms": 2000},  # on a busy machine nothing counts alone
+    "store": {"replicas": COUNT, "timeout_ms": 20_000},  # on a busy machine nothing counts alone
     "accounts": {"is_charged": True, "key_cache_s": 1},
     "keys": {name: key_record(KEYS[name], limits=limits) for name, limits in LIMITS.items()},
     "models": {

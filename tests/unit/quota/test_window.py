@@ -95,3 +95,22 @@ def test_memory_is_bounded_by_the_seconds_of_the_window() -> None:
         window.advance(now_s)
         window.add(now_s, 1)
     assert len(window._booked) <= WINDOW_S + 1  # the promise is about memory
+
+
+@given(
+    before=st.lists(st.tuples(st.integers(1, 200), st.integers(0, 50)), max_size=10),
+    taken=st.lists(st.integers(0, 50), max_size=5),
+)
+def test_what_is_recalled_counts_as_if_it_had_been_booked(before: list[tuple[int, int]], taken: list[int]) -> None:
+    """In any order, beside what was booked meanwhile; it leaves the window when it would have."""
+    now_s = 1000.0
+    window, slow = Window(), SlowWindow()
+    for amount in taken:
+        slow.booked.append((window.add(now_s, amount), amount))
+    for age_s, amount in before:
+        window.recall(int(now_s) - age_s, amount)
+        window.advance(now_s)
+        slow.booked.append((int(now_s) - age_s, amount))
+    for later_s in (now_s, now_s + 30.0, now_s + 59.0, now_s + 61.0):
+        window.advance(later_s)
+        assert window.used == slow.used(later_s)
