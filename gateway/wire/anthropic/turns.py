@@ -14,6 +14,7 @@ from gateway.wire.openai.base64text import guessed_media_type
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.openai.tools import FUNCTION_CALL
 from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.proof import unpacked
 
 
 class Turns:
@@ -61,7 +62,9 @@ class Turns:
         if kind == "tool_result":
             return [self._result_of(block, path)]
         if kind == "thinking":
-            return [block] if block.thinking.signature or block.thinking.redacted else []
+            thinking = block.thinking
+            is_own = thinking.signature and unpacked(thinking.signature) is None
+            return [block] if is_own or thinking.redacted else []
         if kind == "file":
             made = _file(block.file)
             found = [made] if made is not None else []

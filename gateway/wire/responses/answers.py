@@ -14,8 +14,8 @@ from typing import Any, Final
 from gateway.wire.foreign import stripped
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.proof import lent, unpacked
 from gateway.wire.responses.namespaces import Names, members_of, names_of
-from gateway.wire.responses.proof import unpacked
 
 INCOMPLETE: Final = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """OpenAI's finish reason -> the reason in `incomplete_details`; any other answer is complete."""
@@ -146,10 +146,9 @@ def message_item(item_id: str, content: list[JsonObject], status: str) -> JsonOb
 def reasoning_item(item_id: str, words: str, proof: str) -> JsonObject:
     """What the model thought; `proof` is what some providers want back with it."""
     summary = [{"type": "summary_text", "text": words}] if words else []
-    if (own := unpacked(proof)) is not None:
-        item_id, proof = own[0] or item_id, own[1]
-    item: JsonObject = {"id": item_id, "type": "reasoning", "summary": summary}
-    return {**item, "encrypted_content": proof} if proof else item
+    own = unpacked(proof)
+    item_id, encrypted = (item_id, lent(proof)) if own is None else (own[0] or item_id, own[1])
+    return {"id": item_id, "type": "reasoning", "summary": summary, "encrypted_content": encrypted}
 
 
 def call_item(item_id: str, call: types_pb2.ToolUseBlock | chat_pb2.ToolDelta, status: str, names: Names) -> JsonObject:

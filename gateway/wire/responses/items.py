@@ -3,7 +3,8 @@
 Rules:
 - What the model said in a row (messages, reasoning, calls) is one turn of role assistant; each output of a tool is a
   turn of role tool.
-- The proof of a reasoning item (`encrypted_content`) is the signature of its thinking.
+- The proof of a reasoning item (`encrypted_content`) is the signature of its thinking, marked as whose it is
+  (proof.py).
 - A turn of role system has an `extra`: the one without is `instructions`.
 - An item or part nobody knows becomes an opaque block: it is named as unsupported where it cannot be kept.
 
@@ -18,6 +19,7 @@ from gateway.wire.openai.fields import is_text
 from gateway.wire.openai.mirror import EMPTY, JsonObject
 from gateway.wire.openai.parts import read_part
 from gateway.wire.pb import types_pb2
+from gateway.wire.proof import signature_of
 from gateway.wire.responses import DIALECT
 from gateway.wire.responses.namespaces import flat_name
 
@@ -106,8 +108,8 @@ def _reasoning(item: JsonObject) -> Blocks:
     thinking = block.thinking
     content = item.get("content") or item.get("summary")
     thinking.text = "\n\n".join(part.text for part in read_parts(content))
-    if is_text(item.get("encrypted_content")):
-        thinking.signature = item["encrypted_content"]
+    if is_text(encrypted := item.get("encrypted_content")) and encrypted:
+        thinking.signature = signature_of(item["id"] if is_text(item.get("id")) else "", encrypted)
     return [block]
 
 

@@ -16,9 +16,9 @@ from gateway.wire.json import text
 from gateway.wire.openai.fields import is_text
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.proof import packed
 from gateway.wire.responses import DIALECT
 from gateway.wire.responses.items import read_parts
-from gateway.wire.responses.proof import packed
 
 CALLS: Final = ("function_call", "custom_tool_call")
 FINISH_REASONS: Final = {"max_output_tokens": "length", "content_filter": "content_filter"}

@@ -4,7 +4,7 @@ Rules:
 - `instructions` become the first message, of role system; `max_output_tokens` is our `max_completion_tokens`.
 - A stream asks for usage, because here it always has it.
 - Written again for a provider of this format, a request is what was read: what the typed fields cannot give back
-  (a list of items, tools, settings in objects) is in `extra` beside them.
+  (a list of items, tools, settings in objects) is in `extra` beside them. Only reasoning of another vendor is left out.
 - Members without a typed field stay in `extra`: those that only describe the call are not reported (wire.foreign).
 
 Not here: `input` (items.py), requests of other dialects (mapping.py), members that need a conversation kept by the
@@ -18,6 +18,7 @@ from gateway.wire.json import text
 from gateway.wire.openai.fields import boolean, integer, is_text, number, string, string_map
 from gateway.wire.openai.mirror import Field, JsonObject, Mirror
 from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.proof import is_lent
 from gateway.wire.responses import DIALECT
 from gateway.wire.responses.items import read_input
 from gateway.wire.responses.mapping import mapped_request, settings
@@ -156,6 +157,8 @@ def encode_request(request: chat_pb2.ChatRequest, unsupported: list[str] | None 
     if request.dialect != DIALECT:
         return mapped_request(request, [] if unsupported is None else unsupported)
     out = REQUEST.encode(request)
+    if type(items := out.get("input")) is list and any(_is_anothers(item) for item in items):
+        out["input"] = [item for item in items if not _is_anothers(item)]
     messages = list(request.messages)
     if messages and is_lifted(messages[0]) and _text_of(messages[0]) is not None:
         out.setdefault("instructions", _text_of(messages.pop(0)))
@@ -165,6 +168,11 @@ def encode_request(request: chat_pb2.ChatRequest, unsupported: list[str] | None 
     for name, value in settings(request, []).items():
         out.setdefault(name, value)  # of a request that was made without JSON
     return out
+
+
+def _is_anothers(item: Any) -> bool:
+    """Whether an item is the reasoning of another vendor, which this one would refuse."""
+    return type(item) is dict and item.get("type") == "reasoning" and is_lent(item.get("encrypted_content"))
 
 
 def _text_of(message: types_pb2.Message) -> str | None:

@@ -17,8 +17,8 @@ from gateway.wire.openai.base64text import data_uri, guessed_media_type, packed_
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.openai.tools import FUNCTION_CALL
 from gateway.wire.pb import types_pb2
+from gateway.wire.proof import unpacked
 from gateway.wire.responses import DIALECT
-from gateway.wire.responses.proof import unpacked
 
 FILENAME: Final = "document"
 _DEPTH_MAX = 1000

@@ -126,7 +126,7 @@ def test_a_signature_comes_with_its_reasoning() -> None:
         made.choices.add().delta.blocks.add().thinking.CopyFrom(thinking)
         renderer.render(made)
     last = json.loads(renderer.finish()[-1][1])
-    assert last["response"]["output"][0]["encrypted_content"] == "p"
+    assert last["response"]["output"][0]["encrypted_content"] == "gateway-reasoning:p"
 
 
 def test_custom_calls_have_free_text() -> None:

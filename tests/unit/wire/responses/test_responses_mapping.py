@@ -12,9 +12,9 @@ from gateway.wire import json
 from gateway.wire.anthropic import chat as messages
 from gateway.wire.openai import chat
 from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.proof import packed
 from gateway.wire.responses import DIALECT, mapping, reading
 from gateway.wire.responses.incoming import EventReader
-from gateway.wire.responses.proof import packed
 from gateway.wire.responses.request import encode_request
 
 PAGE = Path(__file__).parents[4] / "docs/dialects.md"

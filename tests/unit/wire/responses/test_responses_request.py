@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.wire.anthropic import chat as messages
 from gateway.wire.openai import chat
-from gateway.wire.responses.request import decode_request
+from gateway.wire.responses.request import decode_request, encode_request
 
 MEMBERS = (
     "model", "input", "instructions", "max_output_tokens", "temperature", "top_logprobs", "include", "tools",
@@ -70,7 +70,11 @@ def test_what_the_model_said_in_a_row_is_one_turn() -> None:
 def test_the_proof_of_a_reasoning_item_is_a_signature() -> None:
     """A model that wants its thinking back unchanged gets it."""
     items = [
-        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "p"},
+        {
+            "type": "reasoning",
+            "summary": [{"type": "summary_text", "text": "hm"}],
+            "encrypted_content": "gateway-reasoning:p",
+        },
         {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
     ]
     made = messages.encode_request(decode_request({"model": "m", "input": items, "reasoning": {"effort": "low"}}), [])
@@ -127,3 +131,18 @@ def test_what_changes_the_answer_is_reported() -> None:
         input=[{"type": "web_search_call", "id": "w"}], truncation="auto", brand_new=1, tool_choice={"type": "mcp"}
     )
     assert sorted(unsupported) == ["brand_new", "messages[0].content[0]", "tool_choice", "truncation"]
+
+
+def test_reasoning_goes_to_its_own_vendor_only() -> None:
+    """OpenAI's own passes; what another vendor thought here is left out for OpenAI, and OpenAI's for the others."""
+    summary = [{"type": "summary_text", "text": "hm"}]
+    own = {"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "opaque"}
+    lent = [{**own, "id": f"rs_x_{proof}", "encrypted_content": f"gateway-reasoning:{proof}"} for proof in ("p", "")]
+    given = [{"role": "user", "content": "a"}, *lent, own, {"role": "user", "content": "b"}]
+    asked = decode_request({"model": "m", "input": given})
+    assert encode_request(asked)["input"] == [given[0], own, given[-1]]
+    unsupported: list[str] = []
+    body = messages.encode_request(asked, unsupported)
+    said = [block for turn in body["messages"] if turn["role"] == "assistant" for block in turn["content"]]
+    assert said == [{"type": "thinking", "thinking": "hm", "signature": "p"}]
+    assert unsupported == []
