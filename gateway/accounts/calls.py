@@ -3,13 +3,15 @@
 Rules:
     - Newest first; pages continue behind the last call shown, whatever came meanwhile.
     - What the journal has not brought in yet is not there: seconds, not more.
+    - What everybody may ask for costs the database one question a second, however many ask (`once`).
 Not here:
     - Sums by model, provider, user, key or day (reports); writing records (journal).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ from gateway.accounts.shared import Page, Shared, page_of, page_size, read_token
 
 Record = Mapping[str, Any]
 COMPLETE = "complete"
+ONCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,28 @@ class Calls:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
+        self._made: dict[str, tuple[float, Any]] = {}
+        self._making: dict[str, asyncio.Task[Any]] = {}
+
+    async def once(self, name: str, make: Callable[[], Awaitable[Any]]) -> Any:
+        """What `make` gives, at most ONCE_S old; all who ask meanwhile share it, a failure too. Names are few."""
+        loop = asyncio.get_running_loop()
+        made_at_s, value = self._made.get(name, (-ONCE_S, None))
+        if loop.time() - made_at_s < ONCE_S:
+            return value
+        if name not in self._making:
+
+            async def run() -> Any:
+                try:
+                    made = await make()
+                    self._made[name] = (loop.time(), made)
+                    return made
+                finally:
+                    del self._making[name]
+
+            self._making[name] = asyncio.create_task(run())
+            self._making[name].add_done_callback(_retrieve)
+        return await asyncio.shield(self._making[name])
 
     async def list(self, asked: Asked, size: int, token: str) -> Page[Record]:
         """Calls, newest first. Raises GatewayError INVALID_REQUEST."""
@@ -86,6 +111,12 @@ class Calls:
             }
             for row in rows
         ]
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """A failure that nobody waits for any more is not reported as forgotten."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _conditions(asked: Asked) -> list[Any]:

@@ -81,7 +81,7 @@ async def get_billing(asked: Asked) -> accounts_pb2.Billing:
 
 async def list_prices(kit: Kit, accounts: Accounts, _request: Any, identity: Identity | None) -> Any:
     """Models the caller may use, with their prices and groups."""
-    page = await accounts.groups.list(PAGE_MAX, "")
+    page = await accounts.calls.once("groups", lambda: accounts.groups.list(PAGE_MAX, ""))
     groups = [accounts_pb2.PriceGroup(id=g["id"], name=g["name"], ratio_ppm=g["ratio_ppm"]) for g in page.items]
     reply = accounts_pb2.ListPricesReply(groups=groups)
     for name, entry in kit.runtime.catalogue.listed():
@@ -97,10 +97,18 @@ def _price(name: str, entry: Entry, groups: list[str]) -> accounts_pb2.ModelPric
     return accounts_pb2.ModelPrice(model=model_message(name, entry), call_usd_micros=call_usd_micros, groups=groups)
 
 
-async def get_stats(kit: Kit, accounts: Accounts, request: Any, _identity: Identity | None) -> accounts_pb2.Stats:
-    """The whole gateway since `from_ms`."""
+async def get_stats(kit: Kit, accounts: Accounts, request: Any, identity: Identity | None) -> accounts_pb2.Stats:
+    """The whole gateway since `from_ms`, which only administrators choose."""
+    if request.HasField("from_ms") and identity is not None and identity.is_admin:
+        return await _stats(kit, accounts, request.from_ms)
     now_ms = int(kit.clock.wall_s() * 1000)
-    from_ms = request.from_ms if request.HasField("from_ms") else now_ms - STATS_DAYS * DAY_MS
+    stats: accounts_pb2.Stats = await accounts.calls.once(
+        "stats", lambda: _stats(kit, accounts, now_ms - STATS_DAYS * DAY_MS)
+    )
+    return stats
+
+
+async def _stats(kit: Kit, accounts: Accounts, from_ms: int) -> accounts_pb2.Stats:
     totals = await accounts.calls.totals(Which(from_ms=from_ms))
     recent = await accounts.calls.list(Which(from_ms=from_ms), RECENT_MAX, "")
     calls = totals["calls"] or 1
