@@ -40,9 +40,10 @@ async def provider() -> AsyncIterator[Recorder]:
 
 @pytest.fixture
 async def services(server: Stored, provider: Recorder) -> AsyncIterator[list[InProcess]]:
-    """Two services with the same configuration, connected to the store."""
+    """Two services with the same configuration, connected to the store: answers and limits are in it."""
     server.revive()
     layer = {
+        "limits": {"requests_per_minute": 100_000, "tokens_per_minute": 10_000_000, "concurrency": 1000},
         "providers": {"one": {"dialect": "openai", "base_url": f"{provider.url}/v1", "auth": "none", "is_local": True}},
         "models": {
             "kept": {"names": ["kept/*"], "candidates": [{"provider": "one"}], "cache": {"enabled": True}},
@@ -71,6 +72,7 @@ async def test_services_give_each_others_answers(provider: Recorder, made: list[
     asked = len(provider.seen)
     first = await made[0].ask("json", name)
     assert first.headers["x-gateway-cache"] == "miss"
+    assert first.headers["x-ratelimit-limit-requests"] == "100000"
 
     async def is_hit() -> bool:
         return (await made[1].ask("json", name)).headers["x-gateway-cache"] == "hit"
@@ -84,7 +86,7 @@ async def test_services_give_each_others_answers(provider: Recorder, made: list[
 async def test_calls_go_on_without_the_store(
     server: Stored, services: list[InProcess], made: list[Callers], harm: str
 ) -> None:
-    """Hits from memory and misses of every way complete within the bound all through the outage."""
+    """Hits from memory and misses of every way complete within the bound all through the outage, limits counted."""
     is_over = asyncio.Event()
     longest_s: list[float] = []
     known = unique("sim-chunks-3")
