@@ -189,10 +189,21 @@ def _profiles(config: Config) -> Iterator[Complaint]:
         if name not in config.profiles and name != "default":
             hint = did_you_mean(name, config.profiles)
             yield Complaint(path, f'unknown profile "{name}"', hint, ("profiles", name))
+    yield from _addresses(config)
     names = [host.name for host in config.http.hosts]
     for at, name in enumerate(names):
         if name in names[:at]:
             yield Complaint(("http", "hosts", at, "name"), f'the host "{name}" is there already', "remove one")
+
+
+def _addresses(config: Config) -> Iterator[Complaint]:
+    """Every listener has an address of its own; a port the system chooses always is."""
+    taken = {(config.http.host, config.http.port): "http"}
+    for slug, each in config.http.listeners.items():
+        other = taken.setdefault((each.host, each.port), f"http.listeners.{slug}")
+        if each.port and other != f"http.listeners.{slug}":
+            path: Path = ("http", "listeners", slug, "port")
+            yield Complaint(path, f"{each.host}:{each.port} is the address of {other}", "choose another port")
 
 
 def _link(config: Config) -> Iterator[Complaint]:
