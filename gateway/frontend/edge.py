@@ -289,10 +289,11 @@ def _check_host(request: web.BaseRequest, allowed: tuple[str, ...]) -> None:
 
 def _has_route(route: str, reply: Reply) -> bool:
     """Whether the profile has the client format a route belongs to, and the group of paths."""
+    group = _GROUPS.get(route)
     dialect = _DIALECTS.get(route)
-    if dialect is not None and dialect not in reply.profile.dialects:
-        return False
-    group = _GROUPS.get(route) or _GROUPS.get(route[: route.find("/", 1) + 1])
+    if dialect is not None:
+        return dialect in reply.profile.dialects and (group is None or group in reply.profile.endpoints)
+    group = group or _GROUPS.get(route[: route.find("/", 1) + 1])
     return group is None or group in reply.profile.endpoints
 
 
