@@ -4,14 +4,16 @@ Rules:
     - Everything listens on loopback, on ports nobody used a moment ago; state and configuration live in a
       temporary directory that is removed at the end.
     - What was started here is ended here, the gateway first, each by its process id.
-    - The gateway runs with everything on: keys, limits on the key (too high to refuse), prices, metrics, and
-      logs to a file. Its upstream is a provider block like any other; the built-in stand-in is off.
+    - The gateway runs with everything on: keys, limits on the key (too high to refuse), prices, metrics, the journal
+      with its database, and logs to a file; `paying_key` adds a wallet that every call is held and taken from.
+    - Its upstream is a provider block like any other; the built-in stand-in is off.
 Not here:
     - What to measure (bench, suites); nginx and the pace car (bench.others).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -30,6 +32,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+LIMITS = {"requests_per_minute": 10**9, "tokens_per_minute": 10**12, "concurrency": 10**6}
 KEY = "gw-load.0123456789abcdefghijklmnopqrstuvwxyz"
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 40.0
@@ -163,7 +166,7 @@ def gateway(
     """
     http, grpc = free_port(), free_port()
     config = folder / "config"
-    config.mkdir(parents=True)
+    config.mkdir(parents=True, exist_ok=True)
     tree = _merged(configuration(upstream, http, grpc), more or {})
     (config / "local.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
     environ = {**clean_environ(), "GATEWAY_STATE_DIR": str(folder / "state"), "GATEWAY_DEV_KEY": KEY}
@@ -171,6 +174,24 @@ def gateway(
     url = f"http://127.0.0.1:{http}"
     with process(command, log, is_ready=answers(f"{url}/readyz"), cwd=folder, environ=environ) as pid:
         yield Gateway(f"{url}/v1", f"127.0.0.1:{grpc}", KEY, pid)
+
+
+def paying_key(gateway: Gateway) -> str:
+    """A key of a user whose wallet pays for every call, with limits of its own."""
+    user = _post(gateway, "/admin/users", {"email": "load@example.org", "password": "a password for the load"})
+    money = {"amount_usd_micros": 10**12, "idempotency_key": "load", "note": "load"}
+    _post(gateway, f"/admin/users/{user['id']}/top-up", money)
+    made = _post(gateway, f"/admin/users/{user['id']}/keys", {"name": "load", "limits": LIMITS})
+    return str(made["key"])
+
+
+def _post(gateway: Gateway, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask as an administrator."""
+    headers = {"authorization": f"Bearer {gateway.key}", "content-type": "application/json"}
+    url = gateway.base_url.removesuffix("/v1") + path
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode(), headers), timeout=30) as reply:
+        answer: dict[str, Any] = json.loads(reply.read())
+    return answer
 
 
 def configuration(upstream: str, http_port: int, grpc_port: int) -> dict[str, Any]:
@@ -194,7 +215,8 @@ def configuration(upstream: str, http_port: int, grpc_port: int) -> dict[str, An
         "http": {"port": http_port, "backlog": 8192},
         "grpc": {"port": grpc_port, "max_concurrent_streams": 20_000},
         "simulator": {"enabled": "off"},
-        "limits": {"requests_per_minute": 10**9, "tokens_per_minute": 10**12, "concurrency": 10**6},
+        "limits": LIMITS,
+        "accounts": {"is_charged": True},
         "providers": {"upstream": provider, "upstream-anthropic": {**provider, "dialect": "anthropic"}},
         "models": {
             "load": model,

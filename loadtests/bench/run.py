@@ -29,6 +29,7 @@ from loadtests.bench.measure import QUICK, ROUND, Size, Target, closed_loop, mem
 
 DOCUMENT = stack.ROOT / "docs/performance.md"
 MODEL = "bench"
+UNPAID = "unpaid"
 PACKAGES = ("aiohttp", "grpcio", "protobuf", "orjson", "uvloop")
 
 
@@ -45,7 +46,11 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=0, help="default 5, with --quick 2")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: for trying, not for quoting")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON instead of tables")
-    parser.add_argument("--only", help="comma-separated: direct,nginx,pacecar,gateway,single")
+    parser.add_argument(
+        "--only",
+        help="comma-separated: direct,nginx,pacecar,gateway,single,unpaid\n"
+        "(unpaid: the gateway with a key of the configuration, which no wallet pays for)",
+    )
     parser.add_argument("--write", action="store_true", help="write the tables into docs/performance.md")
     parser.add_argument("--strict", action="store_true", help="exit code 1 when the budget is missed")
     parser.add_argument("--keep-logs", type=Path, metavar="FOLDER", help="where the processes' logs are kept")
@@ -71,11 +76,15 @@ def started(wanted: list[str], more: list[str], logs: Path | None) -> Iterator[d
             add("nginx", *running.enter_context(others.nginx(upstream, folder, logs / "nginx.log")))
         if report.PACECAR in wanted:
             add(report.PACECAR, *running.enter_context(others.pacecar(upstream, logs / "pacecar.log")))
-        for name, is_single in ((report.OURS, False), ("single", True)):
+        for name, is_single in ((report.OURS, False), ("single", True), (UNPAID, False)):
             if name in wanted:
-                made = stack.gateway(upstream, folder / name, logs / f"{name}.log", is_single=is_single)
+                log, key = logs / f"{name}.log", stack.KEY
+                if name != UNPAID:  # made in a life of its own: what is measured is a gateway with a database
+                    with stack.gateway(upstream, folder / name, log) as before:
+                        key = stack.paying_key(before)
+                made = stack.gateway(upstream, folder / name, log, is_single=is_single)
                 ours = running.enter_context(made)
-                add(name, ours.base_url, ours.pid, ours.key, is_ours=True)
+                add(name, ours.base_url, ours.pid, key, is_ours=True)
         for given in more:
             name, _, rest = given.partition("=")
             url, key, model, pid = rest.split(",")[:4]
