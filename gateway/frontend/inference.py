@@ -175,11 +175,7 @@ def _frames(family: Family, reply: Reply, context: CallContext) -> Frames | None
     """The frames of one stream, which may begin anew where the client said that it understands that."""
     if family.frames is None:
         return None
-    if (
-        family.can_restart
-        and family.of_request is None
-        and reply.request.headers.get(contract.ON_CUT) == contract.RESTART
-    ):
+    if family.can_restart and reply.request.headers.get(contract.ON_CUT) == contract.RESTART:
         context.headers[contract.ON_CUT] = contract.RESTART
         return RestartFrames(family.frames)
     return family.frames()

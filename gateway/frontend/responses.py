@@ -48,6 +48,11 @@ class ResponseFrames:
         self._renderer = EventRenderer(told)
         self._end: list[NamedEvent] | None = None
 
+    def anew(self) -> ResponseFrames:
+        """Itself, at the beginning of a stream: what was rendered before counts no more."""
+        self._renderer, self._end = EventRenderer(self._told), None
+        return self
+
     def frames(self, batch: Batch) -> bytes:
         """The frames of some events."""
         render = self._renderer.render
@@ -109,7 +114,7 @@ def family(body: dict[str, Any], request_id: str) -> Family:
     return replace(
         RESPONSES_FAMILY,
         encode=frames.whole,
-        frames=lambda: frames,
+        frames=frames.anew,
         voice=replace(told_by(own), error_event=frames.error),
         keep=keep if told.is_kept else None,
     )

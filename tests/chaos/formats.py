@@ -31,7 +31,7 @@ async def ask(gateway: InProcess | Served, format_: str, model: str, **headers: 
     bodies: dict[str, dict[str, Any]] = {
         "openai": {"model": model, "messages": turns, "stream": True, "stream_options": {"include_usage": True}},
         "anthropic": {"model": model, "messages": turns, "stream": True, "max_tokens": 1000},
-        "responses": {"model": model, "input": WORDS, "stream": True, "store": False},
+        "responses": {"model": model, "input": WORDS, "stream": True},
         "gemini": {"contents": [{"role": "user", "parts": [{"text": WORDS}]}]},
     }
     headers = {"authorization": f"Bearer {gateway.key}", **headers}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import aiohttp
 import pytest
 
 from gateway.core.errors import Kind
@@ -72,13 +73,27 @@ async def test_a_rescued_stream_is_one_stream(gateway: InProcess, format_: str, 
     assert READ[format_](events) == EXPECTED
 
 
-@pytest.mark.parametrize("format_", ["openai", "anthropic", "gemini"])
+@pytest.mark.parametrize("format_", FORMATS)
 async def test_an_answer_begins_anew_for_a_client_that_asked(gateway: InProcess, format_: str) -> None:
     """The event, and after it a whole stream of its own; before it a part of one."""
     events = await ask(gateway, format_, f"restart-openai/{unique(BROKEN)}", **{ON_CUT: "restart"})
     (at,) = [at for at, (name, _) in enumerate(events) if name == "gateway.restart"]
     assert at > 2
     assert READ[format_](events[at + 1 :]) == EXPECTED
+
+
+async def test_the_later_answer_is_the_one_that_is_kept(gateway: InProcess) -> None:
+    """Of an answer that began anew, `GET /v1/responses/{id}` shows what its client was left with."""
+    events = await ask(gateway, "responses", f"restart-openai/{unique(BROKEN)}", **{ON_CUT: "restart"})
+    finished = events[-1][1]["response"]
+    headers = {"authorization": f"Bearer {gateway.key}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{gateway.url}/v1/responses/{finished['id']}", headers=headers) as response,
+    ):
+        kept = await response.json()
+    assert kept == finished
+    assert [part["text"] for item in kept["output"] for part in item["content"]] == [EXPECTED]
 
 
 async def test_a_client_that_did_not_ask_is_told_of_the_cut(gateway: InProcess) -> None:
