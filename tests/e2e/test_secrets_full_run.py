@@ -187,6 +187,8 @@ async def calls(gateway: Served, said: Said, credentials: list[str]) -> None:
         gemini = {"contents": [{"role": "user", "parts": [{"text": PROMPT}]}]}
         asked.append(ask(f"{gateway.url}/v1beta/models/{model}:generateContent?key={keys[0]}", gemini))
         asked.append(ask(f"{gateway.url}/v1beta/models/{model}:nothing?key={WRONG_KEY}", gemini))
+    for path in ("models/sim-error-1:streamGenerateContent", "nowhere"):
+        asked.append(ask(f"{gateway.url}/v1beta/{path}?key={keys[0]}", {"contents": []}))  # noqa: PERF401  # as above
     wrong: list[dict[str, Any]] = [{"model": 7, **PROMPT_BODY}, {"model": "sim", "messages": PROMPT}]
     asked += [ask(f"{base}/chat/completions", body, keys[0]) for body in wrong]
     asked += [ask(f"{base}/chat/completions", {"model": "sim", **PROMPT_BODY}, key) for key in (WRONG_KEY, PASSWORD)]
