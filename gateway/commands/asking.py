@@ -31,6 +31,7 @@ Credential = Annotated[
 UserId = Annotated[str, typer.Argument(metavar="USER", help="A user's id or email.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TIMEOUT_S = 30.0
+_FORMULA = ("=", "+", "-", "@")
 PAGE = 500
 HINT = "make one beside the gateway: gateway keys create --admin --name ops"
 
@@ -91,6 +92,18 @@ def show(found: Sequence[Any], columns: Sequence[Column], *, as_json: bool, none
     for record in records:
         table.add_row(*("" if value is None else _text(value) for value in record.values()))
     Console().print(table)
+
+
+def print_csv(found: Sequence[Any], columns: Sequence[Column]) -> None:
+    """Messages as CSV; what a spreadsheet would take for a formula has an apostrophe before it."""
+    import csv
+    import sys
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([column.head for column in columns])
+    for message in found:
+        values = [value_of(message, column.member) for column in columns]
+        writer.writerow([f"'{v}" if isinstance(v, str) and v.startswith(_FORMULA) else v for v in values])
 
 
 def value_of(message: Any, member: str) -> Any:

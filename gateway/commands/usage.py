@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.asking import Address, AsJson, Column, Credential, asking, show, user_id_of
+from gateway.commands.asking import Address, AsJson, Column, Credential, asking, print_csv, show, user_id_of
 
 NUMBERS = (
     Column("calls", "calls"),
@@ -23,7 +23,7 @@ NUMBERS = (
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="In UTC.")]
 
 
-def command(
+def command(  # noqa: PLR0913, PLR0917  # one parameter per option of the command line
     by: Annotated[str, typer.Option(help="model, provider, user, key or day.")] = "model",
     user: Annotated[str, typer.Option(help="A user's id or email; without it, everybody's.")] = "",
     since: Day = None,
@@ -32,6 +32,7 @@ def command(
     address: Address = None,
     key: Credential = None,
     as_json: AsJson = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")] = False,
 ) -> None:
     """Show sums over calls, the largest first."""
     from gateway.client import accounts, v1
@@ -42,7 +43,11 @@ def command(
     with asking(address, key) as client:
         request.user_id = user_id_of(client, user)
         sums = client.call(accounts.GET_USAGE, request).sums
-    show(sums, (Column(by, "of"), *NUMBERS), as_json=as_json, none="no calls")
+    columns = (Column(by, "of"), *NUMBERS)
+    if csv:
+        print_csv(sums, columns)
+        return
+    show(sums, columns, as_json=as_json, none="no calls")
 
 
 def _ms(time: datetime | None) -> int | None:
