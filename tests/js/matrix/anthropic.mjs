@@ -28,7 +28,7 @@ operation("messages", {}, async (cell) => {
   const message = await say(cell, cell.model(), HELLO, { system: "be brief" });
   assert.deepEqual(message.content.map(({ type, text }) => [type, text]), [["text", SAID]]);
   assert.deepEqual([message.role, message.stop_reason], ["assistant", "end_turn"]);
-  cell.counted([message.usage.input_tokens, message.usage.output_tokens], [5, 5], [0, 0]);
+  cell.counted([message.usage.input_tokens, message.usage.output_tokens], [5, 5], [14, 7]);
 });
 
 operation("messages_events", { forms: ["stream"] }, async (cell) => {

@@ -50,9 +50,9 @@ _NO_EMBEDDINGS = {"embed": "speaks a format that has chat only"}
 _WORDS = {
     "embed": "speaks a format that",
     "tools": "cannot take `tools`",
-    "image": r"cannot take `(messages|contents)\[0\]\.(content|parts)\[\d\]`",
-    "thinking": r"cannot take `(thinking|reasoning_effort|generationConfig\.thinkingConfig)`",
-    "schema": r"cannot take `(response_format|output_config\.format|generationConfig\.responseMimeType)`",
+    "image": r"cannot take `(messages|contents|input)\[0\]\.(content|parts)\[\d\]`",
+    "thinking": r"cannot take `(thinking|reasoning_effort|reasoning\.effort|generationConfig\.thinkingConfig)`",
+    "schema": r"cannot take `(response_format|text\.format|output_config\.format|generationConfig\.responseMimeType)`",
 }
 """What the two formats refuse that know nothing but words."""
 
