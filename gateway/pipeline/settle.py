@@ -172,7 +172,7 @@ def _log(
         fields["chunks"] = progress.chunks
     if len(progress.tries) > 1 or error:
         fields["tries"] = [attempt.as_record() for attempt in progress.tries]
-    if progress.plan and (progress.plan.because or progress.plan.dropped):
+    if progress.plan:
         _log_plan(fields, progress.plan, is_whole=bool(error) or len(progress.tries) > 1)
     if error:
         fields["error"] = error.message[:300]
@@ -181,9 +181,16 @@ def _log(
 
 
 def _log_plan(fields: dict[str, object], plan: Plan, *, is_whole: bool) -> None:
-    """What decided, and who was dropped; who can never be used only of calls (`is_whole`) that went wrong."""
+    """What decided, who was considered beside whom, and who was dropped.
+
+    Of calls that went well (`is_whole` is false) without those who can never be used.
+    """
+    if len(plan.candidates) > 1:
+        fields["candidates"] = [each.id for each in plan.candidates]
     if plan.because:
         fields["because"] = plan.because
+    if not plan.dropped:
+        return
     dropped = {d.deployment.id: d.reason for d in plan.dropped if is_whole or d.deployment.unavailable_reason is None}
     if dropped:
         fields["dropped"] = dropped

@@ -10,12 +10,14 @@ from typing import Any
 
 from gateway.core.errors import Kind
 from gateway.core.secret import Secret
+from gateway.pipeline.explain import past_record
 from gateway.routing.breaker import Verdict
 from gateway.rpc.contract import CHAT
 from gateway.wire.openai import chat
 from tests.support.recorder import Recorder, Scripted, Seen, recording
 from tests.support.waiting import eventually
 from tests.unit.pipeline.kits import Bench, Outcome, bench, config_of, model, provider
+from tests.unit.pipeline.scripted import call, scripted
 
 RETRY = {"attempts_max": 1}
 REFUSED = {"error": {"message": "no", "type": "invalid_request_error", "code": "invalid_api_key"}}
@@ -221,3 +223,21 @@ async def test_a_call_without_a_place_goes_to_the_next_candidate() -> None:
         await made.kit.gate.door(deployment, deployment.concurrency).enter(1e9, is_batch=False)
         assert (await ask(made)).error is None
         assert who(upstream) == ["b"]
+
+
+async def test_the_log_says_what_explain_says() -> None:
+    """Considered, dropped, tried: the record of a past call and the one line of it in the log name the same."""
+    async with scripted({"a": [503], "b": ["ok"], "c": ["ok"]}, retry={"attempts_max": 1}) as (made, _):
+        refused, now_s = made.kit.runtime.catalogue.entries[0].candidates[2], made.kit.transport.loop.time()
+        made.kit.board.began(refused, now_s)
+        made.kit.board.ended(refused, now_s, Verdict.UNAUTHORIZED, 0.0)
+        assert (await call(made)).error is None
+        past = made.kit.calls.find("req_1")
+        assert past is not None
+        explained, (line,) = past_record(past), made.log.records()
+        assert line["candidates"] == [each["deployment"] for each in explained["candidates"]] == ["a/*", "b/*"]
+        assert line["dropped"] == {each["deployment"]: each["reason"] for each in explained["dropped"]}
+        assert "c/*" in line["dropped"]
+        tried = [(each["deployment"], each["outcome"]) for each in explained["tried"]]
+        assert [(each["deployment"], each["outcome"]) for each in line["tries"]] == tried
+        assert line["outcome"] == explained["outcome"] == "complete"
