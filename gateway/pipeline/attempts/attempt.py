@@ -75,8 +75,7 @@ class Attempt:
         deployment = self.record.deployment
         if deployment.concurrency is not None:
             await self._take_place(deployment.concurrency, order.deadline_s)
-        dialect = DIALECTS[deployment.dialect]
-        dialect, plain = adapted(dialect, deployment, order.request)
+        dialect, plain = adapted(self._dialect, deployment, order.request)
         if plain is not order.request:
             order = order._replace(request=plain)
         self._dialect = dialect
@@ -90,7 +89,8 @@ class Attempt:
         request.headers[hops.HEADER] = order.hops
         self.record.was_sent = True
         self._reply = reply = await self._kit.transport.open(deployment, request, order.deadline_s)
-        self._kit.board.told(deployment, reply.headers, self._kit.transport.loop.time())
+        if deployment.has_limit_headers:
+            self._kit.board.told(deployment, reply.headers, self._kit.transport.loop.time())
         if reply.status != OK_STATUS:
             body = await reply.read()
             self._note(reply, body)
