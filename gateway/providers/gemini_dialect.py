@@ -31,6 +31,7 @@ from gateway.wire.foreign import kept_signature, stripped
 from gateway.wire.gemini import chat, embeddings
 from gateway.wire.gemini.chunks import Template, template_of, text_of
 from gateway.wire.gemini.outcome import usage_of
+from gateway.wire.links import of_gemini
 from gateway.wire.openai.chunks import is_content
 from gateway.wire.pb import chat_pb2, embeddings_pb2, types_pb2
 from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
@@ -275,6 +276,9 @@ class GeminiStreamDecoder:
                 if addition.HasField("tool"):
                     addition.tool.type = "function"
                     addition.extra = kept_signature(signed.extra)
+            if "Metadata" in was.extra:
+                links = of_gemini(json.loads(was.extra.encode()))
+                choice.delta.blocks.extend(chat_pb2.BlockDelta(citation_json=json.text(each)) for each in links)
         is_said = any(c.finish_reason or c.delta.role or c.delta.blocks for c in plain.choices)
         return self._headed(plain) if is_said else None
 

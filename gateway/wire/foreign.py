@@ -17,7 +17,9 @@ from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message as AnyMessage
 
-from gateway.wire.json import dumps, loads
+from gateway.wire.json import dumps, loads, text
+from gateway.wire.links import link_of, of_gemini
+from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, embeddings_pb2, types_pb2
 
 M = TypeVar("M", bound=AnyMessage)
@@ -28,6 +30,8 @@ EFFORT_BUDGETS: Final = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 1
 
 USER_MAX_CHARS: Final = 64
 """OpenAI refuses a longer `user`; other formats' longer ones become their SHA-256, which still tells users apart."""
+_FIELDS: Final = frozenset(chat_pb2.ChatRequest.DESCRIPTOR.fields_by_name)
+_MEMBERS: Final = _FIELDS | {name.removesuffix("_json") for name in _FIELDS}
 _OWN = frozenset(("extra", "nulls", "content_form", "dialect"))
 # Members kept in `extra` of a request that are not named as unsupported: mapped from there, or hints.
 _UNREPORTED: Final = {
@@ -155,6 +159,11 @@ def first_of(request: chat_pb2.ChatRequest) -> int:
         return 0
     message = request.messages[0]
     return -1 if is_lifted(message) or (dialect == "gemini" and message.role == "system") else 0
+
+
+def unknown_to_chats(request: chat_pb2.ChatRequest) -> list[str]:
+    """The members of a request of OpenAI's format that are none of it (what is of it may stand in `extra`, too)."""
+    return [name for name in extra_names(request.extra) if name not in _MEMBERS]
 
 
 def unknown_members(request: chat_pb2.ChatRequest) -> list[str]:
@@ -296,10 +305,25 @@ def openai_response(response: chat_pb2.ChatResponse) -> chat_pb2.ChatResponse:
             if block.HasField("tool_use") and (kept := kept_signature(signed.extra)):
                 block.extra = kept
                 block.tool_use.type = block.tool_use.type or "function"
+        if not was.message.HasField("annotations_json") and (links := links_of(was, response.dialect)):
+            choice.message.annotations_json = text(links)
         choice.ClearField("native_finish_reason")
         choice.ClearField("stop_sequence")
         _join_texts(choice.message)
     return plain
+
+
+def links_of(choice: chat_pb2.Choice, dialect: str) -> list[JsonObject]:
+    """What an answer cites, where it cites links."""
+    message = choice.message
+    cited = [message.annotations_json] if message.annotations_json else []
+    cited += [block.citations_json for block in message.blocks if block.citations_json]
+    listed = [loads(each.encode(), depth_max=1000) for each in cited]
+    items = [item for each in listed if type(each) is list for item in each]
+    found = [each for each in map(link_of, items) if each is not None]
+    if dialect == "gemini" and "Metadata" in choice.extra:
+        found += of_gemini(loads(choice.extra.encode(), depth_max=1000))
+    return found
 
 
 def kept_signature(extra: str) -> str:

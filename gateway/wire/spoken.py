@@ -10,7 +10,7 @@ Not here: the bodies of such formats (palm/, anthropic_complete/).
 
 from typing import Any, Final, NamedTuple
 
-from gateway.wire.foreign import OPENAI, extra_names, stripped, unknown_members
+from gateway.wire.foreign import OPENAI, stripped, unknown_members, unknown_to_chats
 from gateway.wire.pb import chat_pb2, types_pb2
 
 NOTHING: Final[dict[str, tuple[Any, ...]]] = {
@@ -60,7 +60,7 @@ def spoken(request: chat_pb2.ChatRequest, unsupported: list[str], *, has: frozen
     """
     is_openai = request.dialect in OPENAI
     if is_openai:
-        unsupported += [name for name in extra_names(request.extra) if not _has_field(request, name)]
+        unsupported += unknown_to_chats(request)
     else:
         unsupported += unknown_members(request)
     plain = stripped(request)
@@ -75,11 +75,6 @@ def spoken(request: chat_pb2.ChatRequest, unsupported: list[str], *, has: frozen
             _add(turns, Turn(message.role == "assistant", "\n".join(texts)))
     words = "\n\n".join(instructions)
     return Spoken(words, turns, plain) if turns else Spoken("", [Turn(is_model=False, text=words)], plain)
-
-
-def _has_field(request: chat_pb2.ChatRequest, name: str) -> bool:
-    """Whether a member is one of the format, spelled so that `extra` keeps it beside its field."""
-    return name in request.DESCRIPTOR.fields_by_name or f"{name}_json" in request.DESCRIPTOR.fields_by_name
 
 
 def _unsupported(request: chat_pb2.ChatRequest, has: frozenset[str]) -> list[str]:

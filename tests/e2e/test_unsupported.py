@@ -138,3 +138,12 @@ async def test_members_of_responses_have_their_own_names(pair: tuple[InProcess, 
     told = {"model": f"lenient/{unique()}", "input": "hi", "store": False, "text": {"verbosity": "low"}}
     answer = await ask(f"{gateway.base_url}/responses", told, gateway.key)
     assert answer.headers["x-gateway-dropped"] == "text.verbosity"
+
+
+@pytest.mark.parametrize("name", [name for name in upstreams.BY_NAME if name not in ("openai", "azure")])
+async def test_a_member_no_format_can_have_is_refused_too(pair: tuple[InProcess, Simulated], name: str) -> None:
+    """Half a surrogate pair in a name is no failure of the gateway."""
+    gateway, _ = pair
+    body = {"model": f"{name}/{unique()}", "messages": BODY["messages"], "odd\ud9ed": 1}
+    answer = await ask(f"{gateway.base_url}/chat/completions", body, gateway.key)
+    answer.error(400, "unsupported_parameter")

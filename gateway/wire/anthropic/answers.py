@@ -9,7 +9,7 @@ from typing import Any, Final
 from gateway.wire.anthropic.blocks import write_block
 from gateway.wire.anthropic.turns import input_object
 from gateway.wire.anthropic.usage import mapped_usage
-from gateway.wire.foreign import stripped
+from gateway.wire.foreign import links_of, stripped
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, types_pb2
 
@@ -32,6 +32,9 @@ def mapped_response(response: chat_pb2.ChatResponse) -> JsonObject:
     """The JSON object of a whole answer of another dialect: its first choice."""
     choice = response.choices[0] if response.choices else chat_pb2.Choice()
     content = [part for block in stripped(choice.message).blocks for part in _answer_block(block)]
+    if links := links_of(choice, response.dialect):
+        for part in [part for part in content if part["type"] == "text"][:1]:
+            part.setdefault("citations", [citation_of(each) for each in links])
     stop_sequence = choice.stop_sequence or None
     return {
         "id": response.id or "msg_",
@@ -43,6 +46,15 @@ def mapped_response(response: chat_pb2.ChatResponse) -> JsonObject:
         "stop_sequence": stop_sequence,
         "usage": mapped_usage(response.usage),
     }
+
+
+def citation_of(link: JsonObject) -> JsonObject:
+    """A citation of a link (links.py) as this format spells what a web search found."""
+    told = link[link["type"]]
+    return {
+        "type": "web_search_result_location", "url": told.get("url"), "title": told.get("title"), "cited_text": "",
+        "encrypted_index": "",
+    }  # fmt: skip
 
 
 def _answer_block(block: types_pb2.Block) -> list[Any]:

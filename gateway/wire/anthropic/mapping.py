@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gateway.wire.anthropic.blocks import UNSPECIFIED, write_content
 from gateway.wire.anthropic.turns import Turns
-from gateway.wire.foreign import EFFORT_BUDGETS, OPENAI, extra_names, stripped, unknown_members
+from gateway.wire.foreign import EFFORT_BUDGETS, OPENAI, stripped, unknown_members, unknown_to_chats
 from gateway.wire.openai.fields import plain_number
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -51,7 +51,7 @@ def mapped_request(
 ) -> JsonObject:
     """The body for a request of another dialect; see `chat.encode_request`."""
     if request.dialect in OPENAI:
-        unsupported += [name for name in extra_names(request.extra) if not _has_field(request, name)]
+        unsupported += unknown_to_chats(request)
     elif request.dialect == "responses":
         unsupported += unknown_members(request)
     request = stripped(request)
@@ -80,11 +80,6 @@ def mapped_request(
     if request.stream:
         out["stream"] = True
     return out
-
-
-def _has_field(request: chat_pb2.ChatRequest, name: str) -> bool:
-    """Whether a member is one of the format, spelled so that `extra` keeps it beside its field."""
-    return name in request.DESCRIPTOR.fields_by_name or f"{name}_json" in request.DESCRIPTOR.fields_by_name
 
 
 def _unsupported(request: chat_pb2.ChatRequest) -> list[str]:

@@ -13,11 +13,12 @@ Not here: SSE framing, a stream that fails (errors.py).
 from typing import Any
 
 from gateway.wire.anthropic import DIALECT
-from gateway.wire.anthropic.answers import stop_reason_of
+from gateway.wire.anthropic.answers import citation_of, stop_reason_of
 from gateway.wire.anthropic.events import NamedEvent, NativeRenderer, delta_of
 from gateway.wire.anthropic.usage import mapped_usage
 from gateway.wire.foreign import is_headless
 from gateway.wire.json import JsonInvalid, dumps, loads
+from gateway.wire.links import link_in
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, types_pb2
 
@@ -81,7 +82,7 @@ class _Sequence:
 
     def __init__(self) -> None:
         self._has_begun = False
-        self._blocks: dict[object, int] = {}
+        self._blocks: dict[tuple[str, int], int] = {}
         self._count = 0
         self._open: int | None = None
         self._arguments: list[str] | None = None  # of the open block, if it is a call
@@ -162,7 +163,7 @@ class _Sequence:
         index, self._open, self._arguments = self._open, None, None
         return [_event("content_block_stop", index=index)]
 
-    def _opened(self, key: object, content_block: JsonObject) -> list[NamedEvent]:
+    def _opened(self, key: tuple[str, int], content_block: JsonObject) -> list[NamedEvent]:
         out = self._closed()
         index = self._blocks[key] = self._open = self._count
         self._count += 1
@@ -178,12 +179,23 @@ class _Sequence:
             call = block.start.tool_use
             fragment = chat_pb2.ToolDelta(id=call.id, name=call.name, arguments=call.arguments)
             block, kind = chat_pb2.BlockDelta(block=block.block, tool=fragment), "tool"
+        if kind == "citation_json":
+            return self._cited(block)
         if kind not in _KEYS:
             return []
         if kind == "tool" and self._is_held(block):
             return []
         out = self._entered(block, kind)
         return [*out, self._delta(block)] if _has_words(block) else out
+
+    def _cited(self, block: chat_pb2.BlockDelta) -> list[NamedEvent]:
+        """A citation of a link in the open text; none where no text is open."""
+        found = link_in(block.citation_json)
+        is_text = any(index == self._open and key[:1] == ("text",) for key, index in self._blocks.items())
+        if found is None or not is_text:
+            return []
+        delta = {"type": "citations_delta", "citation": citation_of(found)}
+        return [_event("content_block_delta", index=self._open, delta=delta)]
 
     def _entered(self, block: chat_pb2.BlockDelta, kind: str) -> list[NamedEvent]:
         """Open the block of an increment unless it is open, or there is nothing to say in it yet."""

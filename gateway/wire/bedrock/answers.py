@@ -6,6 +6,7 @@ Not here: streams (events.py).
 
 from typing import Any, Final
 
+from gateway.wire.bedrock.citations import anthropic_citation, words_of
 from gateway.wire.openai.mirror import JsonObject
 
 STOP_REASONS: Final = {
@@ -55,6 +56,8 @@ def anthropic_answer(obj: JsonObject, *, id_: str, model: str) -> JsonObject:
 
 
 def _block(block: JsonObject) -> JsonObject | None:
+    if type(cited := block.get("citationsContent")) is dict:
+        return _cited(cited)
     if "text" in block:
         return {"type": "text", "text": block["text"]}
     if type(use := block.get("toolUse")) is dict:
@@ -66,3 +69,12 @@ def _block(block: JsonObject) -> JsonObject | None:
     said = reasoning.get("reasoningText")
     said = said if type(said) is dict else {}
     return {"type": "thinking", "thinking": said.get("text", ""), "signature": said.get("signature", "")}
+
+
+def _cited(block: JsonObject) -> JsonObject:
+    """A text and what it cites."""
+    given = block.get("citations")
+    found = [anthropic_citation(each) for each in given] if type(given) is list else []
+    text: JsonObject = {"type": "text", "text": words_of(block.get("content"))}
+    citations = [each for each in found if each is not None]
+    return {**text, "citations": citations} if citations else text

@@ -11,6 +11,7 @@ Not here: frames (eventstream.py), failures among them (the provider's dialect).
 from typing import Any, Final
 
 from gateway.wire.bedrock.answers import stop_reason_of, usage_of
+from gateway.wire.bedrock.citations import anthropic_citation
 from gateway.wire.openai.mirror import JsonObject
 
 _EMPTY: Final = {
@@ -94,6 +95,9 @@ class EventTranslator:
         if type(use := given.get("toolUse")) is dict:
             more = {"type": "input_json_delta", "partial_json": use.get("input", "")}
             return [self._increment(index, more)] if index in self._open else []
+        if "citation" in given:
+            cited = anthropic_citation(given["citation"])
+            return [] if cited is None else self._more(index, "text", {"type": "citations_delta", "citation": cited})
         reasoning = given.get("reasoningContent")
         if type(reasoning) is not dict:
             return []

@@ -2,7 +2,7 @@
 
 Rules:
 - `tool_plan` is the text before the calls; thinking is a block of its own. Citations stay in the message's `extra`, to
-  be read in this dialect.
+  be read in this dialect; those of links are its annotations, too.
 - `finish_reason` is kept as the native one beside OpenAI's word for it.
 - Usage counts the tokens the model saw and made (`tokens`), else those that are billed.
 
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from gateway.wire.cohere import DIALECT
 from gateway.wire.json import text
+from gateway.wire.links import of_cohere
 from gateway.wire.openai.fields import is_text
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -65,6 +66,8 @@ def _read_message(obj: JsonObject, message: types_pb2.Message) -> None:
         read_call(call, message.blocks.add().tool_use)
     if citations := obj.get("citations"):
         message.extra = text({"citations": citations})
+        if links := of_cohere(citations):
+            message.annotations_json = text(links)
 
 
 def _objects(value: Any) -> list[JsonObject]:

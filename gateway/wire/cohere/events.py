@@ -3,7 +3,8 @@
 Rules:
 - One chunk opens the answer (role), one ends it (finish_reason). Every chunk has the id, model and time of the first.
 - An increment of the same place and shape as the one before is a `str`: text, thinking, plan, or arguments of a call.
-- The plan of calls is text. Starts and ends of blocks, citations and events nobody knows give no chunk.
+- The plan of calls is text. Citations are those of links. Starts and ends of blocks and events nobody knows give no
+  chunk.
 - An index that is missing or too large is that of the block before.
 
 Not here: whether the stream was complete, failures, when usage is told (the provider's dialect).
@@ -13,7 +14,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from gateway.wire.cohere.answers import finish_reason_of, read_call, read_usage
-from gateway.wire.json import JsonInvalid, loads
+from gateway.wire.json import JsonInvalid, loads, text
+from gateway.wire.links import of_cohere
 from gateway.wire.openai.fields import is_text
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.openai.shorthand import TextReader
@@ -134,6 +136,13 @@ class EventDecoder:
             block.tool.ClearField("type")
         return self._made(chat_pb2.Delta(blocks=[block]))
 
+    def _cited(self, obj: JsonObject) -> chat_pb2.ChatChunk | None:
+        if not (links := of_cohere(_message_of(obj).get("citations"))):
+            return None
+        number = self._number("text", _index(obj))
+        blocks = [chat_pb2.BlockDelta(block=number, citation_json=text(each)) for each in links]
+        return self._made(chat_pb2.Delta(blocks=blocks))
+
     def _end(self, obj: JsonObject) -> chat_pb2.ChatChunk:
         delta = obj.get("delta")
         said = delta if type(delta) is dict else {}
@@ -151,6 +160,7 @@ class EventDecoder:
         "tool-plan-delta": _plan,
         "tool-call-start": _call,
         "tool-call-delta": _call,
+        "citation-start": _cited,
         END: _end,
     }
 

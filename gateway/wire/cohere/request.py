@@ -11,7 +11,7 @@ Not here: the conversation (turns.py), answers (answers.py), streams (events.py)
 from typing import Any, Final
 
 from gateway.wire.cohere.turns import Turns
-from gateway.wire.foreign import EFFORT_BUDGETS, OPENAI, extra_names, openai_request, stripped
+from gateway.wire.foreign import EFFORT_BUDGETS, OPENAI, openai_request, stripped, unknown_to_chats
 from gateway.wire.openai.fields import plain_number
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -66,7 +66,7 @@ def encode_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> Jso
 def _plain(request: chat_pb2.ChatRequest, unsupported: list[str]) -> chat_pb2.ChatRequest:
     """A copy with the fields every dialect understands; unknown members are named."""
     if request.dialect in OPENAI:
-        unsupported += [name for name in extra_names(request.extra) if not _has_field(request, name)]
+        unsupported += unknown_to_chats(request)
         return stripped(request)
     copy = chat_pb2.ChatRequest()
     copy.CopyFrom(request)
@@ -78,11 +78,6 @@ def _plain(request: chat_pb2.ChatRequest, unsupported: list[str]) -> chat_pb2.Ch
     if request.HasField("thinking"):
         plain.thinking.CopyFrom(request.thinking)
     return plain
-
-
-def _has_field(request: chat_pb2.ChatRequest, name: str) -> bool:
-    """Whether a member is one of the format, spelled so that `extra` keeps it beside its field."""
-    return name in request.DESCRIPTOR.fields_by_name or f"{name}_json" in request.DESCRIPTOR.fields_by_name
 
 
 def _unsupported(request: chat_pb2.ChatRequest) -> list[str]:

@@ -16,7 +16,7 @@ Not here: writing the result (request.py).
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.wire.foreign import EFFORT_BUDGETS, extra_names, is_foreign, stripped, unknown_members
+from gateway.wire.foreign import EFFORT_BUDGETS, is_foreign, stripped, unknown_members, unknown_to_chats
 from gateway.wire.gemini.parts import DIALECT, call_signature
 from gateway.wire.json import text
 from gateway.wire.openai.base64text import guessed_media_type
@@ -28,7 +28,6 @@ _COPIED: Final = ("temperature", "top_p", "n", "presence_penalty", "frequency_pe
 _REFUSED: Final = ("logit_bias_json", "audio_json", "prediction_json", "verbosity", "moderation_json")
 _SEARCH: Final = types_pb2.Tool(type="googleSearch", extra='{"googleSearch":{}}')
 _SYSTEM: Final = ("system", "developer")
-KNOWN: Final = frozenset(name.removesuffix("_json") for name in chat_pb2.ChatRequest.DESCRIPTOR.fields_by_name)
 
 
 def native_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> chat_pb2.ChatRequest:
@@ -46,7 +45,7 @@ def native_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> cha
     unsupported += [name.removesuffix("_json") for name in _REFUSED if plain.HasField(name)]
     unsupported += unknown_members(request)
     if not is_foreign(request.dialect):
-        unsupported += [name for name in extra_names(request.extra) if name not in KNOWN]
+        unsupported += unknown_to_chats(request)
     if plain.HasField("parallel_tool_calls") and not plain.parallel_tool_calls and native.tools:
         unsupported.append("parallel_tool_calls")
     native.messages.extend(_Turns(unsupported).of(request.messages))

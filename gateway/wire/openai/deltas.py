@@ -3,13 +3,15 @@
 Rules:
 - Blocks of a delta are ordered: reasoning, content, refusal, audio, tool calls, function_call.
 - All block numbers are 0 here, and a fragment made without an index has none: both need the stream (numbering.py).
-- What other dialects announce (start, stop, citations) is written where OpenAI has a place for it, else left out.
+- What other dialects announce (start, stop, citations of links) is written where OpenAI has a place for it, else left
+  out.
 
 Not here: the stream as a whole (chunks.py).
 """
 
 from typing import Any
 
+from gateway.wire.links import link_in
 from gateway.wire.openai.fields import integer, is_text, json_text, record, records, string
 from gateway.wire.openai.messages import BLOCK_MEMBERS, REASONING
 from gateway.wire.openai.mirror import Field, JsonObject, Mirror, Reader, add_kept, always
@@ -134,7 +136,13 @@ def _write_start(out: JsonObject, block: Any) -> None:
         _append(out, "content", start.text)
 
 
+def _write_citation(out: JsonObject, block: Any) -> None:
+    if (found := link_in(block.citation_json)) is not None:
+        out.setdefault("annotations", []).append(found)
+
+
 _WRITERS = {
+    "citation_json": _write_citation,
     "text": _write_text,
     "refusal": _write_refusal,
     "thinking": _write_thinking,

@@ -11,7 +11,7 @@ Not here: streams (events.py).
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from gateway.wire.foreign import stripped
+from gateway.wire.foreign import links_of, stripped
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
 from gateway.wire.proof import lent, unpacked
@@ -103,23 +103,25 @@ def encode_response(response: chat_pb2.ChatResponse, told: About) -> JsonObject:
     """The JSON object of a whole answer. Raises JsonInvalid for a JSON text in it that is none."""
     choice = response.choices[0] if response.choices else chat_pb2.Choice()
     end = ended(choice.finish_reason)
-    items = output_items(choice, told, end["status"])
+    items = output_items(choice, told, end["status"], response.dialect)
     usage = usage_object(response.usage) if response.HasField("usage") else None
     return response_object(told, response, output=items, usage=usage, **end)
 
 
-def output_items(choice: chat_pb2.Choice, told: About, status: str) -> list[JsonObject]:
-    """The output of a choice; its last item has the status of the whole."""
+def output_items(choice: chat_pb2.Choice, told: About, status: str, dialect: str = "") -> list[JsonObject]:
+    """The output of a choice; its last item has the status of the whole, its first text the citations of links."""
     items: list[JsonObject] = []
     suffix = told.suffix
     logprobs = token_logprobs(choice.logprobs_json)
+    links = [annotation(each) for each in links_of(choice, dialect)]
     for block in stripped(choice.message).blocks:
         at = len(items)
         kind = block.WhichOneof("kind")
         if kind in ("text", "refusal"):
             if not items or items[-1]["type"] != "message":
                 items.append(message_item(f"msg_{suffix}_{at}", [], "completed"))
-            items[-1]["content"].append(_part(block, logprobs))
+            items[-1]["content"].append(_part(block, logprobs, links))
+            links = links if kind == "refusal" else []
         elif kind == "thinking" and not block.thinking.HasField("redacted"):
             items.append(reasoning_item(f"rs_{suffix}_{at}", block.thinking.text, block.thinking.signature))
         elif kind == "tool_use":
@@ -129,13 +131,22 @@ def output_items(choice: chat_pb2.Choice, told: About, status: str) -> list[Json
     return items
 
 
-def _part(block: types_pb2.Block, logprobs: list[Any]) -> JsonObject:
-    return text_part(block.text, logprobs) if block.HasField("text") else {"type": "refusal", "refusal": block.refusal}
+def _part(block: types_pb2.Block, logprobs: list[Any], links: list[JsonObject]) -> JsonObject:
+    return (
+        text_part(block.text, logprobs, links)
+        if block.HasField("text")
+        else {"type": "refusal", "refusal": block.refusal}
+    )
 
 
-def text_part(words: str, logprobs: list[Any]) -> JsonObject:
+def text_part(words: str, logprobs: list[Any], annotations: list[JsonObject] | None = None) -> JsonObject:
     """A part of an answer's text."""
-    return {"type": "output_text", "text": words, "annotations": [], "logprobs": logprobs}
+    return {"type": "output_text", "text": words, "annotations": annotations or [], "logprobs": logprobs}
+
+
+def annotation(link: JsonObject) -> JsonObject:
+    """A citation of a link (links.py) as this format spells it."""
+    return {"type": link["type"], **link[link["type"]]}
 
 
 def message_item(item_id: str, content: list[JsonObject], status: str) -> JsonObject:

@@ -15,10 +15,11 @@ from typing import Any
 
 from gateway.wire.foreign import is_headless
 from gateway.wire.json import dumps
+from gateway.wire.links import link_in
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2
 from gateway.wire.responses import DIALECT
-from gateway.wire.responses.answers import About, ended, response_object, token_logprobs, usage_object
+from gateway.wire.responses.answers import About, annotation, ended, response_object, token_logprobs, usage_object
 from gateway.wire.responses.growing import Call, Item, Message, Reasoning, Said
 from gateway.wire.responses.native import NativeEvents
 
@@ -168,6 +169,9 @@ class EventRenderer:
             return self._thought(block.thinking)
         if kind in ("text", "refusal"):
             return self._spoken((block.block, kind), block.text or block.refusal, logprobs)
+        if kind == "citation_json" and isinstance(self._open, Message):
+            found = link_in(block.citation_json)
+            return [] if found is None else self._all(self._open.cite(annotation(found)))
         return []
 
     def _begun(self, item: Item) -> list[NamedEvent]:

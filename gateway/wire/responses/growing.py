@@ -47,7 +47,18 @@ def _item_event(name: str, index: int, item: JsonObject) -> Said:
 class Message:
     """What the model says: parts of text and refusals, one at a time."""
 
-    __slots__ = ("_content", "_index", "_kind", "_logprobs", "_status", "id", "is_open", "pieces", "place")
+    __slots__ = (
+        "_annotations",
+        "_content",
+        "_index",
+        "_kind",
+        "_logprobs",
+        "_status",
+        "id",
+        "is_open",
+        "pieces",
+        "place",
+    )
 
     def __init__(self, suffix: str, index: int) -> None:
         self.id = f"msg_{suffix}_{index}"
@@ -59,6 +70,7 @@ class Message:
         self._logprobs: list[Any] = []
         self._content: list[JsonObject] = []  # parts that are closed
         self._status = "in_progress"
+        self._annotations: list[JsonObject] = []
 
     def begin(self) -> list[Said]:
         """Announce the item; its parts announce themselves."""
@@ -79,6 +91,14 @@ class Message:
             return "response.refusal.delta", {**self._at(), "delta": words}
         return "response.output_text.delta", {**self._at(), "delta": words, "logprobs": logprobs}
 
+    def cite(self, note: JsonObject) -> list[Said]:
+        """A citation in the open part; none where no text is open."""
+        if self.place is None or self._kind != "text":
+            return []
+        self._annotations.append(note)
+        at = {**self._at(), "annotation_index": len(self._annotations) - 1}
+        return [("response.output_text.annotation.added", {**at, "annotation": note})]
+
     def end(self, status: str) -> list[Said]:
         """Close the open part and the item."""
         if not self.is_open:
@@ -95,7 +115,11 @@ class Message:
 
     def _part(self) -> JsonObject:
         words = "".join(self.pieces)
-        return text_part(words, self._logprobs) if self._kind == "text" else {"type": "refusal", "refusal": words}
+        return (
+            text_part(words, self._logprobs, self._annotations)
+            if self._kind == "text"
+            else {"type": "refusal", "refusal": words}
+        )
 
     def _close_part(self) -> list[Said]:
         if self.place is None:
@@ -106,7 +130,7 @@ class Message:
         else:
             done = "response.refusal.done", {**at, "refusal": part["refusal"]}
         self._content.append(part)
-        self.pieces, self._logprobs, self.place = [], [], None
+        self.pieces, self._logprobs, self._annotations, self.place = [], [], [], None
         return [done, ("response.content_part.done", {**at, "part": part})]
 
 

@@ -11,7 +11,7 @@ Not here: the conversation (turns.py), tools (tools.py), requests of this dialec
 
 from typing import Any, Final
 
-from gateway.wire.foreign import OPENAI, effort_of, extra_names, stripped, unknown_members
+from gateway.wire.foreign import OPENAI, effort_of, stripped, unknown_members, unknown_to_chats
 from gateway.wire.openai.fields import plain_number
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2
@@ -47,7 +47,7 @@ def mapped_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> Jso
     """The body for a request of another dialect; see `request.encode_request`."""
     is_openai = request.dialect in OPENAI
     if is_openai:
-        unsupported += [name for name in extra_names(request.extra) if not _has_field(request, name)]
+        unsupported += unknown_to_chats(request)
     else:
         unsupported += unknown_members(request)
     plain = stripped(request)
@@ -64,11 +64,6 @@ def mapped_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> Jso
     if is_openai and plain.metadata:
         out["metadata"] = dict(plain.metadata)
     return out
-
-
-def _has_field(request: chat_pb2.ChatRequest, name: str) -> bool:
-    """Whether a member is one of the format, spelled so that `extra` keeps it beside its field."""
-    return name in request.DESCRIPTOR.fields_by_name or f"{name}_json" in request.DESCRIPTOR.fields_by_name
 
 
 def _unsupported(request: chat_pb2.ChatRequest) -> list[str]:
