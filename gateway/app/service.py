@@ -155,6 +155,7 @@ class ServiceHalf:
 
     def ask_reload(self) -> None:
         """Reload soon; for a signal handler."""
+        self._tasks = [task for task in self._tasks if not task.done()]
         self._tasks.append(asyncio.create_task(self._reload()))
 
     async def _reload(self) -> None:
