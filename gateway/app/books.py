@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.accounts.book import Accounts
 from gateway.accounts.history import History, Spent
 from gateway.accounts.journal.keeper import Keeper
+from gateway.app.heap import grown
 from gateway.config.schema import Config
 from gateway.core.clock import Clock
 from gateway.core.limits import Amounts
@@ -47,7 +48,7 @@ def accounts_of(
         return None
     settings = config.database
     place = database_of(config, state_dir)
-    database = Database(place, timeout_s=settings.timeout_s, pool_max=settings.pool_max, beside=BESIDE)
+    database = Database(place, timeout_s=settings.timeout_s, pool_max=settings.pool_max, beside=BESIDE, opened=grown)
 
     return Accounts(database, current, pepper, clock, _say(log, place))
 

@@ -28,6 +28,16 @@ def started() -> None:
     gc.freeze()
 
 
+def grown() -> None:
+    """Something large and long-lived came after `started`, as the database's libraries do: the same for it.
+
+    In a process that is not the gateway's own (a test's) nothing is left alone.
+    """
+    if gc.get_freeze_count():
+        started()
+        _trim()
+
+
 class Heap:
     """Watches how many calls are open; see the module's rules."""
 

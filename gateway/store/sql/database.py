@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from importlib import import_module
@@ -38,15 +38,23 @@ class Database:
     """A database at a place. `timeout_s` bounds every transaction, `pool_max` its connections.
 
     `beside` are modules that are needed once it is open: they are imported with its own, off the event loop.
+    `opened` is called each time it was opened.
     """
 
     def __init__(
-        self, place: Place, *, timeout_s: float = 5.0, pool_max: int = 10, beside: tuple[str, ...] = ()
+        self,
+        place: Place,
+        *,
+        timeout_s: float = 5.0,
+        pool_max: int = 10,
+        beside: tuple[str, ...] = (),
+        opened: Callable[[], None] = lambda: None,
     ) -> None:
         self.place = place
         self.timeout_s = timeout_s
         self._pool_max = pool_max
         self._beside = beside
+        self._opened = opened
         self._engine: AsyncEngine | None = None
         self._opening = asyncio.Lock()
         self._writing: Any = asyncio.Lock() if place.is_sqlite else nullcontext()
@@ -83,6 +91,7 @@ class Database:
                 raise unavailable(error) from error
             raise
         self._engine = engine
+        self._opened()
 
     async def close(self) -> None:
         """Close every connection."""

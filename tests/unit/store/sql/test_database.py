@@ -210,3 +210,16 @@ def test_nothing_heavy_before_the_first_use() -> None:
         "sys.exit(any(m.split('.')[0] in ('sqlalchemy', 'alembic', 'aiosqlite', 'asyncpg') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_who_wants_to_know_is_told_when_it_is_open(tmp_path: Path) -> None:
+    """Once for each time it was opened, not for each use."""
+    told: list[bool] = []
+    mine = Database(fresh("sqlite", tmp_path), opened=lambda: told.append(mine.is_open))
+    for _ in range(3):
+        async with mine.read():
+            assert told == [True]
+    await mine.close()
+    await mine.open()
+    assert told == [True, True]
+    await mine.close()
