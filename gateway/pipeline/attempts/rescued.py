@@ -239,7 +239,8 @@ class Rescued(Attempts):
         usage: Any = types_pb2.Usage()
         usage.CopyFrom(reported)
         before = self._reported.prompt_tokens if self._reported is not None else 0
-        usage.prompt_tokens = before or max(0, reported.prompt_tokens - self._carried_tokens)
+        least = min(reported.prompt_tokens, self._progress.shape.prompt_tokens)  # what was delivered is an estimate
+        usage.prompt_tokens = before or max(least, reported.prompt_tokens - self._carried_tokens)
         usage.completion_tokens = reported.completion_tokens + self._carried_tokens
         usage.total_tokens = usage.prompt_tokens + usage.completion_tokens
         usage.is_estimate = True

@@ -257,7 +257,12 @@ async def test_reasoning_is_not_repeated() -> None:
 
 @pytest.mark.parametrize(
     ("means", "answer", "charged"),
-    [("splice", AGAIN + end("b", 7, 40), (7, 40)), ("continue", said("b", "ld!") + end("b", 10, 2), (7, 5))],
+    [
+        ("splice", AGAIN + end("b", 7, 40), (7, 40)),
+        ("continue", said("b", "ld!") + end("b", 10, 2), (7, 5)),
+        ("continue", said("b", "ld!") + end("b", 6, 2), (5, 5)),  # not below the estimate of the prompt,
+        ("continue", said("b", "ld!") + end("b", 2, 2), (2, 5)),  # nor above what the provider counted
+    ],
 )
 async def test_the_caller_is_charged_for_what_was_delivered_once(
     means: str, answer: bytes, charged: tuple[int, int]
