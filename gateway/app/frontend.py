@@ -24,6 +24,7 @@ from gateway.app.link_tls import FrontendTls, why_refused
 from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
 from gateway.app.observers import HttpMetrics, LinkMetrics
 from gateway.frontend.edge import Edge
+from gateway.frontend.routes import ROUTES
 from gateway.frontend.server import Running, serve
 from gateway.frontend.settings import FrontendSettings
 from gateway.observe.lag import watch_lag
@@ -118,7 +119,7 @@ async def _main(addresses: list[str], tls: FrontendTls | None, host: str | None,
             settings.get,
             is_ready=lambda: link.state == "ready",
             metrics=metrics if settings.has_metrics else None,
-            observer=HttpMetrics(log),
+            observer=HttpMetrics(log, ROUTES),
         )
         try:
             running = await _listen(edge, settings)

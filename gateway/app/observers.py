@@ -44,10 +44,14 @@ class LinkMetrics:
 
 
 class HttpMetrics:
-    """An `Observer` of a frontend: counts requests, and logs those that never became a call."""
+    """An `Observer` of a frontend: counts requests, and logs those that never became a call.
 
-    def __init__(self, log: Log) -> None:
+    `routes` are labels; any other route is `unknown`.
+    """
+
+    def __init__(self, log: Log, routes: frozenset[str]) -> None:
         self._log = log
+        self._routes = routes
         self._counters: dict[tuple[str, str, int], Count] = {}
         self._seconds: dict[str, Tally] = {}
 
@@ -55,7 +59,7 @@ class HttpMetrics:
         """Count one request."""
         seen = observation
         method = seen.method if seen.method in _METHODS else "other"
-        key = (seen.route if seen.route in _ROUTES else "unknown", method, seen.status)
+        key = (seen.route if seen.route in self._routes else "unknown", method, seen.status)
         counter = self._counters.get(key)
         if counter is None:
             counter = self._counters[key] = count_of(HTTP, key[0], method, str(seen.status))
@@ -78,9 +82,3 @@ class HttpMetrics:
 
 
 _METHODS = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"))
-_ROUTES = frozenset(
-    (
-        "/", "/health", "/readyz", "/metrics", "/openapi.json", "/v1/models", "/v1/models/{id}",
-        "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/admin/explain", "/admin/deployments",
-    )
-)  # fmt: skip

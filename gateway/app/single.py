@@ -26,6 +26,7 @@ from gateway.config.snapshot import Current
 from gateway.config.standin import at_address, is_on
 from gateway.core.clock import Clock
 from gateway.frontend.edge import Edge
+from gateway.frontend.routes import ROUTES
 from gateway.frontend.server import Running, serve
 from gateway.observe.log import Log, make_log
 from gateway.rpc.inprocess import InProcessLink
@@ -80,7 +81,7 @@ async def running(
             settings.get,
             is_ready=lambda: link.state == "ready",
             metrics=metrics if settings.has_metrics else None,
-            observer=HttpMetrics(log),
+            observer=HttpMetrics(log, ROUTES),
         )
         http = await serve(edge, host=config.http.host, port=config.http.port)
         if config.grpc.is_enabled:

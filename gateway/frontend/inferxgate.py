@@ -32,6 +32,7 @@ _KEY_ROWS = {  # method and path as InferXgate has them, and ours
     "info": accounts.Row("GET", "/auth/key/info", "GetKey", rename=_ID),
 }
 KEY_ROUTES = tuple(row.path for row in _KEY_ROWS.values())
+PATHS = ("/stats", "/v1/providers", *KEY_ROUTES)
 
 
 def routes(caller: Caller) -> dict[str, dict[str, Endpoint]]:

@@ -332,6 +332,10 @@ def find(caller: Caller, path: str) -> tuple[str, dict[str, Endpoint]] | None:
 
 
 UNIMPLEMENTED_ROUTE = "/v1/files"
+PATHS = (
+    *{path: None for _, path in ROWS}, "/api/status", "/api/pricing", "/status", UNIMPLEMENTED_ROUTE,
+    *(f"{prefix}/dashboard/billing/{name}" for prefix in ("", "/v1") for name in ("subscription", "usage")),
+)  # fmt: skip
 
 
 def _methods(route: str) -> dict[str, Ask]:
