@@ -148,8 +148,11 @@ class Board:
     def quickest_s(self, deployment: Deployment, now_s: float) -> float | None:
         """The fastest of the latest first contents; None while too few were seen, or when there was none lately.
 
-        Nobody is kept out by it for long: without calls that succeed it is soon unknown.
+        Nobody is kept out by it for long: without calls that succeed it is soon unknown. Nothing is known of one that
+        passes the client's name on: its figures are of several upstream models.
         """
+        if deployment.upstream_model is None:
+            return None
         live = self._live.get(deployment.live_id)
         if live is None or len(live.samples) < SAMPLES_MIN or now_s - live.first_contents.at_s > QUICKEST_KNOWN_S:
             return None

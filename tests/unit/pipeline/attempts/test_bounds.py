@@ -13,6 +13,7 @@ from tests.unit.pipeline.kits import Bench
 from tests.unit.pipeline.scripted import RETRY, call, scripted
 
 CALLS = 100
+NAMED = [{"provider": name, "upstream_model": "one"} for name in "ab"]
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -75,7 +76,7 @@ def learn(made: Bench, name: str, seconds: float, ago_s: float = 0.0) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_call_that_no_deployment_can_make_is_refused_at_once(*, stream: bool) -> None:
     """Both are known to begin later than the caller waits: nobody is asked. A longer wait, or none said, is tried."""
-    async with scripted({"a": ["ok"], "b": ["ok"]}) as (made, script):
+    async with scripted({"a": ["ok"], "b": ["ok"]}, candidates=NAMED) as (made, script):
         learn(made, "a", 2.0)
         learn(made, "b", 1.0)
         error = (await call(made, stream=stream, timeout_ms=900)).error
@@ -88,13 +89,16 @@ async def test_a_call_that_no_deployment_can_make_is_refused_at_once(*, stream: 
 
 async def test_what_is_not_known_well_keeps_nobody_out() -> None:
     """One deployment nobody measured, or nobody lately, may be fast."""
-    async with scripted({"a": ["ok"], "b": ["ok"]}) as (made, _):
+    async with scripted({"a": ["ok"], "b": ["ok"]}, candidates=NAMED) as (made, _):
         learn(made, "a", 2.0)
         assert (await call(made, timeout_ms=900)).error is None
         learn(made, "b", 2.0, ago_s=11)
         assert (await call(made, timeout_ms=900)).error is None
         learn(made, "b", 2.0)
         assert (await call(made, timeout_ms=900)).error is not None
+    async with scripted({"a": ["ok"]}) as (made, _):
+        learn(made, "a", 2.0)  # of all the names it passes on
+        assert (await call(made, timeout_ms=900)).error is None
 
 
 async def test_no_attempt_begins_with_less_than_an_answer_needs() -> None:
