@@ -84,7 +84,7 @@ class EventRenderer:
         return [*end[:-1], self._event(f"response.{self.response['status']}", response=self.response)]
 
     def failed(self, code: str, message: str, param: str | None) -> list[NamedEvent]:
-        """What ends a stream that failed: the error, and the answer as far as it came."""
+        """What ends a stream that failed: the error, and the answer as far as it came, which is not kept."""
         error = {"code": code, "message": message}
         if self._native is not None:
             self._count = self._native.next_number()
@@ -92,7 +92,7 @@ class EventRenderer:
         for item in self._items:
             item.end("incomplete")
         output = [item.whole() for item in self._items]
-        return self._failing(self._response(status="failed", error=error, output=output), param)
+        return self._failing(self._response(status="failed", error=error, output=output, store=False), param)
 
     def _failing(self, response: JsonObject, param: str | None) -> list[NamedEvent]:
         return [

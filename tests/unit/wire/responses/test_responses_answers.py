@@ -158,3 +158,21 @@ def test_a_stream_that_fails() -> None:
     response = json.loads(failed)["response"]
     assert (response["status"], response["error"]["code"]) == ("failed", "server_error")
     assert response["output"][0]["content"][0]["text"] == "He"
+
+
+def test_a_stream_that_failed_is_not_kept() -> None:
+    """Its last event says so, whatever the request asked for."""
+    renderer = EventRenderer(about({"store": True}, "x", 0))
+    name, data = renderer.failed("server_error", "words", None)[-1]
+    assert (name, json.loads(data)["response"]["store"]) == ("response.failed", False)
+
+
+def test_an_answer_that_could_not_be_kept() -> None:
+    """The end is told again with `store: false` and the same number; everything before it stays."""
+    renderer = EventRenderer(about({}, "x", 0))
+    end = renderer.finish()
+    told = renderer.unkept(end)
+    assert told[:-1] == end[:-1]
+    before, after = (json.loads(events[-1][1]) for events in (end, told))
+    assert (before["response"]["store"], after["response"]["store"]) == (True, False)
+    assert {**after, "response": {**after["response"], "store": True}} == before
