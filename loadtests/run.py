@@ -51,6 +51,7 @@ def run(chosen: scenario.Scenario, options: argparse.Namespace, folder: Path) ->
             gateway = running.enter_context(
                 stack.gateway(upstream, place / "gateway", folder / "gateway.log", more=more)
             )
+            stack.paying_key(gateway)  # the database's libraries come before what is measured, not amid it
         if chosen.suite == "locust":
             return locust_run.run(chosen, profile, gateway, folder)
         found = SUITES[chosen.suite](profile.parameters, gateway, upstream)
