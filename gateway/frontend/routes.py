@@ -1,5 +1,7 @@
 """Every route by its name, as logs and metrics show it: a closed set, whatever clients ask for.
 
+Rules:
+    - A path that is none of these is `unknown`: no client makes a label.
 Not here: what a route does (edge.py), which profiles have it (edge.py, settings.py).
 """
 

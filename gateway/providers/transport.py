@@ -17,6 +17,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 import aiohttp
@@ -318,6 +319,24 @@ def _pool_key(deployment: Deployment) -> _PoolKey:
     )
 
 
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """TLS 1.2 or later with checked names, whatever the machine allows. Raises OSError for a file that is gone."""
+    if ca_file is None:
+        return _public_context()
+    return _strict(ssl.create_default_context(cafile=ca_file))
+
+
+@cache
+def _public_context() -> ssl.SSLContext:
+    """One for all providers the public authorities vouch for: they are read from disk once."""
+    return _strict(ssl.create_default_context())
+
+
+def _strict(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def _make_session(key: _PoolKey) -> aiohttp.ClientSession:
     connector = Connector(
         limit=key.connections_max,
@@ -325,7 +344,7 @@ def _make_session(key: _PoolKey) -> aiohttp.ClientSession:
         ttl_dns_cache=30,
         happy_eyeballs_delay=0.25,
         resolver=aiohttp.ThreadedResolver(),
-        ssl=ssl.create_default_context(cafile=key.ca_file) if key.ca_file else True,
+        ssl=tls_context(key.ca_file) if key.origin.startswith("https:") else True,
     )
     return aiohttp.ClientSession(
         connector=connector,

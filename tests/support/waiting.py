@@ -7,11 +7,15 @@ Not here: timeouts of a whole test (pytest-timeout).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
+import random
 import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+_PORTS = (20_000, 31_999)
 
 
 async def eventually(
@@ -35,8 +39,10 @@ async def eventually(
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port of 127.0.0.1 nobody listens on now, outside the range from which the system takes ports by itself."""
+    for _ in range(100):
+        port = random.randint(*_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no free port")

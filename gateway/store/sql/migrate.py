@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from gateway.store.sql.urls import Place
 
@@ -30,6 +31,7 @@ HEAD = "0001"  # the newest step; a test compares
 FOLDER = Path(__file__).parent / "migrations"
 LOCK_ID = 0x6761746577617901  # any number nobody else uses in that database
 LOCK_WAIT_S = 60.0
+_upgrading: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 class WrongVersion(ValueError):
@@ -60,7 +62,7 @@ async def upgrade(engine: AsyncEngine, place: Place) -> bool:
     """Bring it to HEAD; whether anything was to be done. Raises WrongVersion."""
     if (await status(engine, place)).is_current:
         return False
-    async with _alone(engine, place), engine.connect() as connection:
+    async with _one_at_a_time(), _alone(engine, place), engine.connect() as connection:
         version = await _version(connection)
         await connection.rollback()
         if version == HEAD:
@@ -69,6 +71,11 @@ async def upgrade(engine: AsyncEngine, place: Place) -> bool:
         await connection.run_sync(_run)
         await connection.commit()
     return True
+
+
+def _one_at_a_time() -> asyncio.Lock:
+    """Of this process: alembic keeps what it works on in its modules."""
+    return _upgrading.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 async def _version(connection: AsyncConnection) -> str:

@@ -12,7 +12,7 @@ import pytest
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.outgoing import url_of
 from gateway.providers.post import Target
-from gateway.providers.transport import Transport
+from gateway.providers.transport import Transport, tls_context
 from tests.support.certificates import Certificates, make_certificates, needs_openssl
 from tests.unit.pipeline.kits import deployment_of
 from tests.unit.providers.requests import failure, reply_of
@@ -88,9 +88,10 @@ async def test_S3_authorities_that_are_gone_fail_the_attempt(transport: Transpor
     assert error.kind is Kind.PROVIDER_ERROR
 
 
-def test_S3_old_versions_of_tls_are_not_spoken() -> None:
-    """What both kinds of pool use: Python's default context, which begins at TLS 1.2 and checks names."""
-    context = ssl.create_default_context()
+@pytest.mark.parametrize("has_file", [True, False])
+def test_S3_old_versions_of_tls_are_not_spoken(certificates: Certificates, has_file: bool) -> None:
+    """Both kinds of pool begin at TLS 1.2 and check names, whatever the machine's OpenSSL allows."""
+    context = tls_context(str(certificates.ca) if has_file else None)
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED
