@@ -74,10 +74,14 @@ class Shop:
 
     async def books(self) -> tuple[int, int]:
         """(balance in the database, calls there); the balance is always the sum of the ledger."""
+        asked = [
+            select(wallets.c.balance_usd_micros),
+            select(func.sum(ledger_entries.c.amount_usd_micros)),
+            select(func.count()).select_from(usage_records),
+        ]
+        question = select(*(each.scalar_subquery() for each in asked))  # one statement, one moment
         async with self.accounts.database.read() as connection:
-            balance = (await connection.execute(select(wallets.c.balance_usd_micros))).scalar_one()
-            entered = (await connection.execute(select(func.sum(ledger_entries.c.amount_usd_micros)))).scalar_one()
-            calls = (await connection.execute(select(func.count()).select_from(usage_records))).scalar_one()
+            balance, entered, calls = (await connection.execute(question)).one()
         assert balance == (entered or 0)
         return int(balance), int(calls)
 
