@@ -1,7 +1,8 @@
 """Several `gateway service` processes that share a Valkey and a PostgreSQL server, one frontend before all of them.
 
 Rules: each service has a state directory and a gRPC port of its own, as on machines of their own; one simulator serves
-    them all; everything is gone when the block ends, and what it logged is shown when it does not start.
+    them all, and they count metrics in one place, as under a supervisor; everything is gone when the block ends, and
+    what it logged is shown when it does not start.
 Not here: one service under its supervisor (served), a gateway in the test's own process (single).
 """
 
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.place import KEY, Layer, clean_environ, variables, write_layer
+from tests.support.place import KEY, Layer, clean_environ, variables, write_files
 from tests.support.served import GATEWAY
 from tests.support.simulated import Simulated
 from tests.support.waiting import free_port
@@ -72,10 +73,13 @@ class Cluster:
     def start(self, arguments: list[str], environ: Mapping[str, str]) -> Process:
         """`gateway ARGUMENTS` with those variables."""
         log = self.root / f"{len(self._started)}.log"
+        metrics = self.root / "metrics"
+        metrics.mkdir(exist_ok=True)
+        known = {**clean_environ(), "PYTHONUNBUFFERED": "1", "PROMETHEUS_MULTIPROC_DIR": str(metrics), **environ}
         with log.open("wb") as out:
             running = subprocess.Popen(
-                [str(GATEWAY), *arguments], cwd=self.root, env={**clean_environ(), "PYTHONUNBUFFERED": "1", **environ},
-                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                [str(GATEWAY), *arguments],
+                cwd=self.root, env=known, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
             )  # fmt: skip
         self._started.append(Process(running, log))
         return self._started[-1]
@@ -94,20 +98,26 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(layer: Layer, count: int, environ: Mapping[str, str]) -> Iterator[Cluster]:
-    """Run `count` services and a frontend until the block ends; `environ` says where store and database are."""
+def cluster(
+    layer: Layer, count: int, environ: Mapping[str, str], files: Mapping[str, Layer] | None = None
+) -> Iterator[Cluster]:
+    """Run `count` services and a frontend until the block ends; `environ` says where store and database are.
+
+    `files` are further files of the configuration, which stand in for shipped ones of the same name.
+    """
     root = Path(tempfile.mkdtemp(prefix="gateway-test-"))
     made = Cluster(root)
     try:
-        write_layer(root, {"process": {"drain_s": 1}, "observe": {"log_format": "json"}, **layer})
+        own = {"process": {"drain_s": 1}, "observe": {"log_format": "json"}, **layer}
+        write_files(root, {"local.yaml": own, **(files or {})})
         simulator = free_port()
         made.simulator = Simulated(f"http://127.0.0.1:{simulator}")
         made.start(["simulate", "--port", str(simulator)], {})
         ports = {"GATEWAY_GRPC__PORT": "0", "GATEWAY_SIMULATOR__PORT": str(simulator), "GATEWAY_LINK_SECRET": SECRET}
         for number in range(count):
             made.links.append(f"127.0.0.1:{free_port()}")
-            own = {"GATEWAY_STATE_DIR": str(root / f"state-{number}")}
-            known = variables(root, "development", {**ports, **environ}) | own
+            alone = {"GATEWAY_STATE_DIR": str(root / f"state-{number}")}
+            known = variables(root, "development", {**ports, **environ}) | alone
             made.services.append(made.start(["service", "--link", made.links[-1]], known))
         frontend = made.frontend()
         made.grpc = [f"127.0.0.1:{each.record('service ready')['grpc_port']}" for each in made.services]
