@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.support.databases import KINDS
-from tests.support.personalities import Personalities, personalities
+from tests.support.personalities import PLACES, Personalities, personalities
 from tests.support.place import key_record
 from tests.support.sdk import Sdk, sdk_of
 from tests.support.served import Served, served
@@ -60,9 +59,9 @@ def gateway() -> Iterator[Served]:
         yield running
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session", params=KINDS)
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=PLACES)
 async def gates(request: pytest.FixtureRequest) -> AsyncIterator[Personalities]:
-    """A gateway with a listener for every shipped profile, on each kind of database in turn."""
+    """A gateway with a listener for every shipped profile, on each database and of several services in turn."""
     async with personalities(request.param) as running:
         yield running
 

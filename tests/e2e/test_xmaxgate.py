@@ -47,7 +47,7 @@ async def xmaxgate(gates: Personalities) -> Xmaxgate:
     keys = [await gates.key("xmaxgate", user_id, models=MODELS) for _ in range(2)]
     soon_ms = int(gates.clock.wall_s() * 1000) + 1000
     expired = await gates.key("xmaxgate", user_id, expires_at_ms=soon_ms)
-    gates.clock.advance(2)
+    await gates.passes(2)
     page = await gates.accounts.keys.list(user_id, 10, "")
     (revoked,) = [row["id"] for row in page.items if keys[1].startswith(row["shown_prefix"])]
     await gates.accounts.keys.revoke(None, revoked, SYSTEM)

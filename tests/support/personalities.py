@@ -1,12 +1,14 @@
-"""One gateway with a listener for every shipped profile, on a database of either kind, whose users pay.
+"""One gateway with a listener for every shipped profile, whose users pay: on either database, and of three services.
 
-Rules: real sockets in the test's own process; limits and tokens move on a clock of the tests' own; providers of every
-    dialect are the simulator. Users and keys are made by tests: no test shares a limit or a wallet with another.
+Rules: of kind `sqlite` and `postgres` it runs in the test's own process, and limits and tokens move on a clock of the
+    tests' own; of kind `valkey` it is three processes on one store and one database, and time is real. Providers of
+    every dialect are the simulator. Users and keys are made by tests: no test shares a limit or a wallet with another.
 Not here: what a profile promises (tests/e2e/test_*gate.py, test_newapi*.py, test_maxapi.py, test_apikeyhub.py).
 """
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import tempfile
 from collections.abc import AsyncIterator
@@ -19,13 +21,16 @@ from gateway.accounts.book import Accounts
 from gateway.accounts.shared import SYSTEM
 from gateway.accounts.users import NewUser
 from gateway.accounts.wallets import Change
-from gateway.core.clock import ManualClock
+from gateway.app.service import ServiceHalf
+from gateway.core.clock import ManualClock, SystemClock
 from gateway.simulator.server import Running, serve
-from tests.support.databases import url_of
+from tests.support.databases import KINDS, url_of
 from tests.support.recorder import Recorder, recording
+from tests.support.several import Several, several
 from tests.support.simulated import Simulated
 from tests.support.single import InProcess, single
 
+PLACES = (*KINDS, "valkey")
 PROFILES = ("xmaxgate", "inferxgate", "newapi", "maxapi", "apikeyhub")
 PREFIXES = {"xmaxgate": "xmg_", "inferxgate": "ix-api-key-", "newapi": "sk-", "maxapi": "sk-", "apikeyhub": "sk-"}
 PASSWORD = "correct horse battery"
@@ -113,9 +118,9 @@ MODELS = {
     "n19": _model(
         "n19",
         candidates=[
-            {"provider": "acme", "upstream_model": "sim-low", "priority": 10},
-            {"provider": "acme", "upstream_model": "sim-one", "weight": 1},
-            {"provider": "acme", "upstream_model": "sim-three", "weight": 3},
+            {"provider": "acme", "upstream_model": "sim-tag-n19low", "priority": 10},
+            {"provider": "acme", "upstream_model": "sim-tag-n19one", "weight": 1},
+            {"provider": "acme", "upstream_model": "sim-tag-n19three", "weight": 3},
         ],
     ),
     "n20": _model("n20", candidates=_pair("sim-status-500-tag-n20")),
@@ -126,25 +131,50 @@ MODELS = {
         candidates=_pair("sim-status-401-times-1-tag-n21"),
         routing={"breaker": {"quarantine_base_s": 0.5}},
     ),
+    "n21-off": _model(
+        "n21-off",
+        candidates=_pair("sim-status-401-tag-n21off"),
+        routing={"breaker": {"quarantine_base_s": 60}},
+    ),
     "n22": _model("n22", candidates=[{"provider": "acme", "upstream_model": "sim-tag-n22real"}]),
     "free": _model("free-*", can=ALL, price=("0", "0")),
     "sim": _model("sim*", price=("1000", "2000")),
 }
 
+ACCOUNTS = {
+    "is_charged": True,
+    "registration": "open",
+    "logins_per_minute": 1000,
+    "trust_factor": 100_000,  # 10 USD are held for a call that may cost a cent, 100,000 USD are not
+}
+
 
 @dataclass(slots=True)
 class Personalities:
-    """The gateway. `kind` is its database's."""
+    """The gateway. `kind` is one of PLACES."""
 
-    running: InProcess
+    running: InProcess | Several
     upstream: Running
     scripted: Recorder
-    clock: ManualClock
+    clock: ManualClock | SystemClock
     kind: str
+
+    @property
+    def inside(self) -> ServiceHalf | None:
+        """What is behind the link, where that is in this process."""
+        return self.running.half if isinstance(self.running, InProcess) else None
+
+    async def passes(self, seconds: float) -> None:
+        """Time goes by: at once where the clock is ours."""
+        if isinstance(self.clock, ManualClock):
+            self.clock.advance(seconds)
+        else:
+            await asyncio.sleep(seconds)
 
     def url(self, profile: str) -> str:
         """Of the listener of a profile, without path."""
-        return self.running.whole.http.urls[profile]
+        running = self.running
+        return running.urls[profile] if isinstance(running, Several) else running.whole.http.urls[profile]
 
     def base_url(self, profile: str) -> str:
         """What an OpenAI SDK takes as base_url there."""
@@ -157,8 +187,8 @@ class Personalities:
 
     @property
     def accounts(self) -> Accounts:
-        """Of the running service."""
-        accounts = self.running.half.kit.accounts
+        """Of the running service, or on the database of the three."""
+        accounts = self.running.accounts if isinstance(self.running, Several) else self.running.half.kit.accounts
         assert accounts is not None
         return accounts
 
@@ -174,6 +204,10 @@ class Personalities:
     async def top_up(self, user_id: str, usd: float, name: str = "first") -> None:
         """Money comes in."""
         await self.accounts.wallets.change(user_id, Change("top_up", int(usd * USD), name), SYSTEM)
+
+    async def wallet(self, user_id: str) -> tuple[int, int] | None:
+        """(balance, held) of a wallet as calls see it, in micro-USD."""
+        return await self.running.quota.balance_usd_micros(f"wallet:{user_id}")
 
     async def key(self, profile: str, user_id: str = "", **wanted: Any) -> str:
         """A new key as that profile makes them, of a new user unless one is given."""
@@ -192,18 +226,22 @@ async def personalities(kind: str) -> AsyncIterator[Personalities]:
 @asynccontextmanager
 async def _running(kind: str, scripted: Recorder) -> AsyncIterator[Personalities]:
     upstream = await serve(key=UPSTREAM_KEY)
-    clock = ManualClock()
     urls = dict.fromkeys(PROVIDERS, upstream.url) | {"scripted": scripted.url}
     layer = {
         "http": {"listeners": {name: {"port": 0, "profile": name} for name in PROFILES}},
-        "accounts": {"is_charged": True, "registration": "open", "logins_per_minute": 1000},
+        "accounts": ACCOUNTS,
         "providers": {slug: {**each, "base_url": urls[slug] + each["base_url"]} for slug, each in PROVIDERS.items()},
     }
-    with tempfile.TemporaryDirectory(prefix="gateway-test-") as folder:
-        environ = {"GATEWAY_DATABASE__URL": url_of(kind, Path(folder)), "UPSTREAM_KEY": UPSTREAM_KEY}
-        files = {"models.yaml": {"models": MODELS}}
-        try:
+    files, environ = {"models.yaml": {"models": MODELS}}, {"UPSTREAM_KEY": UPSTREAM_KEY}
+    try:
+        if kind not in KINDS:
+            async with several(layer, files, environ) as cluster:
+                yield Personalities(cluster, upstream, scripted, SystemClock(), kind)
+            return
+        clock = ManualClock()
+        with tempfile.TemporaryDirectory(prefix="gateway-test-") as folder:
+            environ["GATEWAY_DATABASE__URL"] = url_of(kind, Path(folder))
             async with single(layer, files=files, clock=clock, environ=environ) as running:
                 yield Personalities(running, upstream, scripted, clock, kind)
-        finally:
-            await upstream.stop()
+    finally:
+        await upstream.stop()
