@@ -10,6 +10,7 @@ Not here:
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from time import perf_counter
@@ -42,7 +43,7 @@ class Calls:
     __slots__ = ("_calls",)
 
     def __init__(self) -> None:
-        self._calls: dict[str, Past] = {}
+        self._calls: OrderedDict[str, Past] = OrderedDict()  # a dict's first entry is searched for past deleted ones
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -59,7 +60,7 @@ class Calls:
             ms, progress.cache,
         )  # fmt: skip
         while len(calls) > calls_max:
-            del calls[next(iter(calls))]
+            calls.popitem(last=False)
 
     def find(self, request_id: str) -> Past | None:
         """The call of that id; None when it is not remembered."""
