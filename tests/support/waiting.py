@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import os
 import random
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-_PORTS = (20_000, 31_999)
+_PORTS = (20_000, 32_000)
+_WORKERS = 8
 
 
 async def eventually(
@@ -39,10 +41,24 @@ async def eventually(
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 nobody listens on now, outside the range from which the system takes ports by itself."""
-    for _ in range(100):
-        port = random.randint(*_PORTS)
+    """A port of 127.0.0.1 nobody listens on now, outside the range from which the system takes ports by itself.
+
+    Never the same twice in one process, and never one that another process of this test run may be given.
+    """
+    for port in _ports:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
     raise AssertionError("no free port")
+
+
+def _own_ports() -> Iterator[int]:
+    """The ports of this worker of pytest-xdist, from a random place on: the run before may still hold some."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    own = range(_PORTS[0] + worker, _PORTS[1], _WORKERS)
+    start = random.SystemRandom().randrange(len(own))
+    yield from own[start:]
+    yield from own[:start]
+
+
+_ports = _own_ports()
