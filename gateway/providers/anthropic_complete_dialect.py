@@ -19,13 +19,14 @@ from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.anthropic_errors import classify, in_band_error
 from gateway.providers.outgoing import configured, headers_of, url_of
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest
+from gateway.providers.sse_stream import SseStream
+from gateway.providers.upstream import UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.anthropic_complete import DIALECT, answers
 from gateway.wire.anthropic_complete.request import MAX_TOKENS_DEFAULT, encode_request
 from gateway.wire.pb import chat_pb2, types_pb2
-from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+from gateway.wire.sse import SseEvent
 
 __all__ = ["NAME", "classify", "decode_reply", "encode", "stream_decoder", "usage_of_reply"]
 
@@ -64,16 +65,11 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
 
 def decode_reply(method: Method, body: bytes) -> Message:  # noqa: ARG001  # an argument of every dialect
     """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
-    try:
-        answer = json.loads(body)
-    except json.JsonInvalid as error:
-        raise _invalid(f"its answer is not JSON: {error}") from error
-    if not isinstance(answer, dict):
-        raise _invalid("its answer is not a JSON object")
+    answer = answered(body)
     if answer.get("type") == "error":
         raise in_band_error(answer)
     if not isinstance(answer.get("completion"), str):
-        raise _invalid("its answer has no text `completion`")
+        raise unusable("its answer has no text `completion`")
     response = answers.decode_response(answer)
     response.created = int(time.time())
     return response
@@ -90,55 +86,19 @@ def stream_decoder(method: Method, request: Message, deployment: Deployment) -> 
     return CompleteStreamDecoder(deployment.chunk_max_bytes, answers.EventReader(int(time.time())))
 
 
-class CompleteStreamDecoder:
+class CompleteStreamDecoder(SseStream):
     """One stream; see `StreamDecoder`."""
 
-    __slots__ = ("_reader", "_sse", "chunks", "has_content", "is_done", "output_chars", "usage")
+    __slots__ = ("_reader", "usage")
 
     def __init__(self, max_bytes: int, reader: answers.EventReader) -> None:
+        super().__init__(max_bytes)
         self._reader = reader
-        self._sse = SseParser(max_bytes)
-        self.has_content = False
-        self.is_done = False
         self.usage: types_pb2.Usage | None = None
-        self.output_chars = 0
-        self.chunks = 0
-
-    def feed(self, data: bytes) -> list[Event]:
-        """Take bytes; return the events they complete."""
-        try:
-            return self._decode(self._sse.feed(data))
-        except SseTooLarge as error:
-            raise _invalid(f"{error} (chunk_max_bytes)") from error
-
-    def finish(self) -> list[Event]:
-        """The stream ended: complete, or STREAM_CUT."""
-        last = self._sse.finish() if not self.is_done else []
-        events = self._decode([] if self._sse.incomplete else last)
-        if not self.is_done:
-            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
-        return events
-
-    def _decode(self, frames: list[SseEvent]) -> list[Event]:
-        events: list[Event] = []
-        for frame in frames:
-            if self.is_done:
-                break
-            if not frame.data.strip():
-                continue
-            try:
-                events += self._event(frame)
-            except GatewayError as failure:
-                failure.before = events
-                raise
-        return events
 
     def _event(self, frame: SseEvent) -> list[Event]:
         reader = self._reader
-        try:
-            made = reader.read(frame.data, frame.event)
-        except json.JsonInvalid as error:
-            raise _invalid(f"an event of its stream is not JSON: {error}") from error
+        made = reader.read(frame.data, frame.event)
         if reader.type == "error":
             raise in_band_error(reader.event)
         self.chunks += 1
@@ -152,7 +112,3 @@ class CompleteStreamDecoder:
 
 def _words_of(chunk: chat_pb2.ChatChunk) -> str:
     return "".join([block.text for choice in chunk.choices for block in choice.delta.blocks])
-
-
-def _invalid(why: str) -> GatewayError:
-    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])

@@ -14,6 +14,7 @@ Not here:
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from google.protobuf.message import Message
@@ -22,7 +23,8 @@ from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.anthropic_errors import classify, in_band_error
 from gateway.providers.outgoing import configured, headers_of, url_of
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest
+from gateway.providers.sse_stream import SseStream
+from gateway.providers.upstream import UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.anthropic import DIALECT, chat
@@ -31,9 +33,8 @@ from gateway.wire.anthropic.betas import taken_betas
 from gateway.wire.anthropic.canonical import Canonical, UsageSum, without_json_tool
 from gateway.wire.anthropic.events import EventDecoder, type_of
 from gateway.wire.anthropic.mapping import MAX_TOKENS_DEFAULT
-from gateway.wire.openai.chunks import is_content
 from gateway.wire.pb import chat_pb2, types_pb2
-from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+from gateway.wire.sse import SseEvent
 
 __all__ = ["NAME", "classify", "decode_reply", "encode", "stream_decoder", "usage_of_reply"]
 
@@ -93,16 +94,11 @@ def usage_of_reply(method: Method, body: bytes) -> types_pb2.Usage | None:  # no
 
 
 def _answer(body: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(body)
-    except json.JsonInvalid as error:
-        raise _invalid(f"its answer is not JSON: {error}") from error
-    if not isinstance(answer, dict):
-        raise _invalid("its answer is not a JSON object")
+    answer = answered(body)
     if answer.get("type") == "error":
         raise in_band_error(answer)
     if not isinstance(answer.get("content"), list):
-        raise _invalid("its answer has no list `content`")
+        raise unusable("its answer has no list `content`")
     return answer
 
 
@@ -119,76 +115,33 @@ def stream_decoder(
     return AnthropicStreamDecoder(deployment.chunk_max_bytes, canonical)
 
 
-class AnthropicStreamDecoder:
+class AnthropicStreamDecoder(SseStream):
     """One stream; see `StreamDecoder`. Without `canonical`, its events are of this dialect."""
 
-    __slots__ = ("_canonical", "_codec", "_sse", "_usage", "chunks", "has_content", "is_done", "output_chars")
+    __slots__ = ("_canonical", "_codec", "_usage")
 
     def __init__(self, max_bytes: int, canonical: Canonical | None) -> None:
+        super().__init__(max_bytes)
         self._codec = EventDecoder()
-        self._sse = SseParser(max_bytes)
         self._canonical = canonical
         self._usage = UsageSum()
-        self.has_content = False
-        self.is_done = False
-        self.output_chars = 0
-        self.chunks = 0
 
     @property
     def usage(self) -> types_pb2.Usage | None:
         """What was reported so far, as one."""
         return self._usage.usage
 
-    def feed(self, data: bytes) -> list[Event]:
-        """Take bytes; return the events they complete."""
-        try:
-            return self._decode(self._sse.feed(data))
-        except SseTooLarge as error:
-            raise _invalid(f"{error} (chunk_max_bytes)") from error
-
-    def finish(self) -> list[Event]:
-        """The stream ended: complete, or STREAM_CUT."""
-        last = self._sse.finish() if not self.is_done else []
-        events = self._decode([] if self._sse.incomplete else last)
-        if not self.is_done:
-            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
-        return events
-
-    def _decode(self, frames: list[SseEvent]) -> list[Event]:
-        events: list[Event] = []
+    def _event(self, frame: SseEvent) -> str | Sequence[Event]:
         canonical = self._canonical
-        for frame in frames:
-            if self.is_done:
-                break
-            data = frame.data
-            if data[:1] != b"{" and not data.strip():
-                continue
-            try:
-                event = self._event(data, frame.event if canonical is None else "")
-            except GatewayError as failure:
-                failure.before = events
-                raise
-            if canonical is None:
-                events.append(event)
-            elif type(event) is str:  # the hot path of every stream
-                if canonical.passes:
-                    events.append(event)
-            else:
-                events += canonical.chunks(event)
-        return events
-
-    def _event(self, data: bytes, name: str | None) -> chat_pb2.ChatChunk | str:
-        try:
-            event = self._codec.decode(data, name)
-        except json.JsonInvalid as error:
-            raise _invalid(f"an event of its stream is not JSON: {error}") from error
+        event = self._codec.decode(frame.data, frame.event if canonical is None else "")
         self.chunks += 1
-        if type(event) is str:
+        if type(event) is str:  # the hot path of every stream
             self.output_chars += len(event)
-            self.has_content = self.has_content or bool(event)
-        else:
-            self._look(event)  # type: ignore[arg-type]  # a str was handled above
-        return event
+            if event:
+                self.has_content = True
+            return event if canonical is None or canonical.passes else ()
+        self._look(event)  # type: ignore[arg-type]  # a str was handled above
+        return [event] if canonical is None else canonical.chunks(event)
 
     def _look(self, chunk: chat_pb2.ChatChunk) -> None:
         if chunk.extra:
@@ -198,11 +151,4 @@ class AnthropicStreamDecoder:
             self.is_done = type_ == "message_stop"
         if chunk.HasField("usage"):
             self._usage.add(chunk.usage)
-        self.output_chars += sum(
-            len(block.text) + len(block.tool.arguments) for choice in chunk.choices for block in choice.delta.blocks
-        )
-        self.has_content = self.has_content or is_content(chunk)
-
-
-def _invalid(why: str) -> GatewayError:
-    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])
+        self._count(chunk)

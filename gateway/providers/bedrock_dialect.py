@@ -23,7 +23,7 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.providers.aws_signature import signature_headers
 from gateway.providers.outgoing import configured, headers_of, url_of
 from gateway.providers.refusals import refusal
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest, sendable
+from gateway.providers.upstream import UpstreamRequest, answered, sendable, unusable
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.anthropic import DIALECT as ANTHROPIC
@@ -78,12 +78,9 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
 
 def decode_reply(method: Method, body: bytes) -> Message:  # noqa: ARG001  # an argument of every dialect
     """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
-    try:
-        answer = json.loads(body)
-    except json.JsonInvalid as error:
-        raise _invalid(f"its answer is not JSON: {error}") from error
-    if not isinstance(answer, dict) or not isinstance(answer.get("output"), dict):
-        raise _invalid("its answer has no object `output`")
+    answer = answered(body)
+    if not isinstance(answer.get("output"), dict):
+        raise unusable("its answer has no object `output`")
     response = chat.decode_response(anthropic_answer(answer, id_=_new_id(), model=""))
     response.object, response.created = "chat.completion", int(time.time())
     without_json_tool(response)
@@ -146,7 +143,7 @@ class BedrockStreamDecoder:
         try:
             return self._read(self._messages.feed(data))
         except EventStreamBroken as error:
-            failure = _invalid(str(error))
+            failure = unusable(str(error))
             failure.before = self._read(error.before)
             raise failure from error
 
@@ -177,9 +174,9 @@ class BedrockStreamDecoder:
         try:
             obj = json.loads(message.payload)
         except json.JsonInvalid as error:
-            raise _invalid(f"an event of its stream is not JSON: {error}") from error
+            raise unusable(f"an event of its stream is not JSON: {error}") from error
         if not isinstance(obj, dict):
-            raise _invalid("an event of its stream is not a JSON object")
+            raise unusable("an event of its stream is not a JSON object")
         said = self._translator.events(headers.get(":event-type", ""), obj)
         return [event for each in said for event in self._event(each)]
 
@@ -203,7 +200,3 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayErr
     name = error_name(headers.get("x-amzn-errortype", ""))
     meant = HEADER_STATUSES.get(name, status) if status < 500 else status
     return refusal(meant, headers, words=read_error(body), cause=sendable(f"HTTP {status} {name}".rstrip(), 200))
-
-
-def _invalid(why: str) -> GatewayError:
-    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])

@@ -21,16 +21,16 @@ from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.outgoing import configured, headers_of, url_of
 from gateway.providers.refusals import refusal
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest
+from gateway.providers.sse_stream import SseStream
+from gateway.providers.upstream import UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.cohere import DIALECT, answers, embeddings
 from gateway.wire.cohere import request as chat_request
 from gateway.wire.cohere.errors import message_of, read_error
 from gateway.wire.cohere.events import END, EventDecoder
-from gateway.wire.openai.chunks import is_content
 from gateway.wire.pb import chat_pb2, types_pb2
-from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+from gateway.wire.sse import SseEvent
 
 NAME: Final = DIALECT
 INVALID_TOKEN: Final = 498
@@ -72,16 +72,16 @@ def _body(method: Method, request: Any, deployment: Deployment, unsupported: lis
 
 def decode_reply(method: Method, body: bytes) -> Message:
     """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
-    answer = _answer(body)
+    answer = answered(body)
     if method is EMBED:
         try:
             return embeddings.decode_response(answer)
         except (ValueError, OverflowError) as error:
-            raise _invalid(str(error)) from error
+            raise unusable(str(error)) from error
     if answer.get("finish_reason") in ("ERROR", "TIMEOUT"):
         raise classify(answers.FAILURES[answer["finish_reason"]], {}, body)
     if not isinstance(answer.get("message"), dict):
-        raise _invalid("its answer has no object `message`")
+        raise unusable("its answer has no object `message`")
     response = answers.decode_response(answer)
     response.object, response.created = "chat.completion", int(time.time())
     return response
@@ -93,16 +93,6 @@ def usage_of_reply(method: Method, body: bytes) -> types_pb2.Usage | None:
     return reply.usage if reply.HasField("usage") else None
 
 
-def _answer(body: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(body)
-    except json.JsonInvalid as error:
-        raise _invalid(f"its answer is not JSON: {error}") from error
-    if not isinstance(answer, dict):
-        raise _invalid("its answer is not a JSON object")
-    return answer
-
-
 def stream_decoder(method: Method, request: Message, deployment: Deployment) -> CohereStreamDecoder:  # noqa: ARG001  # an argument of every dialect
     """A decoder for one stream."""
     asked: Any = request
@@ -112,61 +102,24 @@ def stream_decoder(method: Method, request: Message, deployment: Deployment) -> 
     return CohereStreamDecoder(deployment.chunk_max_bytes, events, is_usage_wanted=asked.stream_options.include_usage)
 
 
-class CohereStreamDecoder:
+class CohereStreamDecoder(SseStream):
     """One stream; see `StreamDecoder`."""
 
-    __slots__ = (
-        "_codec", "_is_usage_wanted", "_sse", "chunks", "has_content", "is_done", "output_chars", "usage",
-    )  # fmt: skip
+    __slots__ = ("_codec", "_is_usage_wanted", "usage")
 
     def __init__(self, max_bytes: int, codec: EventDecoder, *, is_usage_wanted: bool) -> None:
+        super().__init__(max_bytes)
         self._codec = codec
-        self._sse = SseParser(max_bytes)
         self._is_usage_wanted = is_usage_wanted
-        self.has_content = False
-        self.is_done = False
         self.usage: types_pb2.Usage | None = None
-        self.output_chars = 0
-        self.chunks = 0
 
-    def feed(self, data: bytes) -> list[Event]:
-        """Take bytes; return the events they complete."""
-        try:
-            return self._decode(self._sse.feed(data))
-        except SseTooLarge as error:
-            raise _invalid(f"{error} (chunk_max_bytes)") from error
-
-    def finish(self) -> list[Event]:
-        """The stream ended: complete, or STREAM_CUT."""
-        last = self._sse.finish() if not self.is_done else []
-        events = self._decode([] if self._sse.incomplete else last)
-        if not self.is_done:
-            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
-        return events
-
-    def _decode(self, frames: list[SseEvent]) -> list[Event]:
-        events: list[Event] = []
-        for frame in frames:
-            if self.is_done:
-                break
-            if not frame.data.strip():
-                continue
-            try:
-                events += self._event(frame.data)
-            except GatewayError as failure:
-                failure.before = events
-                raise
-        return events
-
-    def _event(self, data: bytes) -> list[Event]:
-        try:
-            event = self._codec.decode(data)
-        except json.JsonInvalid as error:
-            raise _invalid(f"an event of its stream is not JSON: {error}") from error
+    def _event(self, frame: SseEvent) -> str | list[Event]:
+        data = frame.data
+        event = self._codec.decode(data)
         self.chunks += 1
         if isinstance(event, str):
             self.output_chars += len(event)
-            return [event]
+            return event
         if event is None:
             if not self._codec.type and message_of(json.loads(data)):
                 raise classify(500, {}, data)
@@ -174,10 +127,7 @@ class CohereStreamDecoder:
         return self._seen(event, data)
 
     def _seen(self, chunk: chat_pb2.ChatChunk, data: bytes) -> list[Event]:
-        self.output_chars += sum(
-            len(block.text) + len(block.tool.arguments) for choice in chunk.choices for block in choice.delta.blocks
-        )
-        self.has_content = self.has_content or is_content(chunk)
+        self._count(chunk)
         if self._codec.type != END:
             return [chunk]
         if (status := answers.FAILURES.get(self._codec.reason)) is not None:
@@ -195,7 +145,3 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> GatewayErr
     """What an answer that is not a success means."""
     kind = Kind.PROVIDER_AUTH if status == INVALID_TOKEN else None
     return refusal(status, headers, words=read_error(body), kind=kind)
-
-
-def _invalid(why: str) -> GatewayError:
-    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])

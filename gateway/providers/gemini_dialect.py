@@ -15,6 +15,7 @@ Not here:
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -24,7 +25,8 @@ from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.google_errors import classify, in_band_error
 from gateway.providers.outgoing import headers_of
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest
+from gateway.providers.sse_stream import SseStream
+from gateway.providers.upstream import UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.foreign import kept_signature, stripped
@@ -34,7 +36,7 @@ from gateway.wire.gemini.outcome import usage_of
 from gateway.wire.links import of_gemini
 from gateway.wire.openai.chunks import is_content
 from gateway.wire.pb import chat_pb2, embeddings_pb2, types_pb2
-from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+from gateway.wire.sse import SseEvent
 
 __all__ = ["NAME", "classify", "decode_reply", "encode", "stream_decoder", "usage_of_reply"]
 
@@ -116,7 +118,7 @@ def decode_reply(method: Method, body: bytes) -> Message:
         try:
             return embeddings.decode_response(answer)
         except (ValueError, OverflowError) as error:
-            raise _invalid(str(error)) from error
+            raise unusable(str(error)) from error
     reply = chat.decode_response(answer)
     reply.created = int(time.time())
     if not reply.HasField("id"):
@@ -132,17 +134,12 @@ def usage_of_reply(method: Method, body: bytes) -> types_pb2.Usage | None:
 
 
 def _answer(method: Method, body: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(body)
-    except json.JsonInvalid as error:
-        raise _invalid(f"its answer is not JSON: {error}") from error
-    if not isinstance(answer, dict):
-        raise _invalid("its answer is not a JSON object")
+    answer = answered(body)
     if answer.get("error"):
         raise in_band_error(answer["error"])
     required = ("embeddings", "embedding") if method is EMBED else ("candidates", "promptFeedback")
     if not any(isinstance(answer.get(name), list | dict) for name in required):
-        raise _invalid(f"its answer has neither `{required[0]}` nor `{required[1]}`")
+        raise unusable(f"its answer has neither `{required[0]}` nor `{required[1]}`")
     return answer
 
 
@@ -160,79 +157,42 @@ def stream_decoder(method: Method, request: Message, deployment: Deployment) -> 
     )
 
 
-class GeminiStreamDecoder:
+class GeminiStreamDecoder(SseStream):
     """One stream; see `StreamDecoder`. A client of Gemini's dialect (`is_native`) gets each frame as it is."""
 
     __slots__ = (
-        "_codec", "_created", "_failure", "_finished", "_id", "_is_native", "_is_usage_wanted", "_model", "_seen",
-        "_sse", "_template", "_usage_json", "chunks", "has_content", "is_done", "output_chars",
+        "_codec", "_created", "_finished", "_id", "_is_native", "_is_usage_wanted", "_model", "_seen", "_template",
+        "_usage_json",
     )  # fmt: skip
 
     def __init__(self, max_bytes: int, *, is_native: bool, is_usage_wanted: bool, model: str) -> None:
+        super().__init__(max_bytes)
         self._codec = chat.ChunkDecoder()
-        self._sse = SseParser(max_bytes)
         self._is_native = is_native
         self._is_usage_wanted = is_usage_wanted
         self._model = model
         self._created = int(time.time())
-        self._failure: GatewayError | None = None  # raised once the events before it were given
         self._id = f"chatcmpl-{time.time_ns():x}"  # until the provider says its own
         self._seen: set[int] = set()
         self._finished: set[int] = set()
-        self.has_content = False
-        self.is_done = False  # until the body ends
         self._template: Template | None = None
         self._usage_json: Any = None
-        self.output_chars = 0
-        self.chunks = 0
-
-    def feed(self, data: bytes) -> list[Event]:
-        """Take bytes; return the events they complete."""
-        if self._failure is not None:
-            raise self._failure
-        try:
-            return self._decode(self._sse.feed(data))
-        except SseTooLarge as error:
-            raise _invalid(f"{error} (chunk_max_bytes)") from error
 
     def finish(self) -> list[Event]:
         """The stream ended: complete, or STREAM_CUT."""
-        if self._failure is not None:
-            raise self._failure
-        last = self._sse.finish()
-        if self._sse.incomplete:
-            last = []
-        events = self._decode(last)
-        if self._sse.incomplete or not self._seen or not self._seen <= self._finished:
-            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
+        events = super().finish()
         self.is_done = True
         if not self._is_native and self._is_usage_wanted and (usage := self.usage) is not None:
             events.append(self._headed(chat_pb2.ChatChunk(usage=usage)))
         return events
 
-    def _decode(self, frames: list[SseEvent]) -> list[Event]:
-        events: list[Event] = []
-        for frame in frames:
-            if not frame.data.strip():
-                continue
-            try:
-                event = self._chunk(frame)
-            except GatewayError as error:
-                if not events:
-                    raise
-                self._failure = error
-                break
-            if event is not None:
-                events.append(event)
-        return events
+    def _is_whole(self) -> bool:
+        return bool(self._seen) and self._seen <= self._finished and not self._sse.incomplete
 
-    def _chunk(self, frame: SseEvent) -> Event | None:
-        try:
-            obj = json.loads(frame.data)
-        except json.JsonInvalid as error:
-            raise _invalid(f"a chunk of its stream is not JSON: {error}") from error
+    def _event(self, frame: SseEvent) -> str | Sequence[Event]:
+        obj = json.loads(frame.data)
         if type(obj) is not dict:
-            raise _invalid("a chunk of its stream is not a JSON object")
+            raise unusable("an event of its stream is not a JSON object")
         if obj.get("error"):
             raise in_band_error(obj["error"])
         self.chunks += 1
@@ -240,10 +200,10 @@ class GeminiStreamDecoder:
             self._usage_json = obj.get("usageMetadata", self._usage_json)
             self.output_chars += 0 if self._template.is_thought else len(text)
             self.has_content = self.has_content or bool(text)
-            return text or None
+            return text or ()
         return self._whole(obj)
 
-    def _whole(self, obj: dict[str, Any]) -> Event | None:
+    def _whole(self, obj: dict[str, Any]) -> list[Event]:
         chunk = self._codec.read(obj)
         for choice in chunk.choices:
             self._seen.add(choice.index)
@@ -253,11 +213,12 @@ class GeminiStreamDecoder:
         self.has_content = self.has_content or is_content(chunk)
         self._usage_json = obj.get("usageMetadata", self._usage_json)
         if self._is_native:
-            return chunk
+            return [chunk]
         plain = self._plain(chunk)
-        if plain is not None:
-            self._template = template_of(chunk)
-        return plain
+        if plain is None:
+            return []
+        self._template = template_of(chunk)
+        return [plain]
 
     @property
     def usage(self) -> types_pb2.Usage | None:
@@ -303,7 +264,3 @@ def _url(deployment: Deployment, method: Method, model: str, *, is_single: bool)
         path = path.replace(":batchEmbedContents", ":embedContent")
     path = path.replace("{model}", quote(model, safe=""))
     return deployment.base_url + path + ("?" + urlencode(query) if query else "")
-
-
-def _invalid(why: str) -> GatewayError:
-    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])

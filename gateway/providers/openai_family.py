@@ -14,7 +14,7 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -23,14 +23,15 @@ from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.openai_errors import error_object, in_band_error
 from gateway.providers.outgoing import configured, headers_of, url_of
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest
+from gateway.providers.sse_stream import SseStream
+from gateway.providers.upstream import UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, COMPLETE, EMBED, STREAM_CHAT, STREAM_COMPLETE, Event, Method
 from gateway.wire import json
 from gateway.wire.foreign import plain_embedding
 from gateway.wire.openai import chat, chunks, completions, embeddings
 from gateway.wire.openai.usage import USAGE
 from gateway.wire.pb import completions_pb2, types_pb2
-from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+from gateway.wire.sse import SseEvent
 
 PATHS: Final = {
     "Chat": "chat",
@@ -106,16 +107,11 @@ def usage_of_reply(method: Method, body: bytes) -> types_pb2.Usage | None:
 
 
 def _answer(method: Method, body: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(body)
-    except json.JsonInvalid as error:
-        raise _invalid(f"its answer is not JSON: {error}") from error
-    if not isinstance(answer, dict):
-        raise _invalid("its answer is not a JSON object")
+    answer = answered(body)
     if answer.get("error") and not answer.get(_REQUIRED[method.name]):
         raise in_band_error(answer["error"])
     if not isinstance(answer.get(_REQUIRED[method.name]), list):
-        raise _invalid(f"its answer has no list `{_REQUIRED[method.name]}`")
+        raise unusable(f"its answer has no list `{_REQUIRED[method.name]}`")
     return answer
 
 
@@ -126,62 +122,20 @@ def stream_decoder(method: Method, request: Message, deployment: Deployment) -> 
     return OpenAIStreamDecoder(codec, deployment.chunk_max_bytes, is_usage_wanted=is_usage_wanted)
 
 
-class OpenAIStreamDecoder:
+class OpenAIStreamDecoder(SseStream):
     """One stream; see `StreamDecoder`."""
 
-    __slots__ = (
-        "_codec", "_finished", "_is_usage_wanted", "_seen", "_sse",
-        "chunks", "has_content", "is_done", "output_chars", "usage",
-    )  # fmt: skip
+    __slots__ = ("_codec", "_finished", "_is_usage_wanted", "_seen", "usage")
 
     def __init__(
         self, codec: chunks.ChunkDecoder | completions.CompletionChunkDecoder, max_bytes: int, *, is_usage_wanted: bool
     ) -> None:
+        super().__init__(max_bytes)
         self._codec = codec
-        self._sse = SseParser(max_bytes)
         self._is_usage_wanted = is_usage_wanted
         self._seen: set[int] = set()
         self._finished: set[int] = set()
-        self.has_content = False
-        self.is_done = False
         self.usage: types_pb2.Usage | None = None
-        self.output_chars = 0
-        self.chunks = 0
-
-    def feed(self, data: bytes) -> list[Event]:
-        """Take bytes; return the events they complete."""
-        try:
-            return self._decode(self._sse.feed(data))
-        except SseTooLarge as error:
-            raise _invalid(f"{error} (chunk_max_bytes)") from error
-
-    def finish(self) -> list[Event]:
-        """The stream ended: complete, or STREAM_CUT."""
-        last = self._sse.finish() if not self.is_done else []
-        if self._sse.incomplete:  # half a frame is no chunk; only the end mark needs no blank line behind it
-            last = [frame for frame in last if frame.data.strip().startswith(b"[DONE]")]
-        events = self._decode(last)
-        is_whole = self._seen and self._seen <= self._finished and not self._sse.incomplete
-        if not (self.is_done or is_whole):
-            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
-        return events
-
-    def _decode(self, frames: list[SseEvent]) -> list[Event]:
-        events: list[Event] = []
-        for frame in frames:
-            data = frame.data
-            if data[:1] != b"{" and self._is_control(data):
-                continue
-            if self.is_done:
-                break
-            try:
-                event = self._chunk(frame)
-            except GatewayError as failure:
-                failure.before = events
-                raise
-            if event is not None:
-                events.append(event)
-        return events
 
     def _is_control(self, data: bytes) -> bool:
         text = data.strip()
@@ -190,22 +144,23 @@ class OpenAIStreamDecoder:
             return True
         return not text
 
-    def _chunk(self, frame: SseEvent) -> Event | None:
+    def _is_whole(self) -> bool:
+        return self.is_done or (bool(self._seen) and self._seen <= self._finished and not self._sse.incomplete)
+
+    def _event(self, frame: SseEvent) -> str | Sequence[Event]:
         data = frame.data
         if frame.event == "error":
             raise in_band_error(error_object(data))
-        try:
-            event = self._codec.decode(data)
-        except json.JsonInvalid as error:
-            raise _invalid(f"a chunk of its stream is not JSON: {error}") from error
+        event = self._codec.decode(data)
         self.chunks += 1
         if type(event) is str:
             self.output_chars += len(event)
-            self.has_content = self.has_content or bool(event)
+            if event:
+                self.has_content = True
             return event
         return self._message(event, data)
 
-    def _message(self, message: Any, data: bytes) -> Event | None:
+    def _message(self, message: Any, data: bytes) -> Sequence[Event]:
         if message.object == "error" and not message.choices:  # vLLM's, without an `error` around it
             raise in_band_error(error_object(data))
         if message.extra and "error" in message.extra:
@@ -220,18 +175,18 @@ class OpenAIStreamDecoder:
         self.has_content = self.has_content or chunks.is_content(message)
         return self._usage(message)
 
-    def _usage(self, message: Any) -> Event | None:
+    def _usage(self, message: Any) -> Sequence[Event]:
         """Keep what was reported; take it out again unless the client asked."""
         if message.HasField("usage"):
             self.usage = types_pb2.Usage()
             self.usage.CopyFrom(message.usage)
             if not self._is_usage_wanted:
                 if not message.choices:
-                    return None
+                    return ()
                 message.ClearField("usage")
         elif not self._is_usage_wanted and "usage" in message.nulls:
             message.nulls.remove("usage")
-        return message  # type: ignore[no-any-return]  # a ChatChunk or a CompletionResponse
+        return (message,)
 
 
 def _output_chars(message: Any) -> int:
@@ -239,7 +194,3 @@ def _output_chars(message: Any) -> int:
     if isinstance(message, completions_pb2.CompletionResponse):
         return sum(len(choice.text) for choice in message.choices)
     return sum(len(block.text) + len(block.tool.arguments) for c in message.choices for block in c.delta.blocks)
-
-
-def _invalid(why: str) -> GatewayError:
-    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])

@@ -20,7 +20,7 @@ from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.google_errors import classify, in_band_error
 from gateway.providers.outgoing import configured, headers_of, url_of
-from gateway.providers.upstream import TEXT_MAX_CHARS, StreamDecoder, UpstreamRequest
+from gateway.providers.upstream import StreamDecoder, UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, COMPLETE, Method
 from gateway.wire import json
 from gateway.wire.palm import DIALECT, answers, request
@@ -84,17 +84,12 @@ def usage_of_reply(method: Method, body: bytes) -> Any:
 
 
 def _answer(body: bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    try:
-        answer = json.loads(body)
-    except json.JsonInvalid as error:
-        raise _invalid(f"its answer is not JSON: {error}") from error
-    if not isinstance(answer, dict):
-        raise _invalid("its answer is not a JSON object")
+    answer = answered(body)
     if answer.get("error"):
         raise in_band_error(answer["error"])
     candidates = answers.candidates_of(answer)
     if candidates is None:
-        raise _invalid("its answer has no list `candidates` or `predictions`")
+        raise unusable("its answer has no list `candidates` or `predictions`")
     return candidates, answer
 
 
@@ -102,7 +97,3 @@ def stream_decoder(method: Method, asked: Message, deployment: Deployment) -> St
     """None: raises GatewayError UNSUPPORTED_PARAMETER, as `encode` does for a stream."""
     text = f"The provider `{deployment.provider}` speaks a format that has no streams."
     raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param="stream")
-
-
-def _invalid(why: str) -> GatewayError:
-    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])

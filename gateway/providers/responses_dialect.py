@@ -15,6 +15,7 @@ Not here:
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -23,14 +24,14 @@ from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.openai_errors import classify, in_band_error
 from gateway.providers.outgoing import configured, headers_of, url_of
-from gateway.providers.upstream import TEXT_MAX_CHARS, UpstreamRequest
+from gateway.providers.sse_stream import SseStream
+from gateway.providers.upstream import UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
 from gateway.wire import json
-from gateway.wire.openai.chunks import is_content
 from gateway.wire.pb import chat_pb2, types_pb2
 from gateway.wire.responses import DIALECT, incoming, reading
 from gateway.wire.responses.request import encode_request
-from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
+from gateway.wire.sse import SseEvent
 
 __all__ = ["NAME", "classify", "decode_reply", "encode", "stream_decoder", "usage_of_reply"]
 
@@ -86,18 +87,13 @@ def usage_of_reply(method: Method, body: bytes) -> types_pb2.Usage | None:  # no
 
 
 def _answer(body: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(body)
-    except json.JsonInvalid as error:
-        raise _invalid(f"its answer is not JSON: {error}") from error
-    if not isinstance(answer, dict):
-        raise _invalid("its answer is not a JSON object")
+    answer = answered(body)
     if answer.get("error"):
         raise in_band_error(answer["error"])
     if not isinstance(answer.get("output"), list):
-        raise _invalid("its answer has no list `output`")
+        raise unusable("its answer has no list `output`")
     if (status := answer.get("status", "completed")) not in ENDED:
-        raise _invalid(f"its answer has status {status!s:.50}, which is none of an answer that ended")
+        raise unusable(f"its answer has status {status!s:.50}, which is none of an answer that ended")
     return answer
 
 
@@ -110,78 +106,36 @@ def stream_decoder(method: Method, request: Message, deployment: Deployment) -> 
     return ResponsesStreamDecoder(deployment.chunk_max_bytes, reader, is_usage_wanted=is_usage_wanted)
 
 
-class ResponsesStreamDecoder:
+class ResponsesStreamDecoder(SseStream):
     """One stream; see `StreamDecoder`."""
 
-    __slots__ = (
-        "_is_native", "_is_usage_wanted", "_reader", "_sse",
-        "chunks", "has_content", "is_done", "output_chars", "usage",
-    )  # fmt: skip
+    __slots__ = ("_is_native", "_is_usage_wanted", "_reader", "usage")
 
     def __init__(self, max_bytes: int, reader: incoming.EventReader, *, is_usage_wanted: bool) -> None:
+        super().__init__(max_bytes)
         self._reader = reader
         self._is_native = reader.is_native
         self._is_usage_wanted = is_usage_wanted
-        self._sse = SseParser(max_bytes)
-        self.has_content = False
-        self.is_done = False
         self.usage: types_pb2.Usage | None = None
-        self.output_chars = 0
-        self.chunks = 0
 
-    def feed(self, data: bytes) -> list[Event]:
-        """Take bytes; return the events they complete."""
-        try:
-            return self._decode(self._sse.feed(data))
-        except SseTooLarge as error:
-            raise _invalid(f"{error} (chunk_max_bytes)") from error
+    def _is_control(self, data: bytes) -> bool:
+        return not data.strip() or data.startswith(b"[DONE]")
 
-    def finish(self) -> list[Event]:
-        """The stream ended: complete, or STREAM_CUT."""
-        last = self._sse.finish() if not self.is_done else []
-        events = self._decode([] if self._sse.incomplete else last)
-        if not self.is_done:
-            raise GatewayError(Kind.STREAM_CUT, "The provider's stream ended before the answer was complete.")
-        return events
-
-    def _decode(self, frames: list[SseEvent]) -> list[Event]:
-        events: list[Event] = []
-        for frame in frames:
-            data = frame.data
-            if self.is_done:
-                break
-            if data[:1] != b"{" and (not data.strip() or data.startswith(b"[DONE]")):
-                continue
-            try:
-                event = self._event(frame)
-            except GatewayError as failure:
-                failure.before = events
-                raise
-            if type(event) is str:
-                events.append(event)
-            elif event is not None:
-                events += self._seen(event)  # type: ignore[arg-type]  # a str was handled above
-        return events
-
-    def _event(self, frame: SseEvent) -> chat_pb2.ChatChunk | str | None:
+    def _event(self, frame: SseEvent) -> str | Sequence[Event]:
         reader = self._reader
-        try:
-            event = reader.read(frame.data, frame.event)
-        except (json.JsonInvalid, UnicodeDecodeError) as error:
-            raise _invalid(f"an event of its stream is not JSON: {error}") from error
+        event = reader.read(frame.data, frame.event)
         if reader.type in incoming.FAILED:
             raise in_band_error(_failure(reader.event))
         self.chunks += 1
         if type(event) is str:
             self.output_chars += len(event)
-            self.has_content = self.has_content or bool(event)
-        return event
+            if event:
+                self.has_content = True
+            return event
+        return () if event is None else self._seen(event)  # type: ignore[arg-type]  # a str was handled above
 
     def _seen(self, chunk: chat_pb2.ChatChunk) -> list[Event]:
-        self.output_chars += sum(
-            len(block.text) + len(block.tool.arguments) for choice in chunk.choices for block in choice.delta.blocks
-        )
-        self.has_content = self.has_content or is_content(chunk)
+        self._count(chunk)
         if self._reader.type not in incoming.COMPLETE:
             return [chunk]
         self.is_done = True
@@ -210,7 +164,3 @@ def _failure(event: dict[str, Any]) -> Any:
     if isinstance(error, dict):
         return error
     return {name: event[name] for name in ("code", "message", "param") if name in event}
-
-
-def _invalid(why: str) -> GatewayError:
-    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])

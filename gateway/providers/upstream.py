@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
-from gateway.core.errors import GatewayError
+from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import Event, Method
+from gateway.wire import json
 from gateway.wire.pb import types_pb2
 
 STREAM_MEDIA_TYPES = frozenset(("text/event-stream", "application/vnd.amazon.eventstream"))
@@ -103,6 +104,22 @@ def retry_after_s(headers: Mapping[str, str], now_unix_s: float) -> float | None
     except (ValueError, TypeError, OverflowError):
         return None
     return max(0.0, wait_s) if wait_s < WAIT_MAX_S else None
+
+
+def answered(body: bytes) -> dict[str, Any]:
+    """The JSON object of a whole answer. Raises GatewayError PROVIDER_INVALID."""
+    try:
+        answer = json.loads(body)
+    except json.JsonInvalid as error:
+        raise unusable(f"its answer is not JSON: {error}") from error
+    if not isinstance(answer, dict):
+        raise unusable("its answer is not a JSON object")
+    return answer
+
+
+def unusable(why: str) -> GatewayError:
+    """PROVIDER_INVALID: an answer that is not of its format."""
+    return GatewayError(Kind.PROVIDER_INVALID, f"The provider's answer cannot be used: {why}"[:TEXT_MAX_CHARS])
 
 
 def sendable(text: str, chars_max: int) -> str:

@@ -212,6 +212,14 @@ def test_frames_that_cannot_be_used() -> None:
         assert caught.value.kind is Kind.PROVIDER_INVALID
 
 
+def test_a_failure_carries_what_came_before_it() -> None:
+    """Frames of the same bytes that came whole are not lost."""
+    with pytest.raises(GatewayError) as caught:
+        decoder().feed(frame("hello") + b"data: {broken\n\n" + frame("never"))
+    before: Any = caught.value.before
+    assert [encode_chunk(chunk)["choices"][0]["delta"]["content"] for chunk in before] == ["hello"]
+
+
 def test_whole_answers() -> None:
     """A whole answer has a time and its usage; a blocked prompt is an answer; nothing else is."""
     answer = {"candidates": [{"content": {"parts": [{"text": "x"}]}, "finishReason": "STOP"}], **USAGE}
