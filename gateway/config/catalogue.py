@@ -33,6 +33,7 @@ GLOB_CACHE_MAX = 4096
 CHARACTERS = "characters"
 # dialects with tools, but without the functions OpenAI had before
 FUNCTIONS_AS_TOOLS = frozenset(("responses", "anthropic", "gemini", "bedrock", "cohere"))
+COMPLETIONS = frozenset(("openai", "azure", "palm"))  # dialects with text completions beside chats
 CUSTOM_TOOLS = frozenset(("openai", "azure", "responses"))  # dialects with tools that take free text
 OWN_TOOL = frozenset(("anthropic", "bedrock"))  # dialects that put a schema into a tool by themselves
 NAME_MAX_CHARS = 200  # of a wire name, as in the schema
@@ -91,6 +92,7 @@ class Deployment:
     is_schema_native: bool = False  # whether dialects that would emulate a schema may send it
     has_custom_tools: bool = True  # whether its format has tools that take free text
     takes_functions_as_tools: bool = False  # whether `functions` of a request become its tools
+    takes_completions_as_chats: bool = False  # whether its model, or its dialect, only chats
     has_anthropic_fields: bool = True  # of dialect bedrock: whether its model understands Anthropic's own
     aws: AwsKeys | None = None  # None = the credential is among the headers
     ca_file: str | None = None  # who signs its certificate; None = the system's authorities
@@ -189,7 +191,7 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         owned_by=model.owned_by,
         created_unix_s=model.created_unix_s,
         is_listed=model.is_listed,
-        capabilities=frozenset(model.capabilities),
+        capabilities=_can(model.capabilities),
         capability_list=model.capabilities,
         context_window_tokens=model.context_window_tokens,
         output_max_tokens=model.output_max_tokens,
@@ -291,7 +293,7 @@ def _deployment(
         live_id=_numbered_name(f"{candidate.provider}/{candidate.upstream_model or model.names[0]}", number),
         place=place,
         concurrency=model.routing.concurrency,
-        capabilities=frozenset(model.capabilities if candidate.capabilities is None else candidate.capabilities),
+        capabilities=_can(capabilities),
         pricing=candidate.pricing or model.pricing,
         has_limit_headers=has_headroom(model),
         context_window_tokens=candidate.context_window_tokens or model.context_window_tokens,
@@ -302,10 +304,16 @@ def _deployment(
         is_schema_native=structured_output == "native",
         has_custom_tools=provider.dialect in CUSTOM_TOOLS,
         takes_functions_as_tools=provider.dialect in FUNCTIONS_AS_TOOLS,
+        takes_completions_as_chats=provider.dialect not in COMPLETIONS or "completion" not in capabilities,
         has_anthropic_fields=_has_anthropic_fields(candidate),
         aws=_aws_keys(provider),
         ca_file=provider.ca_file,
     )
+
+
+def _can(capabilities: tuple[str, ...]) -> frozenset[str]:
+    """What can be asked of it: what it is said to do, and completions of all that chats."""
+    return frozenset((*capabilities, "completion") if "chat" in capabilities else capabilities)
 
 
 def _counting(model: Model) -> str:

@@ -1,4 +1,4 @@
-// What users of the OpenAI SDK for Node do: chat, responses, embeddings. Rows: see rows.mjs.
+// What users of the OpenAI SDK for Node do: chat, completions, responses, embeddings. Rows: see rows.mjs.
 
 import assert from "node:assert/strict";
 
@@ -75,6 +75,22 @@ operation("chat_image", { need: "image" }, async (cell) => {
   const content = [{ type: "text", text: "what is this" }, { type: "image_url", image_url: { url: URI } }];
   const { message } = await chat(cell, cell.model(), [{ role: "user", content }]);
   assert.equal(message.content, SEEN);
+});
+
+operation("completion", {}, async (cell) => {
+  const given = { model: cell.model(), prompt: "hello big world", max_tokens: 50 };
+  const chunks = [];
+  if (cell.isStream) {
+    const asked = { ...given, stream: true, stream_options: { include_usage: true } };
+    for await (const chunk of await client.completions.create(asked)) chunks.push(chunk);
+  } else chunks.push(await client.completions.create(given));
+  const choices = chunks.flatMap((chunk) => chunk.choices);
+  assert.equal(choices.map((choice) => choice.text).join(""), SAID);
+  assert.deepEqual(choices.map((choice) => choice.finish_reason).filter(Boolean), ["stop"]);
+  const said = chunks.filter((chunk) => chunk.choices.length); // Azure's first chunk says nothing
+  assert.deepEqual(new Set(said.map((chunk) => chunk.object)), new Set(["text_completion"]));
+  const usage = chunks.map((chunk) => chunk.usage).filter(Boolean).at(-1);
+  cell.counted(usage ? [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens] : null, [3, 5, 8]);
 });
 
 async function respond(cell, model, input, more = {}) {

@@ -1,4 +1,4 @@
-"""What users of the OpenAI SDK do: chat, responses, embeddings.
+"""What users of the OpenAI SDK do: chat, completions, responses, embeddings.
 
 Rules: each operation asserts what the SDK's own types say, so that a member the SDK cannot read fails the row.
 Not here: the table and its checks (cells).
@@ -113,6 +113,27 @@ async def chat_image(cell: Cell) -> None:
     """A picture as a data URI."""
     message, _, _ = await _chat(cell, cell.model(), LOOK)
     assert message.content == SEEN
+
+
+@operation("openai")
+async def completion(cell: Cell) -> None:
+    """A legacy completion, whether the upstream has such or only chats: text, its end and its counts."""
+    create = cell.clients.openai.completions.create
+    given: dict[str, Any] = {"model": cell.model(), "prompt": "hello big world", "max_tokens": 50}
+    if cell.is_stream:
+        chunks = [each async for each in await create(**given, stream=True, stream_options={"include_usage": True})]
+        choices = [choice for chunk in chunks for choice in chunk.choices]
+        ends = [choice.finish_reason for choice in choices if choice.finish_reason]
+        usages = [chunk.usage for chunk in chunks if chunk.usage]
+    else:
+        chunks = [await create(**given)]
+        choices, usages = chunks[0].choices, [each for each in (chunks[0].usage,) if each]
+        ends = [choice.finish_reason for choice in choices]
+    heads = {(chunk.object, bool(chunk.model)) for chunk in chunks if chunk.choices}  # Azure's first has none
+    assert heads == {("text_completion", True)}
+    assert ("".join(choice.text for choice in choices), ends) == (SAID, ["stop"])
+    counts = [(usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) for usage in usages]
+    assert counts == ([(3, 5, 8)] if cell.upstream.is_counted else [])
 
 
 async def _respond(cell: Cell, model: str, given: Any, **more: Any) -> Any:

@@ -57,8 +57,8 @@ _WORDS = {
 """What the two formats refuse that know nothing but words."""
 
 UPSTREAMS = (
-    Upstream("openai", "/v1", r"/v1/(chat/completions|embeddings)"),
-    Upstream("azure", "", r"/openai/deployments/[^/]+/(chat/completions|embeddings)\?api-version=[\w-]+"),
+    Upstream("openai", "/v1", r"/v1/((chat/)?completions|embeddings)"),
+    Upstream("azure", "", r"/openai/deployments/[^/]+/((chat/)?completions|embeddings)\?api-version=[\w-]+"),
     Upstream("responses", "/v1", r"/v1/responses", _NO_EMBEDDINGS),
     Upstream("anthropic", "/v1", r"/v1/messages", _NO_EMBEDDINGS),
     Upstream("gemini", "/v1beta", r"/v1beta/models/[^/]+:\w+(\?alt=sse)?"),
