@@ -263,6 +263,7 @@ def _deployment(
     place, number, key = at
     streaming = candidate.streaming or provider.streaming or ("never" if provider.dialect in NEVER_STREAMS else "both")
     structured_output = candidate.structured_output or provider.structured_output
+    capabilities = model.capabilities if candidate.capabilities is None else candidate.capabilities
     name = name_of(candidate)
     return Deployment(
         id=_numbered_name(name, number),
