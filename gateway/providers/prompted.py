@@ -17,8 +17,8 @@ from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
-from gateway.providers.structured import ChangedStream
 from gateway.providers.upstream import Dialect, StreamDecoder, UpstreamRequest
+from gateway.providers.wrapped import ChangedStream
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Method
 from gateway.wire import prompted
 from gateway.wire.json import JsonInvalid
