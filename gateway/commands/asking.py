@@ -15,13 +15,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from gateway.client import Client
+    from betterproto2 import Message
 
+    from gateway.client import Client
+    from gateway.client.call import Method
+
+Reply = TypeVar("Reply", bound="Message")
 Address = Annotated[
     str | None, typer.Option("--address", "-a", help="host:port of the gRPC service. [GATEWAY_GRPC_ADDRESS]")
 ]
@@ -60,6 +64,17 @@ def asking(address: str | None, key: str | None) -> Iterator[Client]:
         raise typer.Exit(1) from None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def pages_of(client: Client, method: Method[Any, Reply], request: Any) -> Iterator[Reply]:
+    """Every page of a list, one after the other; `request` is the one for the first."""
+    request.page_size = PAGE
+    while True:
+        page: Any = client.call(method, request)
+        yield page
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            return
 
 
 def user_id_of(client: Client, user: str) -> str:

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from gateway.commands.asking import (
-    PAGE,
     Address,
     AsJson,
     Column,
@@ -20,6 +19,7 @@ from gateway.commands.asking import (
     UserId,
     asking,
     limits_of,
+    pages_of,
     show,
     user_id_of,
 )
@@ -39,14 +39,9 @@ def list_groups(address: Address = None, key: Credential = None, as_json: AsJson
     """Show groups by id."""
     from gateway.client import accounts, v1
 
-    found, token = [], ""
     with asking(address, key) as client:
-        while True:
-            page = client.call(accounts.LIST_GROUPS, v1.ListGroupsRequest(page_size=PAGE, page_token=token))
-            found += page.groups
-            token = page.next_page_token
-            if not token:
-                break
+        pages = pages_of(client, accounts.LIST_GROUPS, v1.ListGroupsRequest())
+        found = [group for page in pages for group in page.groups]
     show(found, COLUMNS, as_json=as_json, none="")
 
 

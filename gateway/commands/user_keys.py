@@ -13,13 +13,13 @@ from typing import Annotated, Any
 import typer
 
 from gateway.commands.asking import (
-    PAGE,
     Address,
     AsJson,
     Column,
     Credential,
     asking,
     limits_of,
+    pages_of,
     print_json,
     show,
     user_id_of,
@@ -61,16 +61,9 @@ def show_all(user_id: str, *, address: str | None, key: str | None, as_json: boo
     """Keys of a user, or of everybody."""
     from gateway.client import accounts, v1
 
-    found, token = [], ""
     with asking(address, key) as client:
-        user_id = user_id_of(client, user_id)
-        while True:
-            request = v1.ListKeysRequest(user_id=user_id, page_size=PAGE, page_token=token)
-            page = client.call(accounts.LIST_KEYS, request)
-            found += page.keys
-            token = page.next_page_token
-            if not token:
-                break
+        request = v1.ListKeysRequest(user_id=user_id_of(client, user_id))
+        found = [each for page in pages_of(client, accounts.LIST_KEYS, request) for each in page.keys]
     show(
         found,
         COLUMNS if as_json else BRIEF,

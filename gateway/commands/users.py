@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 
 from gateway.commands.asking import (
-    PAGE,
     Address,
     AsJson,
     Column,
@@ -21,6 +20,7 @@ from gateway.commands.asking import (
     UserId,
     asking,
     limits_of,
+    pages_of,
     show,
     user_id_of,
 )
@@ -50,15 +50,9 @@ def list_users(
     """Show users by email."""
     from gateway.client import accounts, v1
 
-    found, token = [], ""
     with asking(address, key) as client:
-        while True:
-            request = v1.ListUsersRequest(page_size=PAGE, page_token=token, contains=contains)
-            page = client.call(accounts.LIST_USERS, request)
-            found += page.users
-            token = page.next_page_token
-            if not token:
-                break
+        pages = pages_of(client, accounts.LIST_USERS, v1.ListUsersRequest(contains=contains))
+        found = [user for page in pages for user in page.users]
     columns = [column for column in COLUMNS if column.head != "balance_usd"]
     show(found, columns, as_json=as_json, none="no users; make one: gateway users create EMAIL")
 
