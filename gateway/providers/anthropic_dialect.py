@@ -20,9 +20,8 @@ from typing import Any, Final, cast
 from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
-from gateway.core.errors import GatewayError, Kind
 from gateway.providers.anthropic_errors import classify, in_band_error
-from gateway.providers.outgoing import configured, headers_of, url_of
+from gateway.providers.outgoing import chat_path, configured, headers_of, lacking, not_json, url_of
 from gateway.providers.sse_stream import SseStream
 from gateway.providers.upstream import UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
@@ -41,14 +40,12 @@ __all__ = ["NAME", "classify", "decode_reply", "encode", "stream_decoder", "usag
 NAME: Final = DIALECT
 VERSION: Final = "2023-06-01"
 PATH: Final = "/messages"
-OPENAI_PATH: Final = "/chat/completions"  # what `paths.chat` is when the configuration says nothing
 
 
 def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
     """The HTTP request for a call; `model` is the name the client sent."""
     if method not in (CHAT, STREAM_CHAT):
-        text = f"The provider `{deployment.provider}` speaks a format that has chat only."
-        raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param="model")
+        raise lacking(deployment, "has chat only")
     unsupported: list[str] = []
     try:
         asked = cast("chat_pb2.ChatRequest", request)
@@ -59,19 +56,17 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
             is_schema_native=deployment.is_schema_native,
         )
     except json.JsonInvalid as error:
-        text = f"A member `..._json` of the request does not hold JSON: {error}"
-        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+        raise not_json(error) from error
     body["model"] = upstream_model = deployment.upstream_model or model
     if method.is_stream:
         body["stream"] = True
     elif body.get("stream"):
         body["stream"] = False
-    path = deployment.paths["chat"]
     headers = headers_of(deployment, is_stream=method.is_stream, anthropic_version=VERSION)
     if opted := taken_betas(body, headers.get(BETAS, "")):
         headers[BETAS] = opted
     return UpstreamRequest(
-        url=url_of(deployment, PATH if path == OPENAI_PATH else path, upstream_model),
+        url=url_of(deployment, chat_path(deployment, PATH), upstream_model),
         headers=headers,
         body=json.dumps(configured(body, deployment)),
         is_stream=method.is_stream,

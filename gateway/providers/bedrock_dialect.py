@@ -21,7 +21,7 @@ from google.protobuf.message import Message
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.aws_signature import signature_headers
-from gateway.providers.outgoing import configured, headers_of, url_of
+from gateway.providers.outgoing import configured, headers_of, lacking, not_json, url_of
 from gateway.providers.refusals import refusal
 from gateway.providers.upstream import UpstreamRequest, answered, sendable, unusable
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
@@ -51,8 +51,7 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
     is to be signed and the extra for that is not installed.
     """
     if method not in (CHAT, STREAM_CHAT):
-        text = f"The provider `{deployment.provider}` speaks a format that has chat only."
-        raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param="model")
+        raise lacking(deployment, "has chat only")
     unsupported: list[str] = []
     try:
         asked = cast("chat_pb2.ChatRequest", request)
@@ -64,8 +63,7 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
             has_anthropic_fields=deployment.has_anthropic_fields,
         )
     except json.JsonInvalid as error:
-        text = f"A member `..._json` of the request does not hold JSON: {error}"
-        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+        raise not_json(error) from error
     url = url_of(deployment, PATHS[method.name], deployment.upstream_model or model)
     data = json.dumps(configured(body, deployment))
     headers = headers_of(deployment, is_stream=method.is_stream)

@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
-from gateway.providers.outgoing import configured, headers_of, url_of
+from gateway.providers.outgoing import configured, headers_of, lacking, not_json, url_of
 from gateway.providers.refusals import refusal
 from gateway.providers.sse_stream import SseStream
 from gateway.providers.upstream import UpstreamRequest, answered, unusable
@@ -48,8 +48,7 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
     try:
         body = _body(method, request, deployment, unsupported)
     except json.JsonInvalid as error:
-        text = f"A member `..._json` of the request does not hold JSON: {error}"
-        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+        raise not_json(error) from error
     body["model"] = upstream_model = deployment.upstream_model or model
     path = deployment.paths["embeddings" if method is EMBED else "chat"]
     return UpstreamRequest(
@@ -66,8 +65,7 @@ def _body(method: Method, request: Any, deployment: Deployment, unsupported: lis
         return embeddings.encode_request(request, unsupported)
     if method in (CHAT, STREAM_CHAT):
         return {**chat_request.encode_request(request, unsupported), "stream": method.is_stream}
-    text = f"The provider `{deployment.provider}` speaks a format that has chat and embeddings only."
-    raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param="model")
+    raise lacking(deployment, "has chat and embeddings only")
 
 
 def decode_reply(method: Method, body: bytes) -> Message:

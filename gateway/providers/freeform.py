@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
-from gateway.core.errors import GatewayError, Kind
+from gateway.providers.outgoing import not_json
 from gateway.providers.upstream import Dialect, UpstreamRequest
 from gateway.providers.wrapped import Answering, Wrapped
 from gateway.rpc.contract import Method
@@ -29,12 +29,7 @@ def freed(dialect: Dialect, request: Message) -> Dialect:
     try:
         return FreeForm(dialect, freeform.names_of(asked))
     except JsonInvalid as error:
-        raise _not_json(error) from error
-
-
-def _not_json(error: JsonInvalid) -> GatewayError:
-    text = f"A member `..._json` of the request does not hold JSON: {error}"
-    return GatewayError(Kind.INVALID_REQUEST, text)
+        raise not_json(error) from error
 
 
 class FreeForm(Wrapped):
@@ -52,7 +47,7 @@ class FreeForm(Wrapped):
         try:
             plain = freeform.as_functions(asked)
         except JsonInvalid as error:
-            raise _not_json(error) from error
+            raise not_json(error) from error
         return self._dialect.encode(method, plain, deployment, model)
 
     def _change(self, reply: Any) -> None:

@@ -24,7 +24,7 @@ from google.protobuf.message import Message
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.google_errors import classify, in_band_error
-from gateway.providers.outgoing import headers_of
+from gateway.providers.outgoing import headers_of, not_json
 from gateway.providers.sse_stream import SseStream
 from gateway.providers.upstream import UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
@@ -59,8 +59,7 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
     try:
         body = _body(method, request, upstream_model, unsupported)
     except json.JsonInvalid as error:
-        text = f"A member `..._json` of the request does not hold JSON: {error}"
-        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+        raise not_json(error) from error
     return UpstreamRequest(
         url=_url(deployment, method, upstream_model, is_single=_is_single(request)),
         headers=headers_of(deployment, is_stream=method.is_stream),

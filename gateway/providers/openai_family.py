@@ -20,9 +20,8 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
-from gateway.core.errors import GatewayError, Kind
 from gateway.providers.openai_errors import error_object, in_band_error
-from gateway.providers.outgoing import configured, headers_of, url_of
+from gateway.providers.outgoing import configured, headers_of, not_json, url_of
 from gateway.providers.sse_stream import SseStream
 from gateway.providers.upstream import UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, COMPLETE, EMBED, STREAM_CHAT, STREAM_COMPLETE, Event, Method
@@ -73,8 +72,7 @@ def body_of(method: Method, request: Message, deployment: Deployment, unsupporte
     try:
         body = _body(method, request, unsupported)
     except json.JsonInvalid as error:
-        text = f"A member `..._json` of the request does not hold JSON: {error}"
-        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+        raise not_json(error) from error
     if method.is_stream:
         body["stream"] = True
         if deployment.is_usage_in_stream_asked:

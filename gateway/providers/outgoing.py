@@ -1,4 +1,4 @@
-"""What every dialect does to a request on its way out: configured parameters, URL, headers.
+"""What every dialect does to a request on its way out: configured parameters, URL, headers; and how it is refused.
 
 Rules:
     - Configuration changes a body in this order: dropped, renamed, forced.
@@ -10,11 +10,14 @@ Not here:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
+from gateway.wire.json import JsonInvalid
+
+OPENAI_PATH: Final = "/chat/completions"
 
 
 def configured(body: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
@@ -39,6 +42,24 @@ def url_of(deployment: Deployment, path: str, model: str) -> str:
             raise GatewayError(Kind.INVALID_REQUEST, "`model` is no name of a model.", param="model")
         path = path.replace("{model}", quote(model, safe=""))
     return deployment.base_url + path + query
+
+
+def chat_path(deployment: Deployment, own: str) -> str:
+    """The path of chats: the format's own, unless the configuration names another than OpenAI's, its default."""
+    path = deployment.paths["chat"]
+    return own if path == OPENAI_PATH else path
+
+
+def not_json(error: JsonInvalid) -> GatewayError:
+    """INVALID_REQUEST: a body cannot be made of what the request holds as JSON."""
+    text = f"A member `..._json` of the request does not hold JSON: {error}"
+    return GatewayError(Kind.INVALID_REQUEST, text)
+
+
+def lacking(deployment: Deployment, what: str, param: str = "model") -> GatewayError:
+    """UNSUPPORTED_PARAMETER: the provider's format has no place for such a call; `what` says what it has."""
+    text = f"The provider `{deployment.provider}` speaks a format that {what}."
+    return GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param=param)
 
 
 def headers_of(deployment: Deployment, *, is_stream: bool, **more: str) -> dict[str, str]:

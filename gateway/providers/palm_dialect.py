@@ -17,9 +17,8 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
-from gateway.core.errors import GatewayError, Kind
 from gateway.providers.google_errors import classify, in_band_error
-from gateway.providers.outgoing import configured, headers_of, url_of
+from gateway.providers.outgoing import configured, headers_of, lacking, not_json, url_of
 from gateway.providers.upstream import StreamDecoder, UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, COMPLETE, Method
 from gateway.wire import json
@@ -42,8 +41,7 @@ def encode(method: Method, asked: Message, deployment: Deployment, model: str) -
     try:
         body = _body(method, asked, deployment, unsupported, is_vertex=is_vertex)
     except json.JsonInvalid as error:
-        text = f"A member `..._json` of the request does not hold JSON: {error}"
-        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+        raise not_json(error) from error
     path = VERTEX_PATH if is_vertex else PATHS[method.name]
     return UpstreamRequest(
         url=url_of(deployment, path, deployment.upstream_model or model),
@@ -63,8 +61,7 @@ def _body(
         return request.encode_completion(asked, unsupported, is_vertex=is_vertex)
     is_stream = method.is_stream
     what, param = ("has no streams", "stream") if is_stream else ("has chats and completions only", "model")
-    text = f"The provider `{deployment.provider}` speaks a format that {what}."
-    raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param=param)
+    raise lacking(deployment, what, param)
 
 
 def decode_reply(method: Method, body: bytes) -> Message:
@@ -95,5 +92,4 @@ def _answer(body: bytes) -> tuple[list[dict[str, Any]], dict[str, Any]]:
 
 def stream_decoder(method: Method, asked: Message, deployment: Deployment) -> StreamDecoder:  # noqa: ARG001  # an argument of every dialect
     """None: raises GatewayError UNSUPPORTED_PARAMETER, as `encode` does for a stream."""
-    text = f"The provider `{deployment.provider}` speaks a format that has no streams."
-    raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param="stream")
+    raise lacking(deployment, "has no streams", "stream")

@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
+from gateway.providers.outgoing import not_json
 from gateway.providers.upstream import Dialect, StreamDecoder, UpstreamRequest
 from gateway.providers.wrapped import ChangedStream
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Method
@@ -59,8 +60,7 @@ class Prompted:
         try:
             chat = prompted.as_chat(asked, unsupported)
         except JsonInvalid as error:
-            text = f"A member `..._json` of the request does not hold JSON: {error}"
-            raise GatewayError(Kind.INVALID_REQUEST, text) from error
+            raise not_json(error) from error
         made = self._dialect.encode(_of_chats(method), chat, deployment, model)
         return made._replace(unsupported=tuple(unsupported) + tuple(map(_own_path, made.unsupported)))
 

@@ -21,9 +21,8 @@ from typing import Any, Final
 from google.protobuf.message import Message
 
 from gateway.config.catalogue import Deployment
-from gateway.core.errors import GatewayError, Kind
 from gateway.providers.openai_errors import classify, in_band_error
-from gateway.providers.outgoing import configured, headers_of, url_of
+from gateway.providers.outgoing import chat_path, configured, headers_of, lacking, not_json, url_of
 from gateway.providers.sse_stream import SseStream
 from gateway.providers.upstream import UpstreamRequest, answered, unusable
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
@@ -37,7 +36,6 @@ __all__ = ["NAME", "classify", "decode_reply", "encode", "stream_decoder", "usag
 
 NAME: Final = DIALECT
 PATH: Final = "/responses"
-OPENAI_PATH: Final = "/chat/completions"  # what `paths.chat` is when the configuration says nothing
 ENDED: Final = ("completed", "incomplete")
 
 
@@ -47,23 +45,20 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
     Raises GatewayError INVALID_REQUEST, and UNSUPPORTED_PARAMETER for what is no chat.
     """
     if method not in (CHAT, STREAM_CHAT):
-        text = f"The provider `{deployment.provider}` speaks a format that has chat only."
-        raise GatewayError(Kind.UNSUPPORTED_PARAMETER, text, param="model")
+        raise lacking(deployment, "has chat only")
     unsupported: list[str] = []
     asked: Any = request
     try:
         body = encode_request(asked, unsupported)
     except json.JsonInvalid as error:
-        text = f"A member `..._json` of the request does not hold JSON: {error}"
-        raise GatewayError(Kind.INVALID_REQUEST, text) from error
+        raise not_json(error) from error
     body["model"] = upstream_model = deployment.upstream_model or model
     if method.is_stream:
         body["stream"] = True
     elif body.get("stream"):
         body["stream"] = False
-    path = deployment.paths["chat"]
     return UpstreamRequest(
-        url=url_of(deployment, PATH if path == OPENAI_PATH else path, upstream_model),
+        url=url_of(deployment, chat_path(deployment, PATH), upstream_model),
         headers=headers_of(deployment, is_stream=method.is_stream),
         body=json.dumps(configured(body, deployment)),
         is_stream=method.is_stream,
