@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from gateway.config.prices import Proposal
 
 app = typer.Typer(no_args_is_help=True)
+MODES = {
+    **{word: {"service_tier": word} for word in ("flex", "priority", "fast")},
+    "batch": {"processing": "batch"},
+}
+"""The word a vendor's answer has for a mode, and how the list is asked for its prices."""
 HEADER = "# Prices by `gateway catalogue refresh`, {day}, from genai-prices {version}. Review before use.\n"
 
 
@@ -67,7 +72,8 @@ def _lookup() -> Any:
             _, model = snapshot.find_provider_model(name, None, vendor, None)
         except LookupError:
             return None
-        return vars(model.get_prices(now))
+        modes = {word: vars(model.get_prices(now, asked)) for word, asked in MODES.items()}
+        return {**vars(model.get_prices(now)), "modes": modes}
 
     return lookup
 

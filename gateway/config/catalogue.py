@@ -21,6 +21,7 @@ from gateway.config.caching import CacheRules, cache_rules
 from gateway.config.choice import Choice, choice_of, has_headroom, name_of
 from gateway.config.schema import BreakerRules, Candidate, Config, Model, Pricing, Provider, Timeouts
 from gateway.config.schema.access import Limits as LimitSettings
+from gateway.config.schema.pricing import ListPrices
 from gateway.config.schema.rescue import Hedge
 from gateway.config.schema.routing import Concurrency
 from gateway.config.schema.upstream import NEVER_STREAMS
@@ -82,7 +83,7 @@ class Deployment:
     place: int = 0  # of its candidate in the list; keys of one provider share it
     concurrency: Concurrency | None = None  # None = as many calls at the same time as come
     capabilities: frozenset[str] = frozenset()
-    pricing: Pricing | None = None  # its provider's own, else the model's; None = unknown
+    pricing: ListPrices | None = None  # its provider's own, else the model's; None = unknown
     has_limit_headers: bool = False  # whether a policy asks what the provider's own limits leave
     context_window_tokens: int | None = None  # None = unknown
     accepts_prefill: bool = False  # goes on from an unfinished answer
@@ -134,6 +135,7 @@ class Entry:
     on_unsupported: str
     scope: Scope | None = None  # limits of all callers together
     limits_per_key: Limits | None = None
+    has_modes: bool = False  # whether its price depends on how the vendor processes a call
 
     @property
     def is_free(self) -> bool:
@@ -185,6 +187,7 @@ class Catalogue:
 def _entry(slug: str, model: Model, config: Config) -> Entry:
     retry, own = config.policies.retry, model.retry
     candidates = _candidates(model, config)
+    pricing = model.pricing
     return Entry(
         slug=slug,
         names=model.names,
@@ -198,8 +201,9 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         has_dimensions=model.has_dimensions,
         dimensions_default=model.dimensions_default,
         dimensions_allowed=model.dimensions_allowed,
-        pricing=model.pricing,
-        tariff=model.pricing.tariff() if model.pricing else None,
+        pricing=pricing,
+        tariff=pricing.tariff() if pricing else None,
+        has_modes=bool(pricing and pricing.modes),
         candidates=candidates,
         attempts_max=own.attempts_max or retry.attempts_max,
         backoff_base_s=own.backoff_base_s or retry.backoff_base_s,

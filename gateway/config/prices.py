@@ -49,7 +49,7 @@ MEMBERS = {
 Listed = Mapping[str, Any]
 """One model's prices: `MEMBERS`' values to Decimal, or to something with `base` and `tiers` of `start` and `price`."""
 Lookup = Callable[[str, str], Listed | None]
-"""Vendor and the vendor's model name to its prices; None = not on the list."""
+"""Vendor and the vendor's model name to its prices; None = not on the list. `modes` has those of other modes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,18 @@ def proposals(config: Config, lookup: Lookup) -> Iterator[Proposal]:
             continue
         found = next(((f"{vendor}/{name}", listed) for vendor, name in known if (listed := lookup(vendor, name))), None)
         source, listed = found or (f"{known[0][0]}/{known[0][1]}", None)
-        yield Proposal(slug, source, _configured(model.pricing), None if listed is None else prices_of(listed))
+        configured = _configured(model.pricing)
+        yield Proposal(slug, source, configured, None if listed is None else _proposed(listed, configured))
+
+
+def _proposed(listed: Listed, configured: Mapping[str, Any]) -> dict[str, Any]:
+    """The list's prices, and the configured ones of modes it does not know."""
+    prices = prices_of(listed)
+    standard = {**prices, "output_usd_per_million": prices.get("output_usd_per_million", "0")}
+    modes = {word: {**standard, **prices_of(mode)} for word, mode in (listed.get("modes") or {}).items()}
+    changed = {word: mode for word, mode in modes.items() if mode != standard}
+    known = {**configured.get("modes", {}), **changed}
+    return {**prices, "modes": known} if known else prices
 
 
 def prices_of(listed: Listed) -> dict[str, Any]:
@@ -113,13 +124,15 @@ def _names(model: Model) -> Iterator[tuple[str | None, str]]:
 def _configured(pricing: Pricing | None) -> dict[str, Any]:
     if pricing is None:
         return {}
-    members = pricing.model_dump(exclude_unset=True)
-    tiers = [{name: _plain(value) for name, value in tier.items()} for tier in members.pop("tiers", ())]
-    flat = {name: _plain(value) for name, value in members.items() if value is not None}
-    return {**flat, "tiers": tiers} if tiers else flat
+    members: dict[str, Any] = _plain(pricing.model_dump(exclude_unset=True))
+    return {name: value for name, value in members.items() if value not in ([], {})}
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items() if each is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
     return _text(value) if isinstance(value, Decimal) else value
 
 
@@ -139,6 +152,8 @@ def _text(price: Decimal) -> str:
 
 
 def _shown(value: Any) -> str | None:
+    if isinstance(value, dict):
+        return ", ".join(f"{word} {mode['input_usd_per_million']}" for word, mode in value.items())
     return value if value is None or isinstance(value, str) else f"{len(value)} tiers"
 
 
@@ -146,5 +161,7 @@ def _comparable(value: Any) -> Any:
     if isinstance(value, str):
         return Decimal(value)
     if isinstance(value, list):
-        return [{name: _comparable(each) for name, each in tier.items()} for tier in value]
+        return [_comparable(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _comparable(each) for name, each in value.items()}
     return value

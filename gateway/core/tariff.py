@@ -6,13 +6,15 @@ Rules:
     - Tokens of a kind with a rate of its own (cached, written to a cache, audio, image) are part of the input or
       output tokens, as vendors count, and priced at that rate instead.
     - The tier of a call is the last one whose bound its input tokens exceed; all its tokens have that tier's rates.
+    - A mode in which a vendor processes calls may have a tariff of its own; any other mode costs what is listed.
 Not here:
     - Where prices are declared (config); who pays (accounts, quota.purses).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 SCALE = 10**9
@@ -52,6 +54,15 @@ class Tariff:
     rates: Rates
     call: int = 0
     tiers: tuple[tuple[int, Rates], ...] = ()  # (above so many input tokens, rates), rising
+    modes: Mapping[str, Tariff] = field(default_factory=dict, hash=False)  # by the mode's word (core.modes)
+
+    def of(self, mode: str | None) -> Tariff:
+        """The tariff of calls processed in that mode; None = nobody said which."""
+        return self if mode is None else self.modes.get(mode, self)
+
+    def possible(self, asked: str | None) -> tuple[Tariff, ...]:
+        """What a call may come to cost that asks for a mode: that, or what is listed. None leaves it to the vendor."""
+        return (self, *self.modes.values()) if asked is None else (self, self.of(asked))
 
     def cost_usd_micros(self, used: Counts, ratio_ppm: int = PPM) -> int:
         """What the call costs somebody whose ratio is `ratio_ppm` millionths. Negative counts cost nothing."""
@@ -68,7 +79,8 @@ class Tariff:
     @property
     def is_free(self) -> bool:
         """Whether nothing ever costs anything."""
-        return not (self.call or any(self.rates) or any(any(rates) for _, rates in self.tiers))
+        is_listed = self.call or any(self.rates) or any(any(rates) for _, rates in self.tiers)
+        return not is_listed and all(tariff.is_free for tariff in self.modes.values())
 
     def _scaled(self, used: Counts) -> int:
         rates = self._rates(used.input)

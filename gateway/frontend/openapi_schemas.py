@@ -234,6 +234,7 @@ _EMBEDDING_RESPONSE = record(
     model=STRING,
     usage=ref("Usage"),
 )
+_PRICES = record(input_per_million=NUMBER, output_per_million=NUMBER, cached_input_per_million=NUMBER)
 _MODEL = record(
     "id object created owned_by",
     id=STRING,
@@ -244,8 +245,9 @@ _MODEL = record(
     context_window={"type": "integer", "description": "Tokens."},
     output_max_tokens={"type": "integer", "description": "Tokens."},
     pricing={
-        **record(input_per_million=NUMBER, output_per_million=NUMBER, cached_input_per_million=NUMBER),
-        "description": "USD per million tokens.",
+        **_PRICES,
+        "properties": {**_PRICES["properties"], "modes": {"type": "object", "additionalProperties": _PRICES}},
+        "description": "USD per million tokens; `modes` by `service_tier`.",
     },
 )
 _ERROR = record(

@@ -14,21 +14,23 @@ from time import perf_counter
 
 from gateway.accounts.journal.record import NAME_MAX_CHARS, Running, Used
 from gateway.accounts.journal.segments import Journal
-from gateway.core.tariff import PPM, SCALE
+from gateway.core.tariff import PPM, SCALE, Tariff
 from gateway.pipeline.kit import Kit
-from gateway.pipeline.price import bound_usd_micros
+from gateway.pipeline.mode import told
 from gateway.pipeline.progress import End, Progress
-from gateway.pipeline.shape import Shape
-from gateway.rpc.contract import Method
+from gateway.rpc.contract import Batch, Method
 from gateway.wire.pb import types_pb2
 
 
-def began(kit: Kit, method: Method, progress: Progress) -> None:
-    """An answer was promised to its caller; of a stream the journal keeps how far it came."""
-    journal, identity, deployment = kit.journal, progress.identity, progress.deployment
+def began(kit: Kit, method: Method, progress: Progress, first: Batch | None) -> None:
+    """An answer was promised to its caller, with these events; of a stream the journal keeps how far it came."""
+    entry, journal, identity, deployment = progress.entry, kit.journal, progress.identity, progress.deployment
+    if entry is not None and entry.has_modes:
+        told(progress, first)
     if journal is None or not method.is_stream or identity is None or deployment is None or progress.is_free:
         return
-    prompt = Shape(progress.shape.prompt_tokens, 0, ())
+    prompt_tokens = progress.shape.prompt_tokens
+    tariff = None if entry is None or entry.tariff is None else entry.tariff.of(progress.mode)
     running = Running(
         id=_id(journal, progress),
         at_ms=int(kit.clock.wall_s() * 1000),
@@ -36,9 +38,9 @@ def began(kit: Kit, method: Method, progress: Progress) -> None:
         key_id=identity.key_id,
         model=progress.model[:NAME_MAX_CHARS],
         provider=deployment.provider,
-        prompt_tokens=prompt.prompt_tokens,
-        prompt_usd_micros=bound_usd_micros(progress.entry, prompt, identity.ratio_ppm),
-        output_usd_per_million=_output_price(progress),
+        prompt_tokens=prompt_tokens,
+        prompt_usd_micros=None if tariff is None else tariff.bound_usd_micros(prompt_tokens, 0, identity.ratio_ppm),
+        output_usd_per_million="0" if tariff is None else _output_price(tariff, identity.ratio_ppm),
         request_id=progress.request_id[:NAME_MAX_CHARS],
         is_charged=bool(identity.debits),
     )
@@ -80,11 +82,8 @@ def _id(journal: Journal, progress: Progress) -> str:
     return progress.call_id
 
 
-def _output_price(progress: Progress) -> str:
+def _output_price(tariff: Tariff, ratio_ppm: int) -> str:
     """USD per million tokens of the answer, the group's ratio in it, as decimal text."""
-    entry, identity = progress.entry, progress.identity
-    if entry is None or entry.tariff is None or identity is None:
-        return "0"
-    scaled = entry.tariff.rates.output * identity.ratio_ppm
+    scaled = tariff.rates.output * ratio_ppm
     whole, rest = divmod(scaled, SCALE * PPM)
     return f"{whole}.{rest:015d}"

@@ -92,6 +92,8 @@ class Progress:
     counting: Counting | None = None  # None = the model leaves counting to its providers
     left_out: tuple[str, ...] = ()  # members the provider's format had no place for
     cache: str = ""  # hit, shared, miss; empty = none was asked
+    mode_asked: str = ""  # of a model whose price depends on it: what the request says (core.modes)
+    mode: str | None = None  # what its answer said first, else what was asked of its provider; None = nobody knows
     is_free: bool = False  # what was used is settled elsewhere: by the call whose answer this one was given, too
     end: End = End.ERROR
     is_whole: bool = False  # the answer was read to its end although the caller had left

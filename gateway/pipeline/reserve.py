@@ -14,6 +14,7 @@ from __future__ import annotations
 from gateway.core.errors import GatewayError, Kind
 from gateway.core.limits import Amounts, Debit
 from gateway.pipeline.kit import Kit
+from gateway.pipeline.mode import modes_asked
 from gateway.pipeline.price import bound_usd_micros
 from gateway.pipeline.progress import Progress
 from gateway.pipeline.scopes import scopes_of
@@ -32,7 +33,9 @@ async def reserve(kit: Kit, progress: Progress) -> Reservation:
         return await kit.quota.reserve(scopes, NOTHING)
     if not identity.debits:
         return await kit.quota.reserve(scopes, Amounts(shape.prompt_tokens, shape.output_tokens))
-    bound = bound_usd_micros(progress.entry, shape, identity.ratio_ppm)
+    has_modes = progress.entry is not None and progress.entry.has_modes
+    modes = modes_asked(progress) if has_modes else ()
+    bound = bound_usd_micros(progress.entry, shape, identity.ratio_ppm, modes)
     if bound is None:
         raise _without_price(progress)
     debits = () if progress.entry is not None and progress.entry.is_free else identity.debits

@@ -32,6 +32,7 @@ from gateway.pipeline.counted import counted
 from gateway.pipeline.counting import counting_of
 from gateway.pipeline.identify import identify
 from gateway.pipeline.kit import Kit, Runtime
+from gateway.pipeline.mode import asked_word
 from gateway.pipeline.progress import End, Progress
 from gateway.pipeline.reserve import reserve
 from gateway.pipeline.route import plan_call
@@ -61,7 +62,7 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
         batch: Batch | None = await answer.first(order)
         del request, order  # nothing needs them any more, and a stream may stay open for hours
         stages.mark("attempt")
-        book.began(kit, method, progress)
+        book.began(kit, method, progress, batch)
         has_head = True
         yield Head(_headers(runtime, progress, reservation, stages, is_stream=method.is_stream))
         while batch is not None:
@@ -113,6 +114,8 @@ async def _accept(
     progress.identity = await identify(kit, runtime, context)
     onward = hops.onward(context.headers.get(hops.HEADER, ""), kit.instance)
     progress.entry, progress.shape = admit(runtime, progress.identity, request)
+    if progress.entry.has_modes:
+        progress.mode_asked = asked_word(request)
     if allowed_s < progress.entry.deadline_min_s:
         raise too_late(allowed_s, progress.entry.deadline_min_s)
     if progress.entry.counting:

@@ -28,6 +28,7 @@ from gateway.observe.tally import not_failing
 from gateway.pipeline import book
 from gateway.pipeline.attempts.shapes import estimate
 from gateway.pipeline.kit import Kit
+from gateway.pipeline.mode import final_mode
 from gateway.pipeline.price import cost_usd_micros
 from gateway.pipeline.progress import End, Progress
 from gateway.quota.estimate import tokens_of_text
@@ -83,7 +84,10 @@ def _cost_usd_micros(progress: Progress, usage: types_pb2.Usage) -> int | None:
     if progress.is_free or not (progress.is_committed or usage.prompt_tokens or usage.completion_tokens):
         return None if progress.entry is None or progress.entry.tariff is None else 0
     ratio_ppm = progress.identity.ratio_ppm if progress.identity is not None else PPM
-    return cost_usd_micros(progress.entry, usage, ratio_ppm)
+    entry = progress.entry
+    if entry is not None and entry.has_modes:
+        progress.mode = final_mode(progress, usage)
+    return cost_usd_micros(entry, usage, ratio_ppm, progress.mode)
 
 
 def _usage(progress: Progress) -> types_pb2.Usage:
@@ -164,6 +168,8 @@ def _log(
     }
     if progress.cache:
         fields["cache"] = progress.cache
+    if progress.mode:
+        fields["mode"] = progress.mode
     if progress.left_out:
         fields["left_out"] = progress.left_out[:20]
     if usage.is_estimate:

@@ -89,7 +89,7 @@ def _messages(ask: Ask, behaviour: Behaviour) -> Reply:
         behaviour = replace(behaviour, is_reasoning=True)
     said = answer(question, behaviour)
     reason, sequence = _stop(question, said, behaviour)
-    usage = None if behaviour.is_usage_omitted else _usage(ask.body, question)
+    usage = None if behaviour.is_usage_omitted else _usage(ask.body, question, behaviour)
     head = {
         "id": "msg_" + digest(orjson.dumps(ask.body, option=orjson.OPT_SORT_KEYS)),
         "type": "message",
@@ -243,14 +243,14 @@ def _block_tokens(block: Json) -> int:
     return count_tokens(str(block.get("text", "")))
 
 
-def _usage(body: Json, question: Question) -> Json:
+def _usage(body: Json, question: Question, behaviour: Behaviour) -> Json:
     contents = [body.get("system"), *(item.get("content") for item in body["messages"])]
     cached = sum(_tokens(content, is_cached_only=True) for content in contents)
     return {
         "input_tokens": question.prompt_tokens - cached,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": cached,
-        "service_tier": "standard",
+        "service_tier": behaviour.mode or "standard",
     }
 
 

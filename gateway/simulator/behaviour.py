@@ -5,7 +5,7 @@ before the last `/` is skipped. Names that start with neither `sim` nor `bench` 
 
 - text: `chunks-N`, `tools-N`, `script-NAME`, `refusal`, `reasoning`, `length`, `filter`, `empty`, `context-N`,
   `noprefill`
-- usage: `nousage`, `usage-each`
+- usage: `nousage`, `usage-each`, `mode-WORD`
 - clocks: `pace-MS`, `first-MS`, `wait-MS`, `slow-headers-MS`, `stall-N-MS`, `silent`, `scale-PERCENT`
 - statuses: `status-NNN`, `after-S`, `flagged`, `redirect`, `html`
 - connections: `cut-N`, `cut-before-headers`, `reset-N`, `reset-before-headers`, `badchunk-N`, `garbage`, `close`,
@@ -99,6 +99,7 @@ class Behaviour:
     is_closing: bool = False
     is_hanging_up: bool = False
     is_bench: bool = False
+    mode: str = ""
     script: str = ""
     turn: Turn | None = None
     """The turn of the script this request gets; the server looks it up."""
@@ -145,6 +146,7 @@ OPTIONS = (
     Option("empty", (), ("is_empty",), "the content is the empty string"),
     Option("nousage", (), ("is_usage_omitted",), "never reports usage, also when asked"),
     Option("usage-each", (), ("is_usage_in_each",), "usage so far in every chunk of a stream, and no chunk of its own"),
+    Option("mode", ("WORD",), ("mode",), "says that it was processed in this mode (`flex`, `priority`), asked or not"),
     Option("prelude", (), ("has_prelude",), "a stream begins with a chunk without choices, as Azure's do"),
     Option("context", ("N",), ("context_tokens",), "400 `context_length_exceeded` for a prompt of more than N tokens"),
     Option("noprefill", (), ("refuses_prefill",), "400 when the last message is the assistant's"),
@@ -253,10 +255,8 @@ def _read(words: list[str], found: dict[str, Any]) -> None:
             at += 1
             continue
         option, at = _option_at(words, at)
-        if option.word == "tag":
-            at += 1
-        elif option.word == "script":
-            found["script"] = words[at] if at < len(words) else ""
+        if option.numbers in (("WORD",), ("NAME",)):
+            found.update(dict.fromkeys(option.sets, words[at] if at < len(words) else ""))
             at += 1
         elif not option.numbers:
             found.update(dict.fromkeys(option.sets, option.default or True))

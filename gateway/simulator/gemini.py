@@ -162,6 +162,8 @@ def _usage(question: Question, said: list[Answer], sent: int, behaviour: Behavio
         usage["thoughtsTokenCount"] = thoughts
     usage["totalTokenCount"] = question.prompt_tokens + sent
     usage["promptTokensDetails"] = [{"modality": "TEXT", "tokenCount": question.prompt_tokens}]
+    if behaviour.mode:
+        usage["trafficType"] = f"ON_DEMAND_{behaviour.mode.upper()}"
     return {"usageMetadata": usage}
 
 

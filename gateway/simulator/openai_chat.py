@@ -43,7 +43,7 @@ def chat(ask: Ask, behaviour: Behaviour) -> Reply:
         }
         for index, said in enumerate(answers)
     ]
-    body = {**head_of(ask, "chatcmpl-", "chat.completion"), "service_tier": "default", "choices": choices}
+    body = {**head_of(ask, "chatcmpl-", "chat.completion"), "service_tier": mode_of(ask, behaviour), "choices": choices}
     return body if behaviour.is_usage_omitted else {**body, "usage": _usage(question, answers)}
 
 
@@ -198,7 +198,7 @@ def _chat_stream(ask: Ask, behaviour: Behaviour, question: Question, answers: li
     is_usage_asked = (
         bool((ask.body.get("stream_options") or {}).get("include_usage")) and not behaviour.is_usage_omitted
     )
-    head = {**head_of(ask, "chatcmpl-", "chat.completion.chunk"), "service_tier": "default"}
+    head = {**head_of(ask, "chatcmpl-", "chat.completion.chunk"), "service_tier": mode_of(ask, behaviour)}
 
     total = _usage(question, answers)
 
@@ -283,6 +283,12 @@ def _usage_so_far(total: Json, sent: int) -> Json:
 def head_of(ask: Ask, prefix: str, kind: str) -> Json:
     answer_id = prefix + digest(orjson.dumps(ask.body, option=orjson.OPT_SORT_KEYS))
     return {"id": answer_id, "object": kind, "created": CREATED, "model": ask.model, "system_fingerprint": FINGERPRINT}
+
+
+def mode_of(ask: Ask, behaviour: Behaviour) -> str:
+    """How the request is processed: as the model's name says, else as it asks."""
+    asked = ask.body.get("service_tier")
+    return behaviour.mode or (asked if asked in ("flex", "priority", "scale") else "default")
 
 
 def digest(data: bytes) -> str:

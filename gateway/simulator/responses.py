@@ -18,7 +18,7 @@ import orjson
 from gateway.simulator.answer import TOKENS_PER_PART, Answer, Question, Tool, answer, check, count_tokens
 from gateway.simulator.behaviour import Behaviour
 from gateway.simulator.openai import OpenAi
-from gateway.simulator.openai_chat import CREATED, digest
+from gateway.simulator.openai_chat import CREATED, digest, mode_of
 from gateway.simulator.reply import Ask, Canned, Frame, Json, Refused, Reply, Route, StreamReply
 from gateway.simulator.responses_checks import PROOF, check_request
 
@@ -81,7 +81,8 @@ def _whole(ask: Ask, question: Question, said: Answer, behaviour: Behaviour) -> 
         "id": f"resp_{suffix}", "object": "response", "created_at": CREATED, "status": status, "background": False,
         "error": None, "incomplete_details": {"reason": reason} if reason else None, "model": ask.model,
         "output": _output(ask.body, said, suffix, status, is_shown=behaviour.is_reasoning), **repeated,
-        "reasoning": {"effort": None, "summary": None, **(ask.body.get("reasoning") or {})}, "service_tier": "default",
+        "reasoning": {"effort": None, "summary": None, **(ask.body.get("reasoning") or {})},
+        "service_tier": mode_of(ask, behaviour),
         "text": {"format": {"type": "text"}, "verbosity": "medium", **(ask.body.get("text") or {})}, "top_logprobs": 0,
         "usage": None if behaviour.is_usage_omitted else _usage(question, said),
     }  # fmt: skip

@@ -19,7 +19,7 @@ from tests.support.databases import url_of
 from tests.support.single import single
 
 TEXT = (ROOT / "docs/money.md").read_text("utf-8")
-PRICES, SHARED = [yaml.safe_load(block.text) for block in blocks_of("docs/money.md", TEXT)]
+PRICES, MODES, SHARED = [yaml.safe_load(block.text) for block in blocks_of("docs/money.md", TEXT)]
 
 
 async def test_every_example_is_computed() -> None:
@@ -33,6 +33,21 @@ async def test_every_example_is_computed() -> None:
     for prompt, cached, written, answer, ratio, cost in rows:
         counts = Counts(int(prompt), int(answer), int(cached), int(written))
         assert pricing.tariff().cost_usd_micros(counts, int(Decimal(ratio) * PPM)) == int(cost), prompt
+
+
+async def test_the_example_of_a_mode_halves() -> None:
+    """As its page says: tokens of every kind, below and above the tier; a call's own price stays."""
+    merged = {"models": {"writer": {**PRICES["models"]["writer"]}}}
+    merged["models"]["writer"]["pricing"] = {
+        **PRICES["models"]["writer"]["pricing"], **MODES["models"]["writer"]["pricing"]
+    }  # fmt: skip
+    async with single(merged) as running:
+        pricing = running.half.current.get().config.models["writer"].pricing
+    assert pricing is not None
+    tariff = pricing.tariff()
+    for counts in (Counts(1000, 100, 900), Counts(200_001, 1000)):
+        standard, flex = tariff.cost_usd_micros(counts), tariff.of("flex").cost_usd_micros(counts)
+        assert flex - 1000 == -(-(standard - 1000) // 2)
 
 
 async def test_the_shared_layer_is_served(tmp_path: Path) -> None:

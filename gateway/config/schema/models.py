@@ -14,7 +14,7 @@ from pydantic import StringConstraints
 from gateway.config.schema.access import Limits
 from gateway.config.schema.base import Capability, Section, Slug, setting
 from gateway.config.schema.caching import ModelCache
-from gateway.config.schema.pricing import Pricing
+from gateway.config.schema.pricing import ListPrices, Pricing
 from gateway.config.schema.rescue import Hedge, RescueList
 from gateway.config.schema.routing import BreakerRules, Condition, Routing
 from gateway.config.schema.upstream import Streaming, StructuredOutput, TimeoutOverrides
@@ -76,7 +76,7 @@ class Candidate(Section):
     capabilities: tuple[Capability, ...] | None = setting(
         None, "What it can do, where that is less than its model's; it is left out of calls that need more."
     )
-    pricing: Pricing | None = setting(None, "Its provider's own prices, for policy `cost`; unset = the model's.")
+    pricing: ListPrices | None = setting(None, "Its provider's own prices, for policy `cost`; unset = the model's.")
     timeouts: TimeoutOverrides = setting(TimeoutOverrides, "Clocks that differ from the model's.")
 
 

@@ -32,7 +32,8 @@ class UsageSum:
     def add(self, usage: types_pb2.Usage) -> None:
         """Take one more report."""
         self._counts |= counts_of(usage)
-        self.usage = types_pb2.Usage()
+        tier = usage.service_tier or (self.usage.service_tier if self.usage is not None else "")
+        self.usage = types_pb2.Usage(service_tier=tier)
         set_counts(self.usage, self._counts)
 
 

@@ -2,6 +2,7 @@
 
 Rules:
 - Each member that is a whole number has its typed field; the sums are taken apart again when written.
+- How the call was processed (`service_tier`) is told twice: in its field, and as it was written.
 - A number too large for its field, and everything else, stays in `extra`.
 
 Not here: adding up a stream's reports (events.py).
@@ -10,6 +11,7 @@ Not here: adding up a stream's reports (events.py).
 from typing import Any, Final
 
 from gateway.wire.json import text
+from gateway.wire.openai.fields import is_text
 from gateway.wire.openai.mirror import JsonObject, add_kept
 from gateway.wire.pb import types_pb2
 
@@ -28,6 +30,8 @@ def read_usage(obj: JsonObject, usage: types_pb2.Usage) -> None:
     kept = {name: obj[name] for name in obj if name not in counts and name not in usage.nulls}
     if kept:
         usage.extra = text(kept)
+        if is_text(tier := kept.get("service_tier")):
+            usage.service_tier = tier
 
 
 def set_counts(usage: types_pb2.Usage, counts: dict[str, int]) -> None:

@@ -122,6 +122,7 @@ def _read_usage(answer: Any, said: JsonObject) -> bool:
         return False
     answer.usage.SetInParent()
     _USAGE.decode(value, answer.usage)
+    _read_mode(answer.usage, value)
     return True
 
 
@@ -129,7 +130,15 @@ def usage_of(value: JsonObject) -> types_pb2.Usage:
     """What a `usageMetadata` says, without what only this dialect can read."""
     usage = types_pb2.Usage()
     _USAGE.read(value, usage)
+    _read_mode(usage, value)
     return usage
+
+
+def _read_mode(usage: Any, said: JsonObject) -> None:
+    """How the call was processed; it stays in `extra`, too, as only this dialect's clients know it."""
+    for name in ("trafficType", "serviceTier"):
+        if is_text(word := said.get(name)):
+            usage.service_tier = word
 
 
 def _write_usage(answer: Any, out: JsonObject) -> None:

@@ -32,4 +32,8 @@ def encode_list(response: models_pb2.ListModelsResponse) -> JsonObject:
 
 def _pricing(pricing: models_pb2.Pricing) -> JsonObject:
     """`input_usd_micros_per_million` becomes `input_per_million`, and so on."""
-    return {field.name.replace("_usd_micros", ""): plain_number(value / _USD) for field, value in pricing.ListFields()}
+    prices = [(field.name, value) for field, value in pricing.ListFields() if field.name != "modes"]
+    out: JsonObject = {name.replace("_usd_micros", ""): plain_number(value / _USD) for name, value in prices}
+    if pricing.modes:
+        out["modes"] = {word: _pricing(pricing.modes[word]) for word in sorted(pricing.modes)}
+    return out

@@ -41,11 +41,20 @@ class Model(_message.Message):
     def __init__(self, id: _Optional[str] = ..., created: _Optional[int] = ..., owned_by: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_window: _Optional[int] = ..., output_max_tokens: _Optional[int] = ..., pricing: _Optional[_Union[Pricing, _Mapping]] = ...) -> None: ...
 
 class Pricing(_message.Message):
-    __slots__ = ("input_usd_micros_per_million", "output_usd_micros_per_million", "cached_input_usd_micros_per_million")
+    __slots__ = ("input_usd_micros_per_million", "output_usd_micros_per_million", "cached_input_usd_micros_per_million", "modes")
+    class ModesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: Pricing
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Pricing, _Mapping]] = ...) -> None: ...
     INPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     CACHED_INPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
+    MODES_FIELD_NUMBER: _ClassVar[int]
     input_usd_micros_per_million: int
     output_usd_micros_per_million: int
     cached_input_usd_micros_per_million: int
-    def __init__(self, input_usd_micros_per_million: _Optional[int] = ..., output_usd_micros_per_million: _Optional[int] = ..., cached_input_usd_micros_per_million: _Optional[int] = ...) -> None: ...
+    modes: _containers.MessageMap[str, Pricing]
+    def __init__(self, input_usd_micros_per_million: _Optional[int] = ..., output_usd_micros_per_million: _Optional[int] = ..., cached_input_usd_micros_per_million: _Optional[int] = ..., modes: _Optional[_Mapping[str, Pricing]] = ...) -> None: ...

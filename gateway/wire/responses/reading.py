@@ -76,6 +76,8 @@ def read_usage(obj: JsonObject, message: Any) -> None:
     if type(usage) is not dict:
         return
     made = message.usage
+    if is_text(tier := obj.get("service_tier")):
+        made.service_tier = tier
     made.prompt_tokens, made.completion_tokens = _count(usage, "input_tokens"), _count(usage, "output_tokens")
     made.total_tokens = _count(usage, "total_tokens") or made.prompt_tokens + made.completion_tokens
     inner, outer = usage.get("input_tokens_details"), usage.get("output_tokens_details")

@@ -26,6 +26,10 @@ LIST: dict[tuple[str, str], dict[str, Any]] = {
         "output_mtok": Decimal(10),
         "cache_read_mtok": None,
     },
+    ("openai", "three"): {
+        "input_mtok": Decimal(2), "cache_read_mtok": Decimal("0.5"),
+        "modes": {"flex": {"input_mtok": Decimal(1)}, "priority": {"input_mtok": Decimal("2.0")}},
+    },
 }  # fmt: skip
 
 
@@ -35,7 +39,7 @@ def config(**models: Any) -> Config:
     return Config.model_validate_json(json.dumps({"providers": providers, "models": models}))
 
 
-def model(provider: str, name: str, pricing: dict[str, str] | None = None, **members: Any) -> dict[str, Any]:
+def model(provider: str, name: str, pricing: dict[str, Any] | None = None, **members: Any) -> dict[str, Any]:
     """A model with one candidate."""
     return {"names": [name], "candidates": [{"provider": provider}], "pricing": pricing, **members}
 
@@ -61,6 +65,18 @@ def test_tiers_are_taken_over_and_load_again() -> None:
     assert found.prices == {"input_usd_per_million": "1.25", "output_usd_per_million": "10", "tiers": [tier]}
     made = Pricing.model_validate_json(json.dumps(layer([found])["models"]["b"]["pricing"]))
     (again,) = proposals(config(b=model("gemini", "two", json.loads(made.model_dump_json(exclude_unset=True)))), lookup)
+    assert again.changes == {}
+
+
+def test_modes_are_whole_lists_and_load_again() -> None:
+    """A mode that costs what all do is left out, one the list does not know stays; the layer is a valid `pricing`."""
+    own = {"input_usd_per_million": "7", "output_usd_per_million": "0"}
+    pricing: dict[str, Any] = {"input_usd_per_million": "2", "cached_input_usd_per_million": "0.5"}
+    (found,) = proposals(config(c=model("openai", "three", {**pricing, "modes": {"scale": own}})), lookup)
+    flex = {"input_usd_per_million": "1", "cached_input_usd_per_million": "0.5", "output_usd_per_million": "0"}
+    assert found.prices == {**pricing, "modes": {"scale": own, "flex": flex}}
+    assert found.changes == {"modes": ("scale 7", "scale 7, flex 1")}
+    (again,) = proposals(config(c=model("openai", "three", layer([found])["models"]["c"]["pricing"])), lookup)
     assert again.changes == {}
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.config.schema import Pricing
-from gateway.config.schema.pricing import PriceTier
+from gateway.config.schema.pricing import PriceMode, PriceTier
+from gateway.core.modes import STANDARD, mode_of
 from gateway.core.tariff import PPM, Counts, Tariff
 
 prices = st.decimals(0, 1000, places=9)
@@ -106,3 +107,44 @@ def test_more_decimals_than_can_be_exact_are_refused() -> None:
     Pricing(input_usd_per_million=Decimal("0.123456789"))
     with pytest.raises(ValidationError, match="nine decimals"):
         Pricing(input_usd_per_million=Decimal("0.1234567891"))
+
+
+@given(pricings(), pricings(), used(), st.integers(0, 5 * PPM), st.sampled_from(["flex", "priority", STANDARD, None]))
+def test_a_mode_has_its_own_prices(
+    listed: Pricing, flex: Pricing, counts: Counts, ratio_ppm: int, mode: str | None
+) -> None:
+    """A call costs what its mode does, exactly; what is held covers every mode it may be processed in."""
+    own = PriceMode.model_validate(flex.model_dump(exclude={"modes"}))
+    tariff = listed.model_copy(update={"modes": {"flex": own}}).tariff()
+    cost = tariff.of(mode).cost_usd_micros(counts, ratio_ppm)
+    assert cost == (flex if mode == "flex" else listed).tariff().cost_usd_micros(counts, ratio_ppm)
+    bounds = [each.bound_usd_micros(counts.input, counts.output, ratio_ppm) for each in tariff.possible(mode)]
+    assert max(bounds) >= cost
+    left_open = [each.bound_usd_micros(counts.input, counts.output, ratio_ppm) for each in tariff.possible(None)]
+    assert max(left_open) >= max(bounds)
+
+
+def test_a_mode_takes_only_the_price_of_a_call_over() -> None:
+    """What a mode leaves out is that of its own side, not what standard processing has; it may make a tariff cost."""
+    mode = PriceMode(input_usd_per_million=Decimal(1), output_usd_per_million=Decimal(2))
+    pricing = Pricing(
+        input_usd_per_million=Decimal(4), cached_input_usd_per_million=Decimal(3), call_usd=Decimal(1),
+        modes={"flex": mode},
+    )  # fmt: skip
+    assert pricing.tariff().of("flex").cost_usd_micros(Counts(10, 10, cached_input=10)) == 1_000_000 + 10 + 20
+    free = Pricing(input_usd_per_million=Decimal(0), modes={"flex": mode})
+    assert not free.tariff().is_free
+
+
+@pytest.mark.parametrize(
+    ("word", "mode"),
+    [
+        ("flex", "flex"), ("priority", "priority"), ("default", STANDARD), ("standard_only", STANDARD),
+        ("ON_DEMAND", STANDARD), ("ON_DEMAND_PRIORITY", "priority"),
+        ("PROVISIONED_THROUGHPUT", "provisioned_throughput"), ("auto", None), ("", None),
+        ("TRAFFIC_TYPE_UNSPECIFIED", None),
+    ],
+)  # fmt: skip
+def test_vendors_words_name_modes(word: str, mode: str | None) -> None:
+    """The same mode has one name, whoever says it."""
+    assert mode_of(word) == mode

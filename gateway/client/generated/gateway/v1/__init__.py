@@ -2902,6 +2902,13 @@ class Pricing(betterproto2.Message):
 
     cached_input_usd_micros_per_million: "int | None" = betterproto2.field(3, betterproto2.TYPE_INT64, optional=True)
 
+    modes: "dict[str, Pricing]" = betterproto2.field(
+        4, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_MESSAGE)
+    )
+    """
+    of calls the provider processes otherwise: flex, priority, batch, ...
+    """
+
 
 default_message_pool.register_message("gateway.v1", "Pricing", Pricing)
 
@@ -3590,6 +3597,11 @@ class Usage(betterproto2.Message):
     is_partial: "bool" = betterproto2.field(7, betterproto2.TYPE_BOOL)
     """
     the stream ended early; not on JSON
+    """
+
+    service_tier: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
+    """
+    how the provider processed the call, where its usage says so; not on JSON of its own
     """
 
     extra: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
