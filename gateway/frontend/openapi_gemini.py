@@ -50,6 +50,7 @@ _CANDIDATE = record(
     index=INTEGER,
     safetyRatings=listed(OBJECT),
     logprobsResult=OBJECT,
+    groundingMetadata=OBJECT,
 )
 _USAGE = record(
     promptTokenCount=INTEGER,

@@ -9,9 +9,10 @@ Not here: typed citations (citing.py), where a format puts a link (its own packa
 
 from typing import Any, Final
 
-from gateway.wire.json import JsonInvalid, loads
+from gateway.wire.json import JsonInvalid, loads, text
 from gateway.wire.openai.fields import is_text
 from gateway.wire.openai.mirror import JsonObject
+from gateway.wire.pb import chat_pb2
 
 URL_CITATION: Final = "url_citation"
 _DEPTH_MAX: Final = 1000
@@ -44,6 +45,18 @@ def link_in(citation_json: str) -> JsonObject | None:
         return link_of(loads(citation_json.encode(), depth_max=_DEPTH_MAX))
     except JsonInvalid:
         return None
+
+
+def annotated(delta: chat_pb2.Delta) -> list[chat_pb2.BlockDelta]:
+    """The links in `annotations` of a chunk of OpenAI's, which no typed field holds, as increments."""
+    if '"annotations"' not in delta.extra:
+        return []
+    try:
+        listed = loads(delta.extra.encode(), depth_max=_DEPTH_MAX).get("annotations")
+    except JsonInvalid:
+        return []
+    found = [link_of(each) for each in listed] if type(listed) is list else []
+    return [chat_pb2.BlockDelta(citation_json=text(each)) for each in found if each is not None]
 
 
 def of_cohere(citations: Any) -> list[JsonObject]:

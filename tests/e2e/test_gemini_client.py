@@ -7,6 +7,7 @@ Not here: array streams, paths and key carriers (test_gemini_http), the mapping 
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from google import genai
 from google.genai import errors, types
 
 from gateway.simulator.server import Running, serve
+from tests.support.recorder import COMPLETION, Scripted, recording
 from tests.support.simulated import unique
 from tests.support.single import InProcess, single
 
@@ -205,6 +207,31 @@ async def test_embeddings(models: Any, embedder: str) -> None:
     vectors = [embedding.values for embedding in answer.embeddings]
     assert [len(vector) for vector in vectors] == [256] * 3
     assert vectors[0] == vectors[2] != vectors[1]
+
+
+async def test_what_an_answer_cites() -> None:
+    """The SDK's own types hold the links of another format, whole and streamed."""
+    place = {"url": "https://example.com/a", "title": "A", "start_index": 0, "end_index": 5}
+    cited: dict[str, Any] = {"annotations": [{"type": "url_citation", "url_citation": place}]}
+    said = {"role": "assistant", "content": "Hello there", **cited}
+    whole = {**COMPLETION, "choices": [{"index": 0, "message": said, "finish_reason": "stop"}]}
+    head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+
+    def chunk(delta: dict[str, Any], reason: str | None = None) -> bytes:
+        return json.dumps({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}).encode()
+
+    stream = Scripted.sse(
+        chunk({"content": "Hello "}), chunk({"content": "there"}), chunk(cited), chunk({}, "stop"), b"[DONE]"
+    )
+    async with recording() as recorder, single(recorder.layer("cited")) as gateway, client_of(gateway).aio as client:
+        recorder.answer = lambda seen: stream if seen.json.get("stream") else Scripted(body=json.dumps(whole).encode())
+        answer = await client.models.generate_content(model="cited", contents="hi")
+        chunks = [each async for each in await client.models.generate_content_stream(model="cited", contents="hi")]
+    for candidates in (answer.candidates, chunks[-1].candidates):
+        grounding: Any = candidates and candidates[0].grounding_metadata
+        assert [(link.web.uri, link.web.title) for link in grounding.grounding_chunks] == [(place["url"], "A")]
+        (support,) = grounding.grounding_supports
+        assert (support.segment.end_index, support.grounding_chunk_indices) == (5, [0])
 
 
 async def test_models(models: Any) -> None:

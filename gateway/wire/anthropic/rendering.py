@@ -18,7 +18,7 @@ from gateway.wire.anthropic.events import NamedEvent, NativeRenderer, delta_of
 from gateway.wire.anthropic.usage import mapped_usage
 from gateway.wire.foreign import is_headless
 from gateway.wire.json import JsonInvalid, dumps, loads
-from gateway.wire.links import link_in
+from gateway.wire.links import annotated, link_in
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, types_pb2
 
@@ -107,6 +107,8 @@ class _Sequence:
         for block in blocks:
             out += self._block(block)
         for choice in shown:
+            for cited in annotated(choice.delta):
+                out += self._block(cited)
             if choice.finish_reason:
                 self._stop_reason = stop_reason_of(choice.finish_reason)
             if choice.stop_sequence:

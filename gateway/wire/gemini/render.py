@@ -5,6 +5,7 @@ Rules:
   the answer ends, because Gemini has no fragments of calls.
 - The thought signature of a call that came as an OpenAI client's (`extra_content`) stands with the call.
 - A chunk that says nothing Gemini has a word for makes no frame.
+- What the answer cites is told with its end, as `groundingMetadata`.
 - The frame that ends a candidate waits for the usage, so that the last frame holds both; `finish` lets it go.
 - A `str` is the last chunk again with this text in its one increment.
 
@@ -16,9 +17,11 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.wire.gemini.grounding import Grounding, citation_in
 from gateway.wire.gemini.outcome import FINISH_REASON, LOGPROBS, USAGE
 from gateway.wire.gemini.parts import arguments_object, call_signature
 from gateway.wire.json import JsonInvalid, dumps
+from gateway.wire.links import annotated
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.openai.tools import FUNCTION_CALL
 from gateway.wire.pb import chat_pb2
@@ -49,11 +52,13 @@ class _Call:
 class ForeignRenderer:
     """Writes the frames of one stream of another dialect."""
 
-    __slots__ = ("_calls", "_chars", "_head", "_held", "_repeat")
+    __slots__ = ("_calls", "_chars", "_groundings", "_head", "_hearing", "_held", "_repeat")
 
     def __init__(self) -> None:
         self._calls: dict[tuple[int, int], _Call] = {}
         self._chars = 0
+        self._groundings: dict[int, Grounding] = {}
+        self._hearing: Grounding | None = None  # whose text a `str` is
         self._head: JsonObject = {}
         self._held: JsonObject | None = None
         self._repeat: _Call | tuple[bytes, bytes] | None = None
@@ -98,17 +103,37 @@ class ForeignRenderer:
         return [] if held is None else [dumps({**held, **usage})]
 
     def _candidate(self, choice: chat_pb2.ChoiceDelta) -> JsonObject | None:
-        parts = [part for block in choice.delta.blocks for part in self._parts(choice.index, block)]
-        if choice.finish_reason:
-            parts += self._ended(choice.index)
+        parts = self._said(choice)
         out: JsonObject = {}
         if choice.finish_reason:
+            parts += self._ended(choice.index)
+            if metadata := self._groundings[choice.index].metadata():
+                out["groundingMetadata"] = metadata
             plain = chat_pb2.ChoiceDelta(finish_reason=choice.finish_reason)
             FINISH_REASON.write(plain, out)
         LOGPROBS.write(choice, out)
         if not parts and not out:
             return None
         return _with_parts(parts, choice.index) | out
+
+    def _said(self, choice: chat_pb2.ChoiceDelta) -> list[JsonObject]:
+        """The parts of a chunk; what it cites is kept for the end."""
+        if (grounding := self._groundings.get(choice.index)) is None:
+            grounding = self._groundings[choice.index] = Grounding()
+        said: list[JsonObject] = []
+        for block in choice.delta.blocks:
+            grounding.enter(block.block)
+            if block.HasField("citation_json"):
+                grounding.cite(citation_in(block))
+                continue
+            parts = self._parts(choice.index, block)
+            for part in parts:
+                if "text" in part and "thought" not in part:
+                    grounding.hear(part["text"])
+            said += parts
+        for block in annotated(choice.delta):
+            grounding.cite(citation_in(block))
+        return said
 
     def _parts(self, choice: int, addition: chat_pb2.BlockDelta) -> list[JsonObject]:
         kind = addition.WhichOneof("kind")
@@ -166,6 +191,7 @@ class ForeignRenderer:
         frame = {"candidates": [_with_parts([part], chunk.choices[0].index)], **self._head}
         before, _, after = dumps(frame).partition(_MARK_JSON)
         self._repeat = (before, after)
+        self._hearing = self._groundings[chunk.choices[0].index] if kind == "text" else None
 
     def _repeated(self, words: str) -> list[bytes]:
         repeat = self._repeat
@@ -174,6 +200,8 @@ class ForeignRenderer:
             return []
         if repeat is None:
             raise ValueError("a text came, but the chunk before it has not exactly one text to replace")
+        if self._hearing is not None:
+            self._hearing.hear(words)
         return [repeat[0] + dumps(words) + repeat[1]] if words else []
 
 

@@ -4,6 +4,7 @@ Rules:
 - Each candidate is a choice; its content is a message of role assistant. What OpenAI has no word for (safety ratings,
   grounding, citations) stays in `extra`.
 - A call of a tool without an id gets one, made from the answer's id and the place of the call.
+- What an answer of another format cites is its candidate's `groundingMetadata`.
 - A blocked prompt has no candidates, yet one choice (outcome.py); it is not written back.
 
 Not here: frames of a stream (chunks.py).
@@ -14,6 +15,7 @@ from typing import Any
 
 from gateway.wire.foreign import stripped
 from gateway.wire.gemini.contents import ANSWER
+from gateway.wire.gemini.grounding import of_choice
 from gateway.wire.gemini.groups import Group, Table, integer, string
 from gateway.wire.gemini.outcome import FINISH_REASON, LOGPROBS, USAGE, block_reason, end_with_calls
 from gateway.wire.gemini.parts import DIALECT, call_signature
@@ -121,9 +123,11 @@ def _native_response(response: chat_pb2.ChatResponse) -> chat_pb2.ChatResponse:
         for block, signed in zip(choice.message.blocks, was.message.blocks, strict=True):
             if block.HasField("tool_use") and (signature := call_signature(signed.extra)):
                 block.extra = text({"thoughtSignature": signature})
-        blocks = [native_block(block) for block in choice.message.blocks]
+        blocks = [made for block in choice.message.blocks if (made := native_block(block)) is not None]
+        if grounding := of_choice(choice, blocks):
+            choice.extra = text({"groundingMetadata": grounding})
         del choice.message.blocks[:]
-        choice.message.blocks.extend(block for block in blocks if block is not None)
+        choice.message.blocks.extend(blocks)
     return native
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.wire.foreign import is_headless
 from gateway.wire.json import dumps
-from gateway.wire.links import link_in
+from gateway.wire.links import annotated, link_in
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2
 from gateway.wire.responses import DIALECT
@@ -132,7 +132,7 @@ class EventRenderer:
         self._wrap = None
         for choice in shown:
             logprobs = token_logprobs(choice.logprobs_json)
-            for block in choice.delta.blocks:
+            for block in (*choice.delta.blocks, *annotated(choice.delta)):
                 out += self._block(block, logprobs)
             if choice.finish_reason:
                 self._finish_reason = choice.finish_reason

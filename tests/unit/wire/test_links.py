@@ -17,6 +17,7 @@ from gateway.wire.gemini import chat as gemini
 from gateway.wire.json import dumps, loads
 from gateway.wire.openai import chat
 from gateway.wire.openai.chunks import ChunkRenderer
+from gateway.wire.pb import chat_pb2
 from gateway.wire.responses import answers as responses
 from gateway.wire.responses import reading
 from gateway.wire.responses.events import EventRenderer as ResponsesRenderer
@@ -95,6 +96,20 @@ def test_a_stream_for_anthropic() -> None:
     deltas = [event["delta"] for event in events if event["type"] == "content_block_delta"]
     assert [delta["type"] for delta in deltas] == ["text_delta", "citations_delta"]
     assert deltas[1]["citation"]["url"] == URL
+
+
+@pytest.mark.parametrize(
+    "extra", ['{"annotations":', '{"annotations":1}', '{"annotations":[1,{}]}', '{"x":"annotations"}']
+)
+def test_annotations_of_a_chunk_that_are_none(extra: str) -> None:
+    """Left out."""
+    assert links.annotated(chat_pb2.Delta(extra=extra)) == []
+
+
+def test_annotations_of_a_chunk() -> None:
+    """No typed field holds them; every other format's stream has them as its citations."""
+    (block,) = links.annotated(chat_pb2.Delta(extra=dumps({"annotations": [NOTE, {"type": "file"}]}).decode()))
+    assert loads(block.citation_json.encode()) == {"type": "url_citation", "url_citation": PLACED}
 
 
 def test_converse() -> None:
