@@ -1,7 +1,8 @@
 """OpenAI and gRPC clients reach a provider that speaks Cohere v2, and see nothing of it.
 
 Rules: the official OpenAI SDK, the generated gRPC classes, a gateway in this process, the simulator as the vendor.
-Not here: the mapping member by member (tests/unit/wire/cohere), faults of the dialect (tests/contract/test_dialects).
+Not here: what holds for every format (test_mapped_upstreams),
+    the mapping member by member (tests/unit/wire/cohere), faults of the dialect (tests/contract/test_dialects).
 """
 
 from __future__ import annotations
@@ -9,199 +10,83 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-import grpc
 import openai
 import pytest
 import pytest_asyncio
-from pydantic import BaseModel
 
-from gateway.simulator.server import Running, serve
-from gateway.wire.pb import chat_pb2, embeddings_pb2, inference_pb2_grpc, types_pb2
-from tests.support.sdk import Sdk, collect, sdk_of, text_of
-from tests.support.simulated import Simulated, unique
-from tests.support.single import InProcess, single
+from gateway.wire.pb import chat_pb2, embeddings_pb2, types_pb2
+from tests.support.matrix.pair import KEY, Pair, paired
+from tests.support.sdk import collect
 
-KEY = "a-cohere-key"
 CITY: Any = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOLS: Any = [{"type": "function", "function": {"name": "weather", "parameters": CITY}}]
-IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-
-
-class Place(BaseModel):
-    """A structured answer."""
-
-    city: str
-    size: int
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def upstream() -> AsyncIterator[Running]:
-    running = await serve(key=KEY)
-    yield running
-    await running.stop()
+async def pair() -> AsyncIterator[Pair]:
+    async with paired("cohere") as made:
+        yield made
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(upstream: Running) -> AsyncIterator[InProcess]:
-    provider = {
-        "dialect": "cohere",
-        "base_url": f"{upstream.url}/v2",
-        "api_key": {"env": "UPSTREAM_KEY"},
-        "is_local": True,
-    }
-    model = {
-        "names": ["command/*"],
-        "capabilities": ["chat", "vision", "function_calling", "json_mode", "json_schema", "reasoning", "embedding"],
-        "has_dimensions": True,
-        "retry": {"attempts_max": 1},
-        "candidates": [{"provider": "acme"}],
-    }
-    layer = {"providers": {"acme": provider}, "models": {"acme": model}}
-    async with single(layer, environ={"UPSTREAM_KEY": KEY}) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def sdk(gateway: InProcess) -> AsyncIterator[Sdk]:
-    made = sdk_of("async", gateway.base_url, gateway.key)
-    yield made
-    await made.close()
-
-
-def named(model: str = "sim") -> str:
-    return f"command/{unique(model)}"
-
-
-async def test_an_openai_client_gets_an_answer(sdk: Sdk, upstream: Running) -> None:
+async def test_an_openai_client_gets_an_answer(pair: Pair) -> None:
     """And the provider gets its own format, with its key."""
-    model = named()
+    model = pair.named()
     messages = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi there"}]
-    answer = await sdk.chat(model, messages, top_p=0.5, max_completion_tokens=9)
+    answer = await pair.sdk.chat(model, messages, top_p=0.5, max_completion_tokens=9)
     assert answer.choices[0].message.content == "You said: hi there"
     assert (answer.choices[0].finish_reason, answer.object) == ("stop", "chat.completion")
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (4, 4, 8)
-    seen = await Simulated(upstream.url).last(model)
+    seen = await pair.sent(model)
     assert (seen["path"], seen["headers"]["authorization"]) == ("/v2/chat", f"Bearer {KEY}")
     assert seen["body"] == {"model": model, "messages": messages, "p": 0.5, "max_tokens": 9, "stream": False}
 
 
-@pytest.mark.parametrize("is_usage_wanted", [True, False])
-async def test_a_stream_is_an_openai_stream(sdk: Sdk, is_usage_wanted: bool) -> None:
-    """Reasoning first, one id, usage at the end if it was asked for."""
-    options: Any = {"stream_options": {"include_usage": True}} if is_usage_wanted else {}
-    chunks = await sdk.chunks(named(), reasoning_effort="low", **options)
-    assert text_of(chunks) == "You said: hi there"
-    deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
-    assert [delta.role for delta in deltas].count("assistant") == 1
-    assert "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas).startswith("The user")
-    assert len({(chunk.id, chunk.created, chunk.model) for chunk in chunks}) == 1
-    assert [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason] == ["stop"]
-    assert [chunk.usage.prompt_tokens for chunk in chunks if chunk.usage] == ([2] if is_usage_wanted else [])
+async def test_a_plan_comes_and_goes_back(pair: Pair) -> None:
+    """What the model says before its calls is the text beside them, in both directions."""
+    model = pair.named("sim-tools")
+    messages: list[Any] = [{"role": "user", "content": "where"}]
+    message = (await pair.sdk.chat(model, messages, tools=TOOLS)).choices[0].message
+    assert message.content == "I will use the tools."
+    messages.append(message.model_dump(include={"role", "content", "tool_calls"}))
+    messages.append({"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "rain"})
+    await pair.sdk.chat(model, messages, tools=TOOLS)
+    assert (await pair.sent(model))["body"]["messages"][1]["tool_plan"] == "I will use the tools."
 
 
-@pytest.mark.parametrize("is_stream", [False, True])
-async def test_a_round_with_tools_and_an_image(sdk: Sdk, upstream: Running, is_stream: bool) -> None:
-    """Parallel calls come with their indexes; their plan and their results go back."""
-    messages: list[Any] = [{"role": "user", "content": [{"type": "text", "text": "where"}, IMAGE]}]
-    model = named("sim-tools-2")
-    if is_stream:
-        async with sdk.client.chat.completions.stream(model=model, messages=messages, tools=TOOLS) as stream:
-            async for _ in stream:
-                pass
-            choice = (await stream.get_final_completion()).choices[0]
-    else:
-        choice = (await sdk.chat(model, messages, tools=TOOLS)).choices[0]
-    calls = choice.message.tool_calls
-    assert [(call.function.name, call.function.arguments) for call in calls] == [("weather", '{"city":"text"}')] * 2
-    assert (choice.finish_reason, choice.message.content) == ("tool_calls", "I will use the tools.")
-    given = [call.model_dump(include={"id", "type", "function"}) for call in calls]
-    messages.append({"role": "assistant", "content": choice.message.content, "tool_calls": given})
-    messages += [{"role": "tool", "tool_call_id": call.id, "content": f"rain {n}"} for n, call in enumerate(calls)]
-    answer = await sdk.chat(model, messages, tools=TOOLS)
-    assert answer.choices[0].message.content == "The tool said: rain 0; rain 1"
-    body = (await Simulated(upstream.url).last(model))["body"]
-    assert body["messages"][0]["content"][1] == IMAGE
-    assert body["messages"][1]["tool_plan"] == "I will use the tools."
+async def test_an_answer_that_says_it_failed(pair: Pair) -> None:
+    """Is a failure, whole and streamed."""
+    with pytest.raises(openai.InternalServerError):
+        await pair.sdk.chat(pair.named("sim-filter"))
+    with pytest.raises(openai.APIError):
+        await pair.sdk.chunks(pair.named("sim-filter"))
 
 
-@pytest.mark.parametrize("is_stream", [False, True])
-async def test_structured_answers(sdk: Sdk, is_stream: bool) -> None:
-    """`parse` works: the format has schemas."""
-    messages: Any = [{"role": "user", "content": "where"}]
-    completions = sdk.client.chat.completions
-    if is_stream:
-        async with completions.stream(model=named(), messages=messages, response_format=Place) as stream:
-            async for _ in stream:
-                pass
-            choice = (await stream.get_final_completion()).choices[0]
-    else:
-        choice = (await completions.parse(model=named(), messages=messages, response_format=Place)).choices[0]
-    assert choice.message.parsed == Place(city="text", size=0)
-    assert choice.finish_reason == "stop"
-
-
-async def test_embeddings(sdk: Sdk, upstream: Running) -> None:
+async def test_embeddings(pair: Pair) -> None:
     """In order, in the dimensions asked for, however the SDK wants them spelled."""
-    model = named()
-    make = sdk.client.embeddings.create
-    packed = await sdk(make, model=model, input=["a b", "c"], dimensions=256)
-    plain = await sdk(make, model=model, input=["a b", "c"], dimensions=256, encoding_format="float")
+    model = pair.named()
+    make = pair.sdk.client.embeddings.create
+    packed = await pair.sdk(make, model=model, input=["a b", "c"], dimensions=256)
+    plain = await pair.sdk(make, model=model, input=["a b", "c"], dimensions=256, encoding_format="float")
     assert [(e.index, len(e.embedding)) for e in plain.data] == [(0, 256), (1, 256)]
     assert [e.embedding for e in packed.data] == [e.embedding for e in plain.data]
     assert plain.usage.prompt_tokens == 3
-    seen = await Simulated(upstream.url).last(model)
+    seen = await pair.sent(model)
     assert (seen["path"], seen["body"]["input_type"]) == ("/v2/embed", "search_document")
 
 
-@pytest.mark.parametrize(
-    ("model", "error"),
-    [
-        ("sim-status-400", openai.BadRequestError),
-        ("sim-status-429", openai.RateLimitError),
-        ("sim-status-503", openai.InternalServerError),
-        ("sim-filter", openai.InternalServerError),
-        ("sim-nosuchoption", openai.NotFoundError),
-        ("sim-cut-before-headers", openai.InternalServerError),
-    ],
-)
-async def test_failures(sdk: Sdk, model: str, error: type[openai.APIStatusError]) -> None:
-    """Are OpenAI's exceptions; an answer that says that it failed is one."""
-    with pytest.raises(error):
-        await sdk.chat(named(model))
-
-
-@pytest.mark.parametrize("model", ["sim-error-2", "sim-cut-2", "sim-nodone", "sim-malformed-2", "sim-filter"])
-async def test_a_stream_that_breaks_says_so(sdk: Sdk, model: str) -> None:
-    """Also one that only lacks its end, or whose end says that it failed."""
-    with pytest.raises(openai.APIError):
-        await sdk.chunks(named(model))
-
-
-async def test_a_client_that_leaves(sdk: Sdk, upstream: Running) -> None:
-    """Closes the provider's connection."""
-    model = named("sim-chunks-500-pace-20")
-    stream = await sdk.chat(model, stream=True)
-    async for _ in stream:
-        break
-    await stream.close()
-    await Simulated(upstream.url).until(model, aborted=1, streams_open=0)
-
-
-async def test_grpc_clients_see_the_same(gateway: InProcess) -> None:
+async def test_grpc_clients_see_the_same(pair: Pair) -> None:
     """Whole and streamed, with typed blocks; documents have their place, vectors are numbers."""
     blocks = [types_pb2.Block(text="hi there"), types_pb2.Block(document=types_pb2.DocumentBlock(text="a text"))]
     request = chat_pb2.ChatRequest(
-        model=named("sim-reasoning"), messages=[types_pb2.Message(role="user", blocks=blocks)]
+        model=pair.named("sim-reasoning"), messages=[types_pb2.Message(role="user", blocks=blocks)]
     )
-    vectors = embeddings_pb2.EmbeddingRequest(model=named(), dimensions=256)
+    vectors = embeddings_pb2.EmbeddingRequest(model=pair.named(), dimensions=256)
     vectors.input.form = types_pb2.INPUT_FORM_STRINGS
     vectors.input.texts.append("a")
-    metadata = (("authorization", f"Bearer {gateway.key}"),)
-    async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
-        stub = inference_pb2_grpc.InferenceStub(channel)
-        whole = await stub.Chat(request, metadata=metadata)
-        chunks = await collect(stub.StreamChat(request, metadata=metadata))
-        embedded = await stub.Embed(vectors, metadata=metadata)
+    async with pair.stub() as stub:
+        whole = await stub.Chat(request, metadata=pair.metadata)
+        chunks = await collect(stub.StreamChat(request, metadata=pair.metadata))
+        embedded = await stub.Embed(vectors, metadata=pair.metadata)
     said = whole.choices[0].message.blocks
     assert [block.WhichOneof("kind") for block in said] == ["thinking", "text"]
     assert said[1].text == "You said: hi there (with 1 more part)"
