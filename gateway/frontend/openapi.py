@@ -270,6 +270,9 @@ def _parameters(operation: Operation) -> list[Node]:
     parameters: list[Node] = [{"$ref": f"#/components/parameters/{name}"} for name in names]
     in_path = [name for name in ("id", "model", "group") if f"{{{name}}}" in operation.path]
     parameters += [{"name": name, "in": "path", "required": True, "schema": STRING} for name in in_path]
+    if operation.name == "listGeminiModels":
+        parameters.append({"name": "pageSize", "in": "query", "schema": INTEGER})
+        parameters.append({"name": "pageToken", "in": "query", "schema": STRING})
     if operation.name == "streamGenerateContent":
         parameters.append({"name": "alt", "in": "query", "schema": {"type": "string", "enum": ["sse", "json"]}})
     return parameters

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,6 +29,8 @@ from gateway.wire.openai import models
 from gateway.wire.pb import models_pb2
 
 MODEL_PREFIX = "/v1/models/"
+PAGE_SIZE_MAX_CHARS = 9
+_PAGING = (("pageSize", "page_size"), ("pageToken", "page_token"))
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _EXTRAS = {
     "capabilities": ("capabilities",),
@@ -70,7 +73,7 @@ def _encoders(reply: Reply) -> tuple[Callable[[Any], dict[str, Any]], Callable[[
     if reply.voice.dialect == ANTHROPIC.dialect:
         return anthropic_models.encode_list, anthropic_models.encode_model
     if reply.voice.dialect == GEMINI.dialect:
-        return gemini_models.encode_list, gemini_models.encode_model
+        return partial(_gemini_page, query_of(reply.request.raw_path)), gemini_models.encode_model
     extras = reply.profile.model_extras
 
     def encode_list(message: models_pb2.ListModelsResponse) -> dict[str, Any]:
@@ -80,6 +83,21 @@ def _encoders(reply: Reply) -> tuple[Callable[[Any], dict[str, Any]], Callable[[
         return {"success": True, **listed} if "endpoint_types" in extras else listed
 
     return encode_list, lambda message: trim(models.encode_model(message), extras)
+
+
+def _gemini_page(query: dict[str, str], message: models_pb2.ListModelsResponse) -> dict[str, Any]:
+    """The page of Gemini's list that the query asks for. Raises GatewayError INVALID_REQUEST."""
+    size, token = (query.get(name, query.get(other, "")) for name, other in _PAGING)
+    if size and not (size.isascii() and size.isdigit() and len(size) <= PAGE_SIZE_MAX_CHARS):
+        raise _wrong("pageSize", "`pageSize` must be a whole number of models.")
+    try:
+        return gemini_models.encode_list(message, int(size or 0), token)
+    except ValueError as error:
+        raise _wrong("pageToken", "`pageToken` must be the `nextPageToken` of a page of this list.") from error
+
+
+def _wrong(param: str, text: str) -> GatewayError:
+    return GatewayError(Kind.INVALID_REQUEST, text, param=param)
 
 
 def _context(reply: Reply) -> CallContext:

@@ -10,7 +10,6 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from google.protobuf.message import Message
@@ -19,7 +18,7 @@ from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.outgoing import not_json
 from gateway.providers.upstream import Dialect, StreamDecoder, UpstreamRequest
-from gateway.providers.wrapped import ChangedStream
+from gateway.providers.wrapped import ChangedStream, Wrapped
 from gateway.rpc.contract import CHAT, STREAM_CHAT, Method
 from gateway.wire import prompted
 from gateway.wire.json import JsonInvalid
@@ -38,14 +37,13 @@ def chatting(dialect: Dialect, request: Message) -> Dialect:
     return Prompted(dialect, echo=(prompted.prompt_of(request) or "") if request.echo else "")
 
 
-class Prompted:
+class Prompted(Wrapped):
     """See `Dialect`. `echo` is what each text begins with."""
 
-    __slots__ = ("NAME", "_dialect", "_echo")
+    __slots__ = ("_echo",)
 
     def __init__(self, dialect: Dialect, *, echo: str) -> None:
-        self.NAME = dialect.NAME
-        self._dialect = dialect
+        super().__init__(dialect)
         self._echo = echo
 
     def encode(self, method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
@@ -79,10 +77,6 @@ class Prompted:
         chat = chat_pb2.ChatRequest(model=asked.model, stream_options=asked.stream_options)
         decoder = self._dialect.stream_decoder(_of_chats(method), chat, deployment)
         return cast("StreamDecoder", ChangedStream(decoder, prompted.Texts(self._echo)))
-
-    def classify(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        """What an answer that is not a success means."""
-        return self._dialect.classify(status, headers, body)
 
 
 def _of_chats(method: Method) -> Method:

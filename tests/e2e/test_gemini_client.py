@@ -17,6 +17,7 @@ from google import genai
 from google.genai import errors, types
 
 from gateway.simulator.server import Running, serve
+from tests.support.raw import ask
 from tests.support.recorder import COMPLETION, Scripted, recording
 from tests.support.simulated import unique
 from tests.support.single import InProcess, single
@@ -232,6 +233,18 @@ async def test_what_an_answer_cites() -> None:
         assert [(link.web.uri, link.web.title) for link in grounding.grounding_chunks] == [(place["url"], "A")]
         (support,) = grounding.grounding_supports
         assert (support.segment.end_index, support.grounding_chunk_indices) == (5, [0])
+
+
+async def test_pages_of_models(gateway: InProcess, models: Any) -> None:
+    """The SDK turns them; a size or token that is none is Google's INVALID_ARGUMENT."""
+    whole = [model.name async for model in await models.list()]
+    first = await models.list(config={"page_size": 3})
+    assert len(first) == 3
+    assert [model.name async for model in first] == whole
+    for query in ("pageToken=nobody", "page_token=%C3%BC", "pageSize=-1", "pageSize=many", "pageSize=9999999999"):
+        answer = await ask(f"{gateway.url}/v1beta/models?{query}", None, gateway.key, method="GET")
+        assert (answer.status, answer.body["error"]["status"]) == (400, "INVALID_ARGUMENT")
+        assert query.partition("=")[0].replace("page_t", "pageT") in answer.body["error"]["message"]
 
 
 async def test_models(models: Any) -> None:
