@@ -226,8 +226,11 @@ def configuration(upstream: str, http_port: int, grpc_port: int) -> dict[str, An
 
 
 def clean_environ() -> dict[str, str]:
-    """The environment without settings, keys and proxies of whoever runs this; the project is importable."""
-    foreign = ("GATEWAY_", "OPENAI_", "PROMETHEUS_")
+    """The environment without settings, keys and proxies of whoever runs this; the project is importable.
+
+    Processes may keep their bytecode: a process that compiles its modules holds more memory than one that reads them.
+    """
+    foreign = ("GATEWAY_", "OPENAI_", "PROMETHEUS_", "PYTHONDONTWRITEBYTECODE")
     kept = {
         name: value
         for name, value in os.environ.items()

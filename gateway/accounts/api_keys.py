@@ -191,15 +191,10 @@ class ApiKeys:
 
     async def note_used(self, used_at_ms: Mapping[str, int]) -> None:
         """When keys were last used; unknown ones are left out."""
-        from sqlalchemy import bindparam, update
-
-        from gateway.store.sql.tables import api_keys
-
-        rows = [{"key": key_id, "at": at_ms} for key_id, at_ms in used_at_ms.items()]
+        rows = [{"of_key": key_id, "at_ms": at_ms} for key_id, at_ms in used_at_ms.items()]
         if rows:
-            used = update(api_keys).where(api_keys.c.id == bindparam("key")).values(last_used_at_ms=bindparam("at"))
-            async with self._shared.database.write() as connection:
-                await connection.execute(used, rows)
+            database = self._shared.database
+            await database.run(lambda prepared: prepared.change_each("note_used", rows), is_write=True)
 
 
 def _checked(wanted: Mapping[str, Any], now_ms: int) -> dict[str, Any]:

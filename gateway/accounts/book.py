@@ -110,9 +110,8 @@ class Accounts:
     async def read(self, subject: str) -> Facts | None:
         """What the database knows of `key:ID` or `session:ID`."""
         kind, _, name = subject.partition(":")
-        question = key_facts if kind == "key" else session_facts
-        async with self.database.read() as connection:
-            return await question(connection, name, self._config())
+        question, config = key_facts if kind == "key" else session_facts, self._config()
+        return await self.database.run(lambda prepared: question(prepared, name, config))
 
     def check_token(self, token: str) -> Claims:
         """What an access token says. Raises GatewayError INVALID_KEY."""

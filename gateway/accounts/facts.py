@@ -14,7 +14,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway.accounts.addresses import networks
 from gateway.accounts.keys import Identity, refused
@@ -22,10 +22,7 @@ from gateway.accounts.purses import debits_of
 from gateway.config.schema import Config
 from gateway.core.errors import GatewayError, Kind
 from gateway.core.limits import LIMIT_NAMES, Limits, Scope
-
-if TYPE_CHECKING:
-    from sqlalchemy import Row
-    from sqlalchemy.ext.asyncio import AsyncConnection
+from gateway.store.sql.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,38 +54,9 @@ class Facts:
         return self.identity
 
 
-async def key_facts(connection: AsyncConnection, key_id: str, config: Config) -> Facts | None:
+def key_facts(prepared: Prepared, key_id: str, config: Config) -> Facts | None:
     """Of a key, by its public id; None when there is none."""
-    from sqlalchemy import func, select
-
-    from gateway.store.sql.tables import api_keys, groups, key_secrets, memberships, users
-
-    group_id = func.coalesce(api_keys.c.group_id, users.c.group_id)
-    is_member = (
-        select(memberships.c.user_id)
-        .where(memberships.c.user_id == users.c.id, memberships.c.group_id == group_id)
-        .exists()
-    )
-    question = (
-        select(
-            api_keys,
-            users.c.is_blocked.label("is_user_blocked"),
-            users.c.limits.label("user_limits"),
-            users.c.group_id.label("own_group_id"),
-            groups.c.id.label("group"),
-            groups.c.models.label("group_models"),
-            groups.c.limits.label("group_limits"),
-            groups.c.ratio_ppm,
-            is_member.label("is_member"),
-            key_secrets.c.digest,
-            key_secrets.c.expires_at_ms.label("secret_expires_at_ms"),
-        )
-        .join_from(api_keys, users, users.c.id == api_keys.c.user_id)
-        .join(groups, groups.c.id == group_id)
-        .join(key_secrets, key_secrets.c.key_id == api_keys.c.id)
-        .where(api_keys.c.id == key_id)
-    )
-    rows = (await connection.execute(question)).all()
+    rows = prepared.rows("key_facts", key_id=key_id)
     return _key(rows, config) if rows else None
 
 
@@ -119,13 +87,13 @@ def _key(rows: Any, config: Config) -> Facts:
     )
 
 
-def _cause(row: Row[Any]) -> str:
+def _cause(row: Any) -> str:
     if row.revoked_at_ms is not None:
         return f"key {row.id} is revoked"
     return f"key {row.id} is blocked" if row.is_blocked else ""
 
 
-def _refusal(row: Row[Any]) -> tuple[Kind, str, str] | None:
+def _refusal(row: Any) -> tuple[Kind, str, str] | None:
     if row.is_user_blocked:
         return _BLOCKED
     if row.group != row.own_group_id and not row.is_member:
@@ -136,29 +104,10 @@ def _refusal(row: Row[Any]) -> tuple[Kind, str, str] | None:
     return None
 
 
-async def session_facts(connection: AsyncConnection, session_id: str, config: Config) -> Facts | None:
+def session_facts(prepared: Prepared, session_id: str, config: Config) -> Facts | None:
     """Of a session; None when there is none."""
-    from sqlalchemy import select
-
-    from gateway.store.sql.tables import groups, sessions, users
-
-    question = (
-        select(
-            sessions.c.ended_at_ms,
-            sessions.c.expires_at_ms,
-            users,
-            users.c.limits.label("user_limits"),
-            groups.c.id.label("group"),
-            groups.c.models.label("group_models"),
-            groups.c.limits.label("group_limits"),
-            groups.c.ratio_ppm,
-        )
-        .join_from(sessions, users, users.c.id == sessions.c.user_id)
-        .join(groups, groups.c.id == users.c.group_id)
-        .where(sessions.c.id == session_id)
-    )
-    row = (await connection.execute(question)).first()
-    return _session(row, session_id, config) if row else None
+    rows = prepared.rows("session_facts", session_id=session_id)
+    return _session(rows[0], session_id, config) if rows else None
 
 
 def _session(row: Any, session_id: str, config: Config) -> Facts:

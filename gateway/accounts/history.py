@@ -13,20 +13,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
 from gateway.core.limits import DAY_S
 from gateway.store.sql.database import Database
 
-if TYPE_CHECKING:
-    from sqlalchemy import Select
-
-GRAIN_MS = 600_000
 AGAIN_S = 2.0
 SUBJECTS_MAX = 10_000
-_USER, _GROUP = "user:", "group:"
+_QUESTIONS = {"": "day_of_key", "user": "day_of_user", "group": "day_of_group"}
 
 
 class Spent(NamedTuple):
@@ -62,7 +58,7 @@ class History:
 
     def ask(self, subject: str) -> None:
         """A subject with a limit per day is counted for the first time."""
-        if ":" in subject and not subject.startswith((_USER, _GROUP)):
+        if subject.rpartition(":")[0] not in _QUESTIONS:
             return
         if len(self._asked) < SUBJECTS_MAX:
             self._asked[subject] = None
@@ -88,26 +84,13 @@ class History:
         if not (self._database.is_open or self._database.has_data):
             return []
         now_ms = int(self._clock.wall_s() * 1000)
-        question = _question(subject, now_ms - DAY_S * 1000, self._began_ms)
-        async with self._database.read() as connection:
-            rows = (await connection.execute(question)).all()
-        return [Spent((now_ms - int(row[0])) / 1000, *(int(number) for number in row[1:])) for row in rows]
-
-
-def _question(subject: str, from_ms: int, until_ms: int) -> Select[Any]:
-    from sqlalchemy import func, select
-
-    from gateway.store.sql.tables import api_keys, users
-    from gateway.store.sql.tables import usage_records as table
-
-    grain = (table.c.created_at_ms - table.c.created_at_ms % GRAIN_MS).label("grain")
-    sums = (func.count(), func.sum(table.c.prompt_tokens), func.sum(table.c.completion_tokens))
-    recent = select(grain, *sums).where(table.c.created_at_ms >= from_ms, table.c.created_at_ms < until_ms)
-    question = recent.group_by(grain).order_by(grain)
-    if subject.startswith(_USER):
-        return question.where(table.c.user_id == subject.removeprefix(_USER))
-    if subject.startswith(_GROUP):
-        whole = table.outerjoin(api_keys, api_keys.c.id == table.c.key_id).join(users, users.c.id == table.c.user_id)
-        group = func.coalesce(api_keys.c.group_id, users.c.group_id)
-        return question.select_from(whole).where(group == subject.removeprefix(_GROUP))
-    return question.where(table.c.key_id == subject)
+        kind, _, name = subject.rpartition(":")
+        rows = await self._database.run(
+            lambda prepared: prepared.rows(
+                _QUESTIONS[kind], subject=name, from_ms=now_ms - DAY_S * 1000, until_ms=self._began_ms
+            )
+        )
+        return [
+            Spent((now_ms - row.grain_ms) / 1000, row.requests, int(row.input_tokens), int(row.output_tokens))
+            for row in rows
+        ]

@@ -62,21 +62,9 @@ class Balances:
         return int(max_usd_micros) - await self._spent(key_id), 0
 
     async def _wallet(self, user_id: str) -> tuple[int, int]:
-        from sqlalchemy import func, select
-
-        from gateway.store.sql.tables import ledger_entries, wallets
-
-        last = select(func.max(ledger_entries.c.id)).where(ledger_entries.c.user_id == user_id).scalar_subquery()
-        question = select(wallets.c.balance_usd_micros, last).where(wallets.c.user_id == user_id)
-        async with self._database.read() as connection:
-            row = (await connection.execute(question)).first()
-        return (0, 0) if row is None else (int(row[0]), int(row[1] or 0))
+        rows = await self._database.run(lambda prepared: prepared.rows("wallet", user_id=user_id))
+        return (int(rows[0].balance_usd_micros), int(rows[0].last_entry or 0)) if rows else (0, 0)
 
     async def _spent(self, key_id: str) -> int:
-        from sqlalchemy import select
-
-        from gateway.store.sql.tables import api_keys
-
-        async with self._database.read() as connection:
-            question = select(api_keys.c.spent_usd_micros).where(api_keys.c.id == key_id)
-            return int((await connection.execute(question)).scalar() or 0)
+        rows = await self._database.run(lambda prepared: prepared.rows("spent", key_id=key_id))
+        return int(rows[0].spent_usd_micros) if rows else 0

@@ -77,14 +77,8 @@ class Reports:
 
     async def forget(self, until_ms: int) -> int:
         """Delete some of the records before that time, the oldest first; how many. Raises GatewayError UNAVAILABLE."""
-        from sqlalchemy import delete, select
-
-        from gateway.store.sql.tables import usage_records as table
-
-        oldest = select(table.c.id).where(table.c.created_at_ms < until_ms).order_by(table.c.created_at_ms)
-        async with self._shared.database.write() as connection:
-            done = await connection.execute(delete(table).where(table.c.id.in_(oldest.limit(FORGOTTEN_AT_ONCE))))
-            return int(done.rowcount)
+        old = {"until_ms": until_ms, "count": FORGOTTEN_AT_ONCE}
+        return await self._shared.database.run(lambda prepared: prepared.change("forget_usage", **old), is_write=True)
 
     async def audit(self, subject: str, size: int, token: str) -> Page[Record]:
         """Audit entries, newest first; of one subject (`user:ID`, `key:ID`, `group:ID`) or of all."""

@@ -28,10 +28,11 @@ T = TypeVar("T")
 def status(as_json: AsJson = False) -> None:
     """Say where the database stands: exit 0 when it is current, 1 when it is not, or cannot be asked."""
     from gateway.store.sql import migrate
+    from gateway.store.sql.urls import HEAD
 
     place = _place()
     if place.file is not None and not place.file.exists():
-        found = migrate.Status(place.shown, "", migrate.HEAD)
+        found = migrate.Status(place.shown, "", HEAD)
     else:
         found = _run(place, lambda engine: migrate.status(engine, place))
     if as_json:
@@ -45,10 +46,11 @@ def status(as_json: AsJson = False) -> None:
 def upgrade() -> None:
     """Bring the database to this version. Starting a service does it, too."""
     from gateway.store.sql import migrate
+    from gateway.store.sql.urls import HEAD
 
     place = _place()
     was_behind = _run(place, lambda engine: migrate.upgrade(engine, place))
-    typer.echo(f"{place.shown}: {'upgraded to' if was_behind else 'already at'} {migrate.HEAD}", err=True)
+    typer.echo(f"{place.shown}: {'upgraded to' if was_behind else 'already at'} {HEAD}", err=True)
 
 
 @app.command()

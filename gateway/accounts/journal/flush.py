@@ -14,17 +14,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from gateway.accounts.journal.record import Used, row_of
-from gateway.accounts.journal.segments import Journal, lines_of, orphans_of
+from gateway.accounts.journal.record import Row, row_of
+from gateway.accounts.journal.segments import Journal, orphans_of, rows_of
 from gateway.store.sql.database import Database
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+from gateway.store.sql.prepared import Prepared
 
 BATCH_MAX = 500
 USAGE = "usage"
@@ -37,7 +34,7 @@ async def flush(journal: Journal, database: Database) -> int:
     """
     count = 0
     for segment in journal.turn():
-        count += await _bring(lines_of(segment), database)
+        count += await _bring(rows_of(segment), database)
         segment.unlink()
     return count
 
@@ -52,7 +49,7 @@ async def adopt(root: Path, database: Database) -> tuple[int, int]:
         is_done = False
         try:
             records = list(orphan.records())
-            new = await _bring(iter(records), database)
+            new = await _bring((row_of(record) for record in records), database)
             count += new
             lost += sum(record.outcome == "lost" for record in records) if new else 0
             is_done = True
@@ -61,88 +58,59 @@ async def adopt(root: Path, database: Database) -> tuple[int, int]:
     return count, lost
 
 
-async def _bring(records: Iterator[Used], database: Database) -> int:
+async def _bring(rows: Iterator[Row], database: Database) -> int:
     count = 0
-    while batch := list(islice(records, BATCH_MAX)):
-        async with database.write() as connection:
-            count += await _insert(connection, batch)
+    while batch := list(islice(rows, BATCH_MAX)):
+        count += await database.run(lambda prepared, batch=batch: _enter(prepared, batch), is_write=True)  # type: ignore[misc]
     return count
 
 
-async def _insert(connection: AsyncConnection, batch: list[Used]) -> int:
+def _enter(prepared: Prepared, batch: list[Row]) -> int:
     """One batch; how many of its records were new."""
-    from gateway.store.sql.tables import usage_records
-
-    new = set(await _insert_new(connection, usage_records, [_row(used) for used in batch]))
-    fresh = {used.id: used for used in batch if used.id in new}.values()
-    charged = [used for used in fresh if used.cost_usd_micros]
-    await _charge_wallets(connection, [used for used in charged if used.is_charged])
-    await _charge_keys(connection, charged)
+    known = {row["id"]: row for row in batch}
+    new = prepared.enter_usage([_columns(row) for row in known.values()])
+    fresh = known.values() if len(new) == len(known) else [row for row in known.values() if row["id"] in new]
+    charged = [row for row in fresh if row["cost_usd_micros"]]
+    _charge_wallets(prepared, [row for row in charged if row["is_charged"]])
+    _charge_keys(prepared, charged)
     return len(new)
 
 
-def _row(used: Used) -> dict[str, Any]:
-    row = row_of(used)
-    row["created_at_ms"] = row.pop("at_ms")
-    del row["is_charged"]
-    return row
+def _columns(row: Row) -> Row:
+    """As the table has them; `created_at_ms` is when the call ended."""
+    columns = {**row, "created_at_ms": row["at_ms"]}
+    del columns["at_ms"], columns["is_charged"]
+    return columns
 
 
-async def _insert_new(connection: AsyncConnection, table: Any, rows: list[dict[str, Any]]) -> Iterable[str]:
-    """Insert the rows whose id is not there; their ids."""
-    insert: Any
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert
-    unique = list({row["id"]: row for row in rows}.values())
-    statement = insert(table).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
-    result = await connection.execute(statement, unique)
-    return [str(row[0]) for row in result]
-
-
-async def _charge_wallets(connection: AsyncConnection, charged: list[Used]) -> None:
+def _charge_wallets(prepared: Prepared, charged: list[Row]) -> None:
     """Take each user's sum from the wallet, with one entry in the ledger."""
-    from sqlalchemy import insert, update
-
-    from gateway.store.sql.tables import ledger_entries, wallets
-
-    for user_id, records in _by(charged, "user_id").items():
-        amount = sum(used.cost_usd_micros or 0 for used in records)
-        new_balance = wallets.c.balance_usd_micros - amount
-        statement = update(wallets).where(wallets.c.user_id == user_id).values(balance_usd_micros=new_balance)
-        balance = (await connection.execute(statement.returning(wallets.c.balance_usd_micros))).scalar()
-        if balance is None:
-            continue
-        entry = {
-            "user_id": user_id, "kind": USAGE, "amount_usd_micros": -amount, "balance_usd_micros": balance,
-            "idempotency_key": _name(records), "key_id": None, "note": f"{len(records)} calls", "actor": "system",
-            "created_at_ms": max(used.at_ms for used in records),
-        }  # fmt: skip
-        await connection.execute(insert(ledger_entries).values(entry))
+    for user_id, rows in _by(charged, "user_id"):
+        amount = sum(row["cost_usd_micros"] for row in rows)
+        for wallet in prepared.rows("charge_wallet", of_user=user_id, amount=amount):
+            entry = {
+                "user_id": user_id, "kind": USAGE, "amount_usd_micros": -amount,
+                "balance_usd_micros": wallet.balance_usd_micros, "idempotency_key": _name(rows), "key_id": None,
+                "note": f"{len(rows)} calls", "actor": "system", "created_at_ms": max(row["at_ms"] for row in rows),
+            }  # fmt: skip
+            prepared.change("enter_ledger", **entry)
 
 
-async def _charge_keys(connection: AsyncConnection, charged: list[Used]) -> None:
-    from sqlalchemy import update
-
-    from gateway.store.sql.tables import api_keys
-
-    for key_id, records in _by(charged, "key_id").items():
-        spent = api_keys.c.spent_usd_micros + sum(used.cost_usd_micros or 0 for used in records)
-        last_ms = max(used.at_ms for used in records)
-        statement = update(api_keys).where(api_keys.c.id == key_id)
-        await connection.execute(statement.values(spent_usd_micros=spent, last_used_at_ms=last_ms))
+def _charge_keys(prepared: Prepared, charged: list[Row]) -> None:
+    for key_id, rows in _by(charged, "key_id"):
+        amount = sum(row["cost_usd_micros"] for row in rows)
+        prepared.change("charge_key", of_key=key_id, amount=amount, at_ms=max(row["at_ms"] for row in rows))
 
 
-def _by(records: list[Used], member: str) -> dict[str, list[Used]]:
+def _by(rows: list[Row], member: str) -> list[tuple[str, list[Row]]]:
     """By user or key, in one order for everybody, so that two services never wait for each other's rows."""
-    found: defaultdict[str, list[Used]] = defaultdict(list)
-    for used in records:
-        found[getattr(used, member)].append(used)
-    return dict(sorted(found.items()))
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row[member]].append(row)
+    return sorted(found.items())
 
 
-def _name(records: list[Used]) -> str:
+def _name(rows: list[Row]) -> str:
     """What the entry is known by: the calls it sums."""
-    ids = ",".join(sorted(used.id for used in records))
+    ids = ",".join(sorted(row["id"] for row in rows))
     return f"{USAGE}:{hashlib.sha256(ids.encode()).hexdigest()}"

@@ -84,10 +84,25 @@ class Running:
         )  # fmt: skip
 
 
+Row = dict[str, Any]  # the members of a Used by name
+
+
 def used_of(line: bytes) -> Used | None:
     """The record of a line; None for one that is no whole record."""
     record: Used | None = _read(Used, line)
     return record
+
+
+def used_row_of(line: bytes) -> Row | None:
+    """The members of the record of a line, all of them; None for one that is no whole record."""
+    try:
+        members: Row = json.loads(line)
+        if members.keys() == _KNOWN[Used]:
+            return members
+    except (ValueError, AttributeError):
+        return None
+    used = used_of(line)  # of another version of the gateway
+    return None if used is None else row_of(used)
 
 
 def running_of(text: bytes) -> Running | None:
@@ -96,7 +111,7 @@ def running_of(text: bytes) -> Running | None:
     return record
 
 
-def row_of(used: Used) -> dict[str, Any]:
+def row_of(used: Used) -> Row:
     """Its members by name."""
     return {name: getattr(used, name) for name in _USED}
 

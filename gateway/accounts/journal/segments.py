@@ -19,10 +19,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
-from gateway.accounts.journal.record import Running, Used, used_of
+from gateway.accounts.journal.record import Row, Running, Used, used_of, used_row_of
 from gateway.accounts.journal.slots import Meter, Slots, left_in
 
+T = TypeVar("T")
 WAITING_MAX_BYTES = 16 * 2**20
 LINE_MAX_BYTES = 64 * 1024
 _SLOTS = "running"
@@ -172,11 +174,20 @@ def segments_of(folder: Path) -> list[Path]:
 
 def lines_of(segment: Path) -> Iterator[Used]:
     """The records of a segment; a line that is none is left out."""
+    return _read(segment, used_of)
+
+
+def rows_of(segment: Path) -> Iterator[Row]:
+    """The same as rows, as the database takes them."""
+    return _read(segment, used_row_of)
+
+
+def _read(segment: Path, record_of: Callable[[bytes], T | None]) -> Iterator[T]:
     with segment.open("rb") as file:
         while line := file.readline(LINE_MAX_BYTES):
-            used = used_of(line)
-            if used is not None:
-                yield used
+            record = record_of(line)
+            if record is not None:
+                yield record
 
 
 def _locked(folder: Path) -> int:

@@ -1,8 +1,9 @@
 """One database: opened at first use, one transaction per block, one kind of failure.
 
 Rules:
-    - Nothing heavy is imported before `open`: SQLAlchemy costs about 28 MB, a gateway that never asks pays nothing.
-      It is imported in a thread then, for it takes most of a second and calls are running.
+    - What running calls ask goes by prepared statements (`run`): on SQLite without SQLAlchemy, which costs some 20 MB
+      and most of a second. Whoever manages accounts reads and writes through it (`read`, `write`); it is imported
+      then, in a thread, for calls are running.
     - Opening migrates, with a lock, so that two processes that start together do it once.
     - A database that cannot answer in `timeout_s` is GatewayError UNAVAILABLE with code `store_unavailable`, whatever
       its driver calls it; a broken constraint stays sqlalchemy.exc.IntegrityError: the caller knows what it means.
@@ -15,20 +16,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.store.sql.urls import Place
+from gateway.store.sql.file import File, pragmas, version_of
+from gateway.store.sql.prepared import CorePrepared, Prepared
+from gateway.store.sql.urls import HEAD, Place
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+T = TypeVar("T")
 RETRY_AFTER_S = 1.0
-_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 _HEAVY = ("sqlalchemy.ext.asyncio", "gateway.store.sql.tables")
 _IS_WRITE = "gateway_is_write"
 _CLASS_OF_BAD_VALUES = "22"  # of SQLSTATE: data exception
@@ -55,6 +61,7 @@ class Database:
         self._pool_max = pool_max
         self._beside = beside
         self._opened = opened
+        self._file: File | None = None
         self._engine: AsyncEngine | None = None
         self._opening = asyncio.Lock()
         self._writing: Any = asyncio.Lock() if place.is_sqlite else nullcontext()
@@ -62,7 +69,7 @@ class Database:
     @property
     def is_open(self) -> bool:
         """Whether it was opened in this process."""
-        return self._engine is not None
+        return self._file is not None or self._engine is not None
 
     @property
     def has_data(self) -> bool:
@@ -70,14 +77,28 @@ class Database:
         return self.place.file is None or self.place.file.exists()
 
     async def open(self) -> None:
-        """Make the engine and migrate. Again: nothing. Raises GatewayError UNAVAILABLE."""
-        if self._engine is not None:
+        """Make it ready and migrate. Again: nothing. Raises GatewayError UNAVAILABLE."""
+        if self.is_open:
             return
         async with self._opening:
-            if self._engine is None:
+            if not self.is_open:
                 await self._open()
 
     async def _open(self) -> None:
+        path = self.place.file
+        if path is None or not await self._is_current(path):
+            await self._open_engine()
+        if path is not None:
+            self._file = File(path, self.timeout_s)
+        self._opened()
+
+    async def _is_current(self, path: Path) -> bool:
+        """Whether SQLite's file has the schema of this version; makes the file."""
+        with _said():
+            await asyncio.to_thread(_make_file, self.place)
+            return await asyncio.to_thread(version_of, path) == HEAD
+
+    async def _open_engine(self) -> None:
         from gateway.store.sql.migrate import WrongVersion, upgrade
 
         await asyncio.to_thread(_import, (*_HEAVY, *self._beside))
@@ -91,35 +112,57 @@ class Database:
                 raise unavailable(error) from error
             raise
         self._engine = engine
-        self._opened()
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._engine is not None:
-            await self._engine.dispose()
-            self._engine = None
+        file, self._file = self._file, None
+        engine, self._engine = self._engine, None
+        if file is not None:
+            await file.close()
+        if engine is not None:
+            await engine.dispose()
+
+    async def run(self, work: Callable[[Prepared], T], *, is_write: bool = False) -> T:
+        """The result of `work`, a plain function that runs in one transaction, off the event loop.
+
+        Raises what it raises, GatewayError UNAVAILABLE. Cancelled, it is rolled back.
+        """
+        await self.open()
+        if self._file is None:
+            async with self.write() if is_write else self.read() as connection:
+                return await connection.run_sync(lambda sync: work(CorePrepared(sync)))
+        with _said():
+            async with asyncio.timeout(self.timeout_s), self._writing if is_write else nullcontext():
+                return await self._file.run(work, is_write=is_write)
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection, None]:
         """A connection to read with. Raises GatewayError UNAVAILABLE."""
-        await self.open()
+        engine = await self._ready()
         with _said():
-            async with asyncio.timeout(self.timeout_s), self._ready().connect() as connection:
+            async with asyncio.timeout(self.timeout_s), engine.connect() as connection:
                 yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncConnection, None]:
         """A transaction: committed when the block ends, rolled back when it raises or is cancelled."""
-        await self.open()
+        engine = await self._ready()
         with _said():
-            async with asyncio.timeout(self.timeout_s), self._writing, self._ready().connect() as connection:
+            async with asyncio.timeout(self.timeout_s), self._writing, engine.connect() as connection:
                 _ = await connection.execution_options(**{_IS_WRITE: True})
                 async with connection.begin():
                     yield connection
 
-    def _ready(self) -> AsyncEngine:
+    async def _ready(self) -> AsyncEngine:
+        """SQLAlchemy's engine, made when somebody needs it. Raises GatewayError UNAVAILABLE."""
+        await self.open()
         if self._engine is None:
-            raise RuntimeError("the database is not open")
+            async with self._opening:
+                if self._engine is None:
+                    await self._open_engine()
+                    self._opened()
+        if self._engine is None:
+            raise RuntimeError("the database was closed")
         return self._engine
 
 
@@ -158,6 +201,10 @@ def unavailable(error: BaseException) -> GatewayError:
 def _is_outage(error: BaseException) -> bool:
     if isinstance(error, TimeoutError | OSError):
         return True
+    if isinstance(error, sqlite3.Error):
+        return not isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError)
+    if "sqlalchemy" not in sys.modules:
+        return False
     from sqlalchemy import exc
 
     if isinstance(error, exc.IntegrityError | exc.ProgrammingError | exc.DataError):
@@ -194,8 +241,8 @@ def _make_file(place: Place) -> None:
 def _prepare(timeout_s: float, connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
-    for pragma in (*_PRAGMAS, f"busy_timeout={int(timeout_s * 1000)}"):  # a thread that waits cannot be cancelled
-        cursor.execute(f"PRAGMA {pragma}")
+    for pragma in pragmas(timeout_s):
+        cursor.execute(pragma)
     cursor.close()
 
 

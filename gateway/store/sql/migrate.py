@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from gateway.store.sql.urls import Place
+from gateway.store.sql.urls import HEAD, Place
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-HEAD = "0001"  # the newest step; a test compares
 FOLDER = Path(__file__).parent / "migrations"
 LOCK_ID = 0x6761746577617901  # any number nobody else uses in that database
 LOCK_WAIT_S = 60.0

@@ -11,6 +11,7 @@ import pytest
 
 from gateway.accounts.api_keys import Record
 from gateway.core.errors import GatewayError, Kind
+from gateway.store.sql.database import unavailable
 from tests.unit.accounts.conftest import WHO, Desk
 
 
@@ -223,14 +224,14 @@ async def test_an_outage_locks_out_nobody_who_was_in(desk: Desk) -> None:
     await desk.identify(known)
     desk.clock.advance(31)  # so that the cache would ask
     database, is_down = desk.book.database, True
-    ready = database._ready
+    run = database.run
 
-    def down() -> object:
+    async def down(*asked: Any, **how: Any) -> Any:
         if is_down:
-            raise OSError("connection refused")
-        return ready()
+            raise unavailable(OSError("connection refused"))
+        return await run(*asked, **how)
 
-    database._ready = down  # type: ignore[method-assign, assignment]  # what fails, or is counted
+    database.run = down  # type: ignore[method-assign]  # what fails, or is counted
     assert (await desk.identify(known)).user_id == user["id"]
     error = await refusal(desk.identify(unknown))
     assert (error.kind, error.code) == (Kind.UNAVAILABLE, "store_unavailable")

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from gateway.core.errors import GatewayError, Kind
 from gateway.store.sql import migrate, tables
 from gateway.store.sql.database import Database, make_engine
-from gateway.store.sql.urls import place_of
+from gateway.store.sql.urls import HEAD, place_of
 from tests.support.databases import KINDS, fresh
 
 
@@ -42,7 +42,7 @@ async def test_tables_are_what_the_migrations_make(database: Database) -> None:
 
 def test_head_is_alembics() -> None:
     """The version that a start compares with is the newest step."""
-    assert ScriptDirectory.from_config(migrate.alembic_config()).get_current_head() == migrate.HEAD
+    assert ScriptDirectory.from_config(migrate.alembic_config()).get_current_head() == HEAD
 
 
 async def test_two_that_open_at_once_migrate_once(database: Database) -> None:

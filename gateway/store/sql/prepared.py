@@ -1,0 +1,134 @@
+"""Prepared statements on one connection, asked by name: of SQLite without SQLAlchemy, of PostgreSQL through it.
+
+Rules:
+    - What uses them is a plain function of a `Prepared`; it runs in one transaction, off the event loop.
+    - Both kinds give the same rows: members by name, JSON read; a flag of SQLite is 0 or 1.
+Not here:
+    - The statements (statements); whose transaction, time-outs, threads (database, file).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gateway.wire import json
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+TEXTS = Path(__file__).with_name("sqlite.sql")
+JSON_COLUMNS = frozenset({"models", "allowed_ips", "limits", "user_limits", "group_models", "group_limits"})
+_NAME = "-- name: "
+
+
+class Prepared(Protocol):
+    """Runs statements by their names. Raises what the driver raises."""
+
+    def rows(self, name: str, **values: Any) -> list[Any]:
+        """The rows of a question; members by name."""
+        ...
+
+    def change(self, name: str, **values: Any) -> int:
+        """Run a change; how many rows it met."""
+        ...
+
+    def change_each(self, name: str, values: Sequence[Mapping[str, Any]]) -> None:
+        """Run a change once for each of the values."""
+        ...
+
+    def enter_usage(self, records: Sequence[Mapping[str, Any]]) -> set[str]:
+        """Insert the usage records whose id is not there yet; the ids of those. No id may be in `records` twice."""
+        ...
+
+
+class SqlitePrepared:
+    """On a connection of sqlite3, within a transaction that somebody else begins and ends."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, name: str, **values: Any) -> list[Any]:
+        """See Prepared."""
+        cursor = self._connection.execute(texts()[name], values)
+        make = _row_of(tuple(column[0] for column in cursor.description))
+        return [make(row) for row in cursor]
+
+    def change(self, name: str, **values: Any) -> int:
+        """See Prepared."""
+        return self._connection.execute(texts()[name], values).rowcount
+
+    def change_each(self, name: str, values: Sequence[Mapping[str, Any]]) -> None:
+        """See Prepared."""
+        self._connection.executemany(texts()[name], values)
+
+    def enter_usage(self, records: Sequence[Mapping[str, Any]]) -> set[str]:
+        """See Prepared. Nobody else writes meanwhile: who looked first has looked well enough."""
+        ids = {record["id"] for record in records}
+        known = self._connection.execute(texts()["known_usage"], {"ids": json.dumps(list(ids)).decode()})
+        new = ids.difference(row[0] for row in known)
+        fresh = records if len(new) == len(ids) else [record for record in records if record["id"] in new]
+        self._connection.executemany(texts()["enter_usage"], fresh)
+        return new
+
+
+class CorePrepared:
+    """On a connection of SQLAlchemy, within a transaction that somebody else begins and ends."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rows(self, name: str, **values: Any) -> list[Any]:
+        """See Prepared."""
+        return list(self._run(name, values).all())
+
+    def change(self, name: str, **values: Any) -> int:
+        """See Prepared."""
+        return int(self._run(name, values).rowcount)
+
+    def change_each(self, name: str, values: Sequence[Mapping[str, Any]]) -> None:
+        """See Prepared."""
+        self._run(name, list(values))
+
+    def enter_usage(self, records: Sequence[Mapping[str, Any]]) -> set[str]:
+        """See Prepared."""
+        from sqlalchemy.dialects.postgresql import insert
+
+        from gateway.store.sql.tables import usage_records
+
+        new = insert(usage_records).on_conflict_do_nothing(index_elements=["id"]).returning(usage_records.c.id)
+        return {str(row[0]) for row in self._connection.execute(new, list(records))}
+
+    def _run(self, name: str, values: Any) -> Any:
+        from gateway.store.sql.statements import statement
+
+        return self._connection.execute(statement(name), values)
+
+
+@cache
+def texts() -> Mapping[str, str]:
+    """SQLite's text of each statement."""
+    blocks = TEXTS.read_text(encoding="utf-8").split(_NAME)[1:]
+    found = (block.split("\n", 1) for block in blocks)
+    return {name: text.strip().removesuffix(";") for name, text in found}
+
+
+@cache
+def _row_of(columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Any]:
+    """Makes a row with these members of what sqlite3 gives."""
+    kind = namedtuple("Row", columns)  # type: ignore[misc]  # noqa: PYI024 - its members are known only here
+    documents = [at for at, column in enumerate(columns) if column in JSON_COLUMNS]
+    if not documents:
+        return kind._make
+
+    def read(given: Sequence[Any]) -> Any:
+        values = list(given)
+        for at in documents:
+            values[at] = json.loads(values[at].encode())
+        return kind._make(values)
+
+    return read
