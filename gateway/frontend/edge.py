@@ -12,6 +12,7 @@ Not here: sockets and their limits (server.py), reading bodies (body.py), writin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -165,7 +166,7 @@ class Edge:
         except asyncio.CancelledError:
             if reply.outcome != "cut":
                 raise
-            await reply.fail(GatewayError(Kind.UNAVAILABLE, "The gateway is shutting down.", retry_after_s=1.0))
+            await _say_cut(reply)
         except ConnectionError:
             reply.keep_alive = False
         finally:
@@ -273,6 +274,13 @@ class Edge:
             if reply.task is not None:
                 reply.outcome = "cut"
                 reply.task.cancel()
+
+
+async def _say_cut(reply: Reply) -> None:
+    """Tell a client that is still there why its answer ends."""
+    reply.keep_alive = False
+    with contextlib.suppress(ConnectionError):
+        await reply.fail(GatewayError(Kind.UNAVAILABLE, "The gateway is shutting down.", retry_after_s=1.0))
 
 
 def _check_host(request: web.BaseRequest, allowed: tuple[str, ...]) -> None:
