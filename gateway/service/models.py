@@ -10,8 +10,8 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from gateway.accounts.keys import Identity
 from gateway.config.catalogue import Catalogue, Entry
@@ -20,7 +20,6 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.wire.pb import models_pb2
 
 MICROS = 1_000_000
-NO_MODES: Mapping[str, PriceMode] = {}
 
 
 def list_models(catalogue: Catalogue, identity: Identity | None) -> models_pb2.ListModelsResponse:
@@ -50,17 +49,21 @@ def model_message(name: str, entry: Entry) -> models_pb2.Model:
         capabilities=entry.capability_list,
         context_window=entry.context_window_tokens,
         output_max_tokens=entry.output_max_tokens,
-        pricing=_pricing(entry.pricing, entry.pricing.modes) if entry.pricing else None,
+        pricing=_pricing(entry.pricing) if entry.pricing else None,
     )
 
 
-def _pricing(pricing: Pricing | PriceMode, modes: Mapping[str, PriceMode] = NO_MODES) -> models_pb2.Pricing:
-    return models_pb2.Pricing(
-        input_usd_micros_per_million=_micros(pricing.input_usd_per_million),
-        output_usd_micros_per_million=_micros(pricing.output_usd_per_million),
-        cached_input_usd_micros_per_million=_micros(pricing.cached_input_usd_per_million),
-        modes={word: _pricing(mode) for word, mode in modes.items()},
-    )
+def _pricing(pricing: Pricing) -> models_pb2.Pricing:
+    modes = [models_pb2.ModePricing(mode=word, **_prices(mode)) for word, mode in sorted(pricing.modes.items())]
+    return models_pb2.Pricing(**_prices(pricing), modes=modes)
+
+
+def _prices(pricing: Pricing | PriceMode) -> dict[str, Any]:
+    return {
+        "input_usd_micros_per_million": _micros(pricing.input_usd_per_million),
+        "output_usd_micros_per_million": _micros(pricing.output_usd_per_million),
+        "cached_input_usd_micros_per_million": _micros(pricing.cached_input_usd_per_million),
+    }
 
 
 def _micros(usd: Decimal | None) -> int | None:

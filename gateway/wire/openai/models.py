@@ -31,9 +31,11 @@ def encode_list(response: models_pb2.ListModelsResponse) -> JsonObject:
 
 
 def _pricing(pricing: models_pb2.Pricing) -> JsonObject:
-    """`input_usd_micros_per_million` becomes `input_per_million`, and so on."""
-    prices = [(field.name, value) for field, value in pricing.ListFields() if field.name != "modes"]
-    out: JsonObject = {name.replace("_usd_micros", ""): plain_number(value / _USD) for name, value in prices}
-    if pricing.modes:
-        out["modes"] = {word: _pricing(pricing.modes[word]) for word in sorted(pricing.modes)}
-    return out
+    """`input_usd_micros_per_million` becomes `input_per_million`, and so on; those of modes stand under their names."""
+    modes = {mode.mode: _prices(mode) for mode in pricing.modes}
+    return {**_prices(pricing), **({"modes": modes} if modes else {})}
+
+
+def _prices(pricing: models_pb2.Pricing | models_pb2.ModePricing) -> JsonObject:
+    prices = [(field.name, value) for field, value in pricing.ListFields() if "_usd_micros" in field.name]
+    return {name.replace("_usd_micros", ""): plain_number(value / _USD) for name, value in prices}

@@ -24,15 +24,13 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17gateway/v1/models.proto\x12\ngateway.v1\"\x13\n\x11ListModelsRequest\"7\n\x12ListModelsResponse\x12!\n\x06models\x18\x01 \x03(\x0b\x32\x11.gateway.v1.Model\"\x1d\n\x0fGetModelRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xe9\x01\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x03\x12\x10\n\x08owned_by\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x03(\t\x12\x1b\n\x0e\x63ontext_window\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x1e\n\x11output_max_tokens\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12)\n\x07pricing\x18\x07 \x01(\x0b\x32\x13.gateway.v1.PricingH\x02\x88\x01\x01\x42\x11\n\x0f_context_windowB\x14\n\x12_output_max_tokensB\n\n\x08_pricing\"\xef\x02\n\x07Pricing\x12)\n\x1cinput_usd_micros_per_million\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12*\n\x1doutput_usd_micros_per_million\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x30\n#cached_input_usd_micros_per_million\x18\x03 \x01(\x03H\x02\x88\x01\x01\x12-\n\x05modes\x18\x04 \x03(\x0b\x32\x1e.gateway.v1.Pricing.ModesEntry\x1a\x41\n\nModesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.gateway.v1.Pricing:\x02\x38\x01\x42\x1f\n\x1d_input_usd_micros_per_millionB \n\x1e_output_usd_micros_per_millionB&\n$_cached_input_usd_micros_per_millionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17gateway/v1/models.proto\x12\ngateway.v1\"\x13\n\x11ListModelsRequest\"7\n\x12ListModelsResponse\x12!\n\x06models\x18\x01 \x03(\x0b\x32\x11.gateway.v1.Model\"\x1d\n\x0fGetModelRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xe9\x01\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x03\x12\x10\n\x08owned_by\x18\x03 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x03(\t\x12\x1b\n\x0e\x63ontext_window\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x1e\n\x11output_max_tokens\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12)\n\x07pricing\x18\x07 \x01(\x0b\x32\x13.gateway.v1.PricingH\x02\x88\x01\x01\x42\x11\n\x0f_context_windowB\x14\n\x12_output_max_tokensB\n\n\x08_pricing\"\xa5\x02\n\x07Pricing\x12)\n\x1cinput_usd_micros_per_million\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12*\n\x1doutput_usd_micros_per_million\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x30\n#cached_input_usd_micros_per_million\x18\x03 \x01(\x03H\x02\x88\x01\x01\x12&\n\x05modes\x18\x04 \x03(\x0b\x32\x17.gateway.v1.ModePricingB\x1f\n\x1d_input_usd_micros_per_millionB \n\x1e_output_usd_micros_per_millionB&\n$_cached_input_usd_micros_per_million\"\x8f\x02\n\x0bModePricing\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12)\n\x1cinput_usd_micros_per_million\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12*\n\x1doutput_usd_micros_per_million\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x30\n#cached_input_usd_micros_per_million\x18\x04 \x01(\x03H\x02\x88\x01\x01\x42\x1f\n\x1d_input_usd_micros_per_millionB \n\x1e_output_usd_micros_per_millionB&\n$_cached_input_usd_micros_per_millionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.wire.pb.models_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PRICING_MODESENTRY']._loaded_options = None
-  _globals['_PRICING_MODESENTRY']._serialized_options = b'8\001'
   _globals['_LISTMODELSREQUEST']._serialized_start=39
   _globals['_LISTMODELSREQUEST']._serialized_end=58
   _globals['_LISTMODELSRESPONSE']._serialized_start=60
@@ -42,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODEL']._serialized_start=149
   _globals['_MODEL']._serialized_end=382
   _globals['_PRICING']._serialized_start=385
-  _globals['_PRICING']._serialized_end=752
-  _globals['_PRICING_MODESENTRY']._serialized_start=580
-  _globals['_PRICING_MODESENTRY']._serialized_end=645
+  _globals['_PRICING']._serialized_end=678
+  _globals['_MODEPRICING']._serialized_start=681
+  _globals['_MODEPRICING']._serialized_end=952
 # @@protoc_insertion_point(module_scope)

@@ -42,13 +42,6 @@ class Model(_message.Message):
 
 class Pricing(_message.Message):
     __slots__ = ("input_usd_micros_per_million", "output_usd_micros_per_million", "cached_input_usd_micros_per_million", "modes")
-    class ModesEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: Pricing
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Pricing, _Mapping]] = ...) -> None: ...
     INPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
     CACHED_INPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
@@ -56,5 +49,17 @@ class Pricing(_message.Message):
     input_usd_micros_per_million: int
     output_usd_micros_per_million: int
     cached_input_usd_micros_per_million: int
-    modes: _containers.MessageMap[str, Pricing]
-    def __init__(self, input_usd_micros_per_million: _Optional[int] = ..., output_usd_micros_per_million: _Optional[int] = ..., cached_input_usd_micros_per_million: _Optional[int] = ..., modes: _Optional[_Mapping[str, Pricing]] = ...) -> None: ...
+    modes: _containers.RepeatedCompositeFieldContainer[ModePricing]
+    def __init__(self, input_usd_micros_per_million: _Optional[int] = ..., output_usd_micros_per_million: _Optional[int] = ..., cached_input_usd_micros_per_million: _Optional[int] = ..., modes: _Optional[_Iterable[_Union[ModePricing, _Mapping]]] = ...) -> None: ...
+
+class ModePricing(_message.Message):
+    __slots__ = ("mode", "input_usd_micros_per_million", "output_usd_micros_per_million", "cached_input_usd_micros_per_million")
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    INPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
+    CACHED_INPUT_USD_MICROS_PER_MILLION_FIELD_NUMBER: _ClassVar[int]
+    mode: str
+    input_usd_micros_per_million: int
+    output_usd_micros_per_million: int
+    cached_input_usd_micros_per_million: int
+    def __init__(self, mode: _Optional[str] = ..., input_usd_micros_per_million: _Optional[int] = ..., output_usd_micros_per_million: _Optional[int] = ..., cached_input_usd_micros_per_million: _Optional[int] = ...) -> None: ...

@@ -52,7 +52,7 @@ def test_what_is_known_of_a_model(catalogue: Catalogue) -> None:
     known, unknown = get_model(catalogue, None, "a-1"), get_model(catalogue, None, "c-1")
     assert (known.id, known.owned_by, known.context_window, known.output_max_tokens) == ("a-1", "o", 8, 4)
     assert known.pricing.input_usd_micros_per_million == 150_000
-    assert {word: mode.output_usd_micros_per_million for word, mode in known.pricing.modes.items()} == {"flex": 300_000}
+    assert [(each.mode, each.output_usd_micros_per_million) for each in known.pricing.modes] == [("flex", 300_000)]
     assert not known.pricing.HasField("cached_input_usd_micros_per_million")
     assert not unknown.HasField("pricing")
     assert not unknown.HasField("context_window")

@@ -99,6 +99,7 @@ __all__ = (
     "LogOutRequest",
     "MadeCode",
     "Message",
+    "ModePricing",
     "Model",
     "ModelPrice",
     "OpaqueBlock",
@@ -2824,6 +2825,27 @@ default_message_pool.register_message("gateway.v1", "ModelPrice", ModelPrice)
 
 
 @dataclass(eq=False, repr=False)
+class ModePricing(betterproto2.Message):
+    """
+    Prices of one such mode, likewise.
+    """
+
+    mode: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    flex, priority, batch, ...: the provider's word, as in `service_tier`
+    """
+
+    input_usd_micros_per_million: "int | None" = betterproto2.field(2, betterproto2.TYPE_INT64, optional=True)
+
+    output_usd_micros_per_million: "int | None" = betterproto2.field(3, betterproto2.TYPE_INT64, optional=True)
+
+    cached_input_usd_micros_per_million: "int | None" = betterproto2.field(4, betterproto2.TYPE_INT64, optional=True)
+
+
+default_message_pool.register_message("gateway.v1", "ModePricing", ModePricing)
+
+
+@dataclass(eq=False, repr=False)
 class OpaqueBlock(betterproto2.Message):
     """
     A block nobody knows yet: kept, and given back to callers of the same dialect.
@@ -2902,11 +2924,9 @@ class Pricing(betterproto2.Message):
 
     cached_input_usd_micros_per_million: "int | None" = betterproto2.field(3, betterproto2.TYPE_INT64, optional=True)
 
-    modes: "dict[str, Pricing]" = betterproto2.field(
-        4, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_MESSAGE)
-    )
+    modes: "list[ModePricing]" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    of calls the provider processes otherwise: flex, priority, batch, ...
+    of calls the provider processes otherwise
     """
 
 
