@@ -3,7 +3,8 @@
 Rules:
     - What needs more than a kept answer (`conversation`, `prompt`, `background`, items by reference) is refused with
       `unsupported_parameter`, never left out.
-    - A provider of this format gets the body as it came, and its answers go out as they came.
+    - A provider of this format gets the body as it came, and its answers go out as they came; but one that continues a
+      kept answer names that, not what the provider says.
     - An answer is kept unless `store` is false, or its input is too large to be.
     - A stream that fails after its head ends with `error` and `response.failed`, numbered like every event.
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -26,7 +28,7 @@ from gateway.rpc import contract
 from gateway.rpc.contract import Batch, CallContext, Caller, Item
 from gateway.wire import json
 from gateway.wire.pb import chat_pb2
-from gateway.wire.responses import answers
+from gateway.wire.responses import answers, native
 from gateway.wire.responses.events import EventRenderer, NamedEvent
 from gateway.wire.responses.listed import items_of
 from gateway.wire.responses.names import outline, own_path
@@ -101,6 +103,7 @@ def family(body: dict[str, Any], request_id: str) -> Family:
         told, items_json = replace(told, is_kept=False), b""
     own = partial(own_path, items=outline(body["input"]), is_continued=body.get("previous_response_id") is not None)
     frames = ResponseFrames(told, own)
+    previous = told.members[native.PREVIOUS]
     is_stream = body.get("stream") is True
 
     def finished(last: Any) -> dict[str, Any]:
@@ -109,15 +112,27 @@ def family(body: dict[str, Any], request_id: str) -> Family:
         return json.loads(last.json) if type(last) is contract.Raw else frames.whole(last)
 
     def keep(caller: Caller, context: CallContext, items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
-        return kept.passing(items, caller, context, items_json, finished, frames.forget)
+        if previous is not None:
+            items = _continuing(items, previous)
+        return kept.passing(items, caller, context, items_json, finished, frames.forget) if told.is_kept else items
 
     return replace(
         RESPONSES_FAMILY,
         encode=frames.whole,
         frames=frames.anew,
         voice=replace(told_by(own), error_event=frames.error),
-        keep=keep if told.is_kept else None,
+        keep=keep if told.is_kept or previous is not None else None,
     )
+
+
+async def _continuing(items: AsyncGenerator[Item, None], previous: str) -> AsyncGenerator[Item, None]:
+    """The items of a call, a provider's whole answer with the id of the one it continues."""
+    async with aclosing(items):
+        async for item in items:
+            if isinstance(item, list) and type(item[0]) is contract.Raw:
+                yield [contract.Raw(native.continuing(item[0].json, previous))]
+            else:
+                yield item
 
 
 def decode(body: dict[str, Any]) -> chat_pb2.ChatRequest:

@@ -166,11 +166,36 @@ async def test_an_answer_is_continued_from_the_gateways_store(
         first = await client.responses.create(model=model, input="first")
     kept = await client.responses.retrieve(first.id)
     assert kept.output_text == first.output_text == "You said: first"
-    second = await client.responses.create(model=model, input="second", previous_response_id=first.id)
+    named: list[str | None] = []
+    if is_stream:
+        async with client.responses.stream(model=model, input="second", previous_response_id=first.id) as stream:
+            events: list[Any] = [event async for event in stream]
+            second: Any = await stream.get_final_response()
+        heads = ("response.created", "response.in_progress", "response.completed")
+        named += [event.response.previous_response_id for event in events if event.type in heads]
+    else:
+        second = await client.responses.create(model=model, input="second", previous_response_id=first.id)
     assert second.output_text == "You said: second"
+    kept = await client.responses.retrieve(second.id)
+    named += [second.previous_response_id, kept.previous_response_id]
+    assert named == [first.id] * (5 if is_stream else 2)
     body = (await pair.sent(model))["body"]
     assert "previous_response_id" not in body
     assert [item["type"] for item in body["input"][:3]] == ["message", "reasoning", "message"]
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+async def test_a_continued_answer_that_is_not_kept(pair: Pair, client: openai.AsyncOpenAI, is_stream: bool) -> None:
+    """Names what it continues all the same, also in the failure of its stream; all else is the provider's."""
+    first = await client.responses.create(model=pair.named(), input="first")
+    body = {"model": pair.named(), "input": "second", "store": False, "previous_response_id": first.id}
+    answer = await ask(f"{pair.gateway.base_url}/responses", {**body, "stream": is_stream}, pair.gateway.key)
+    told = answer.chunks[-1]["response"] if is_stream else answer.body
+    assert (told["previous_response_id"], told["store"]) == (first.id, False)
+    failing = {**body, "model": pair.named("sim-error-2-pace-50"), "input": "a b c d e f", "stream": True}
+    broken = await ask(f"{pair.gateway.base_url}/responses", failing, pair.gateway.key)
+    assert broken.chunks[-1]["type"] == "response.failed"
+    assert broken.chunks[-1]["response"]["previous_response_id"] == first.id
 
 
 async def test_a_failure_in_the_stream(pair: Pair) -> None:

@@ -21,7 +21,7 @@ from gateway.wire.pb import chat_pb2
 from gateway.wire.responses import DIALECT
 from gateway.wire.responses.answers import About, annotation, ended, response_object, token_logprobs, usage_object
 from gateway.wire.responses.growing import Call, Item, Message, Reasoning, Said
-from gateway.wire.responses.native import NativeEvents
+from gateway.wire.responses.native import PREVIOUS, NativeEvents
 
 NamedEvent = tuple[str, bytes]
 """The name of a server-sent event and its data."""
@@ -59,7 +59,7 @@ class EventRenderer:
         if event.dialect != DIALECT:
             return self._chunk(event)
         if self._native is None:
-            self._native = NativeEvents()
+            self._native = NativeEvents(self._about.members[PREVIOUS])
         return [self._native.take(event)]
 
     def finish(self) -> list[NamedEvent]:
