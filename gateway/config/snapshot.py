@@ -4,7 +4,7 @@ Rules:
     - A bad file keeps the last good snapshot; the same mistakes are news only once.
     - Equal values are no change: the generation counts real changes, from 1.
     - `get` is one attribute read. `read` blocks on files and may run in a thread; `take` swaps, and belongs to the
-      thread that serves calls. Subscribers run after the swap; one that fails does not stop the others.
+      thread that serves calls.
 
 Not here: noticing changes (watch.py); reading files (load.py).
 """
@@ -37,7 +37,7 @@ class Reloaded:
     """What a reload did.
 
     `kept` means the files are bad and the last good snapshot stays; `is_news` is False when that was said before.
-    `restart_needed` are changed keys that only a restart applies. `failures` are what subscribers raised.
+    `restart_needed` are changed keys that only a restart applies.
     """
 
     outcome: Literal["changed", "unchanged", "kept"]
@@ -45,10 +45,6 @@ class Reloaded:
     problems: tuple[Problem, ...] = ()
     is_news: bool = True
     restart_needed: tuple[str, ...] = ()
-    failures: tuple[Exception, ...] = ()
-
-
-Subscriber = Callable[[Snapshot], None]
 
 
 class Current:
@@ -66,7 +62,6 @@ class Current:
         self._adapt = adapt
         self._clock = clock
         self.reloading = asyncio.Lock()
-        self._subscribers: list[Subscriber] = []
         self._said: tuple[Problem, ...] = ()
         self._loaded = load()
         self._snapshot = Snapshot(adapt(self._loaded.config), 1, self._loaded.fingerprint, clock())
@@ -82,11 +77,6 @@ class Current:
     def get(self) -> Snapshot:
         """The snapshot in force. A call keeps the one it got."""
         return self._snapshot
-
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber` with each new snapshot, after the swap. Gives the function that ends it."""
-        self._subscribers.append(subscriber)
-        return lambda: self._subscribers.remove(subscriber)
 
     def reload(self) -> Reloaded:
         """Read and take in one step. Blocks for the reading (about 0.1 s)."""
@@ -122,10 +112,4 @@ class Current:
         generation = self._snapshot.generation + 1
         self._loaded = result
         self._snapshot = Snapshot(self._adapt(result.config), generation, result.fingerprint, self._clock())
-        failures = []
-        for subscriber in tuple(self._subscribers):
-            try:
-                subscriber(self._snapshot)
-            except Exception as error:  # noqa: BLE001 - one subscriber's bug must not leave the others behind
-                failures.append(error)
-        return Reloaded("changed", self._snapshot, restart_needed=restart, failures=tuple(failures))
+        return Reloaded("changed", self._snapshot, restart_needed=restart)

@@ -68,7 +68,6 @@ class Limits:
 
 
 LIMIT_NAMES = tuple(each.name for each in fields(Limits) if each.init)
-UNLIMITED = Limits()
 
 
 class Scope(NamedTuple):

@@ -18,6 +18,7 @@ from functools import cache
 
 from gateway.frontend import answer
 from gateway.frontend.context import query_of
+from gateway.frontend.new_api_json import UNITS_PER_USD
 from gateway.frontend.reply import Reply
 from gateway.wire import json
 
@@ -60,7 +61,7 @@ async def show(reply: Reply, start: Start, *, is_up: bool) -> None:
         "start_time": start.unix_s,
         "system_name": reply.profile.system_name,
         "server_address": "",
-        "quota_per_unit": 500_000,
+        "quota_per_unit": UNITS_PER_USD,
         "display_in_currency": True,
         "quota_display_type": "USD",
         "price": 1,

@@ -42,7 +42,6 @@ class Runtime:
     generation: int
     catalogue: Catalogue
     keyring: Keyring
-    simulated_models: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, config: Config, generation: int, pepper: bytes) -> Runtime:

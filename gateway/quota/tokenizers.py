@@ -15,18 +15,10 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
-ENCODINGS = ("o200k_base", "cl100k_base")
-EXTRA = "tokens"
 _PACKAGE = "bpe_openai"
 
 Count = Callable[[str], int]
-
-
-def is_installed() -> bool:
-    """Whether the extra is there."""
-    return find_spec(_PACKAGE) is not None
 
 
 @cache

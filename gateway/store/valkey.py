@@ -25,7 +25,6 @@ from gateway.observe.metrics import StoreMetrics
 from gateway.store.circuit import Circuit
 
 SCRIPTS_MAX = 64
-EXTRA_HINT = "install the gateway with its extra `redis`"
 _SCHEMES = {"valkey": "redis", "valkeys": "rediss"}
 
 Value: TypeAlias = bytes | str | int | float

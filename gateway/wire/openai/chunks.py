@@ -16,7 +16,7 @@ from gateway.wire.openai.deltas import CHUNK
 from gateway.wire.openai.mirror import EMPTY, JsonObject, kept_object
 from gateway.wire.openai.numbering import BlockNumbers, add_missing_indexes
 from gateway.wire.openai.shorthand import TextReader, TextWriter
-from gateway.wire.pb import chat_pb2, completions_pb2, types_pb2
+from gateway.wire.pb import chat_pb2, completions_pb2
 
 _TEXTS = frozenset(("content", "reasoning_content", "reasoning"))
 _ARGUMENTS = {"arguments"}
@@ -137,27 +137,6 @@ def is_content(event: chat_pb2.ChatChunk | completions_pb2.CompletionResponse | 
     if isinstance(event, chat_pb2.ChatChunk):
         return any(_has_content(choice.delta) for choice in event.choices)
     return any(choice.text for choice in event.choices)  # type: ignore[union-attr]  # CompletionResponse
-
-
-def usage_of(event: chat_pb2.ChatChunk | completions_pb2.CompletionResponse | str) -> types_pb2.Usage | None:
-    """The usage an event reports, if it does."""
-    if type(event) is str or not event.HasField("usage"):  # type: ignore[union-attr]  # a str was handled above
-        return None
-    return event.usage  # type: ignore[union-attr]  # a str was handled above
-
-
-def finish_reasons(event: chat_pb2.ChatChunk | completions_pb2.CompletionResponse | str) -> dict[int, str]:
-    """Index of the choice -> its finish_reason, for the choices this event ends."""
-    if type(event) is str:
-        return {}
-    return {c.index: c.finish_reason for c in event.choices if c.finish_reason}  # type: ignore[union-attr]  # a str was handled above
-
-
-def error_of(event: chat_pb2.ChatChunk | completions_pb2.CompletionResponse | str) -> Any:
-    """The member `error` of an event that is none of the format (some providers fail inside a stream), or None."""
-    if type(event) is str or '"error"' not in event.extra:  # type: ignore[union-attr]  # a str was handled above
-        return None
-    return kept_object(event.extra).get("error")  # type: ignore[union-attr]  # a str was handled above
 
 
 def _has_content(delta: chat_pb2.Delta) -> bool:

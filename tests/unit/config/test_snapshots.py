@@ -6,7 +6,7 @@ import pytest
 
 from gateway.config.load import load
 from gateway.config.problems import ConfigErrors
-from gateway.config.snapshot import Current, Snapshot
+from gateway.config.snapshot import Current
 from gateway.config.standin import at_address
 from tests.unit.config.conftest import Write
 
@@ -41,13 +41,10 @@ def test_a_change_is_a_new_snapshot_and_the_old_one_stays_as_it_was(write: Write
 
 
 def test_equal_values_are_no_change(write: Write, current: Current) -> None:
-    """A touched or reformatted file makes no generation and calls no subscriber."""
-    seen: list[Snapshot] = []
-    current.subscribe(seen.append)
+    """A touched or reformatted file makes no generation."""
     write("config/local.yaml", "# nothing\nhttp: {port: 8080}\n")
     assert current.reload().outcome == "unchanged"
     assert current.get().generation == 1
-    assert seen == []
 
 
 def test_a_bad_file_keeps_the_last_good_one_and_is_news_once(write: Write, current: Current) -> None:
@@ -81,23 +78,6 @@ def test_says_what_needs_a_restart(write: Write, current: Current) -> None:
     """Listeners and process counts are named; limits are not."""
     write("config/local.yaml", "http: {port: 9}\nprocess: {restart: {base_s: 1}}\nlimits: {concurrency: 3}\n")
     assert current.reload().restart_needed == ("http.port", "process.restart.base_s")
-
-
-def test_subscribers_see_the_new_snapshot_in_force(write: Write, current: Current) -> None:
-    """They run after the swap; one that fails is told about and stops nobody; an ended one is left alone."""
-    seen: list[tuple[str, bool]] = []
-
-    def fails(_: Snapshot) -> None:
-        raise RuntimeError("broken")
-
-    end = current.subscribe(lambda new: seen.append(("ended", new is current.get())))
-    current.subscribe(fails)
-    current.subscribe(lambda new: seen.append(("last", new is current.get())))
-    end()
-    write("config/local.yaml", "limits: {concurrency: 3}\n")
-    outcome = current.reload()
-    assert [str(failure) for failure in outcome.failures] == ["broken"]
-    assert seen == [("last", True)]
 
 
 def test_what_is_known_at_run_time_survives_a_reload(write: Write, tmp_path: Path) -> None:

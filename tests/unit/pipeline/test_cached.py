@@ -16,7 +16,7 @@ import pytest
 
 from gateway.accounts.keys import Identity
 from gateway.core.freshness import HEADER
-from gateway.core.limits import UNLIMITED
+from gateway.core.limits import Limits
 from gateway.pipeline.cached import choices_of, tenant_of
 from gateway.routing.breaker import Verdict
 from gateway.routing.plan import Plan
@@ -179,7 +179,7 @@ async def test_limits_refuse_a_hit_like_any_call(upstream: str) -> None:
 )
 def test_a_tenant_is_never_wider_than_what_a_caller_has(kind: str, user: str, group: str, tenant: str) -> None:
     """Without a user or group a key shares with nobody; names of one kind are not taken for another."""
-    assert tenant_of(Identity("k", "", (), UNLIMITED, user_id=user, group=group), kind) == tenant
+    assert tenant_of(Identity("k", "", (), Limits(), user_id=user, group=group), kind) == tenant
 
 
 async def test_rules_and_arms_have_answers_of_their_own(upstream: str) -> None:

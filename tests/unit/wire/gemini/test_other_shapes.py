@@ -1,4 +1,4 @@
-"""The array stream, embeddings, errors and blocked prompts."""
+"""Embeddings, errors and blocked prompts."""
 
 from __future__ import annotations
 
@@ -11,41 +11,10 @@ from hypothesis import strategies as st
 
 from gateway.wire.foreign import plain_embedding
 from gateway.wire.gemini import chat, embeddings, errors
-from gateway.wire.gemini.array import BETWEEN, CLOSE, OPEN, ArrayInvalid, ArrayParser
 from gateway.wire.openai import chat as openai_chat
 from gateway.wire.openai import chunks as openai_chunks
 from gateway.wire.openai import embeddings as openai_embeddings
 from gateway.wire.pb import embeddings_pb2
-
-ELEMENTS = [{"a": 'br[ace} "quoted" \\'}, {}, {"b": [[1], {"c": "☃"}]}]
-
-
-@given(st.lists(st.integers(1, 7), max_size=40))
-def test_an_array_cut_anywhere_gives_its_elements(sizes: list[int]) -> None:
-    """Whatever the pieces, and with any space between the elements."""
-    data = OPEN + BETWEEN.join(json.dumps(e, ensure_ascii=False).encode() for e in ELEMENTS) + CLOSE
-    parser, found, at = ArrayParser(1000), [], 0
-    for size in [*sizes, len(data)]:
-        found += parser.feed(data[at : at + size])
-        at += size
-    assert [json.loads(element) for element in found] == ELEMENTS
-    assert parser.is_complete
-
-
-@pytest.mark.parametrize("data", [b"{}", b"[1]", b"[{}]{}", b'["a"]', b"x"])
-def test_what_is_no_array_of_objects_is_refused(data: bytes) -> None:
-    """Whatever stands outside objects."""
-    with pytest.raises(ArrayInvalid):
-        ArrayParser(1000).feed(data)
-
-
-def test_an_array_is_bounded_and_knows_its_end() -> None:
-    """One element is at most so long; an open array is not complete."""
-    with pytest.raises(ArrayInvalid):
-        ArrayParser(10).feed(b'[{"aaaaaaaaaaaa')
-    parser = ArrayParser(10)
-    assert parser.feed(b"[{}") == [b"{}"]
-    assert not parser.is_complete
 
 
 def test_embeddings_of_openai_are_a_batch() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.wire.json import JsonInvalid, dumps
-from gateway.wire.openai.chunks import ChunkDecoder, error_of, finish_reasons, is_content, usage_of
+from gateway.wire.openai.chunks import ChunkDecoder, is_content
 from gateway.wire.openai.completions import CompletionChunkDecoder
 from gateway.wire.pb import chat_pb2, completions_pb2, types_pb2
 
@@ -129,29 +129,6 @@ def test_content_of_other_events() -> None:
     ):
         delta = chat_pb2.Delta(blocks=[chat_pb2.BlockDelta(start=start)])
         assert is_content(chat_pb2.ChatChunk(choices=[chat_pb2.ChoiceDelta(delta=delta)])) is expected
-
-
-def test_usage_and_ends() -> None:
-    """Usage if there is one; the finish_reason of each choice that has one."""
-    event = ChunkDecoder().decode(
-        dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": None},
-                           {"index": 1, "delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3}})
-    )  # fmt: skip
-    assert finish_reasons(event) == {1: "stop"}
-    usage = usage_of(event)
-    assert usage is not None
-    assert usage.prompt_tokens == 3
-    assert usage_of(ChunkDecoder().decode(chunk({}, usage=None))) is None
-    assert usage_of("a") is None
-    assert finish_reasons("a") == {}
-
-
-def test_errors_inside_a_stream() -> None:
-    """A frame with an error object is found; a null one, or the word alone, is none."""
-    assert error_of(ChunkDecoder().decode(b'{"error":{"message":"m"}}')) == {"message": "m"}
-    assert error_of(ChunkDecoder().decode(b'{"error":null,"choices":[]}')) is None
-    assert error_of(ChunkDecoder().decode(b'{"x":"\\"error\\""}')) is None
-    assert error_of("error") is None
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"null", b"{", b'"a"', b"[DONE]"])
