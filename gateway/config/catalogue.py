@@ -135,6 +135,7 @@ class Entry:
     on_unsupported: str
     scope: Scope | None = None  # limits of all callers together
     limits_per_key: Limits | None = None
+    is_reply_renamed: bool = False  # whether answers have the name the caller asked for
     has_modes: bool = False  # whether its price depends on how the vendor processes a call
 
     @property
@@ -203,6 +204,7 @@ def _entry(slug: str, model: Model, config: Config) -> Entry:
         dimensions_allowed=model.dimensions_allowed,
         pricing=pricing,
         tariff=pricing.tariff() if pricing else None,
+        is_reply_renamed=model.reply_model == "requested",
         has_modes=bool(pricing and pricing.modes),
         candidates=candidates,
         attempts_max=own.attempts_max or retry.attempts_max,

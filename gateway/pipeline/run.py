@@ -34,6 +34,7 @@ from gateway.pipeline.identify import identify
 from gateway.pipeline.kit import Kit, Runtime
 from gateway.pipeline.mode import asked_word
 from gateway.pipeline.progress import End, Progress
+from gateway.pipeline.renamed import Renamed
 from gateway.pipeline.reserve import reserve
 from gateway.pipeline.route import plan_call
 from gateway.pipeline.settle import settle
@@ -114,8 +115,6 @@ async def _accept(
     progress.identity = await identify(kit, runtime, context)
     onward = hops.onward(context.headers.get(hops.HEADER, ""), kit.instance)
     progress.entry, progress.shape = admit(runtime, progress.identity, request)
-    if progress.entry.has_modes:
-        progress.mode_asked = asked_word(request)
     if allowed_s < progress.entry.deadline_min_s:
         raise too_late(allowed_s, progress.entry.deadline_min_s)
     if progress.entry.counting:
@@ -133,9 +132,15 @@ async def _accept(
 
 
 async def _answering(kit: Kit, order: Order, context: CallContext, progress: Progress) -> Answering:
+    """Where the answer comes from, and what is done to it; decided by the model that a rule may have chosen."""
+    if order.entry.has_modes:
+        progress.mode_asked = asked_word(order.request)
+    answer: Answering
     if order.entry.cache is None and progress.counting is None:
-        return attempts_for(kit, progress, order)
-    return counted(await answering(kit, order, context, progress), order, progress)
+        answer = attempts_for(kit, progress, order)
+    else:
+        answer = counted(await answering(kit, order, context, progress), order, progress)
+    return Renamed(answer, progress.model) if order.entry.is_reply_renamed else answer
 
 
 async def _end(  # every part of a call meets here

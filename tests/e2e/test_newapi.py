@@ -284,9 +284,11 @@ async def test_N21_a_refused_key_is_left_out_for_a_while(newapi: NewApi) -> None
 
 
 async def test_N22_model_mapping(newapi: NewApi) -> None:
-    """The provider is asked by its own name for the model, and that name is in the reply."""
-    assert (await newapi.chat("n22")).ok().body["model"] == "sim-tag-n22real"
-    assert (await newapi.gates.simulator.last("sim-tag-n22real"))["body"]["model"] == "sim-tag-n22real"
+    """The provider is asked by its own name for the model; that name is in the reply, or the one that was asked for."""
+    for model, name in (("n22", "sim-tag-n22real"), ("n22-own", "n22-own")):
+        assert (await newapi.chat(model)).ok().body["model"] == name
+        assert {chunk["model"] for chunk in (await newapi.chat(model, stream=True)).ok().chunks} == {name}
+        assert (await newapi.gates.simulator.last("sim-tag-n22real"))["body"]["model"] == "sim-tag-n22real"
 
 
 @pytest.mark.parametrize("model", ["m-large", "claude-3-native"])

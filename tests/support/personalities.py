@@ -137,6 +137,9 @@ MODELS = {
         routing={"breaker": {"quarantine_base_s": 60}},
     ),
     "n22": _model("n22", candidates=[{"provider": "acme", "upstream_model": "sim-tag-n22real"}]),
+    "n22-own": _model(
+        "n22-own", candidates=[{"provider": "acme", "upstream_model": "sim-tag-n22real"}], reply_model="requested"
+    ),
     "free": _model("free-*", can=ALL, price=("0", "0")),
     "sim": _model("sim*", price=("1000", "2000")),
 }

@@ -22,6 +22,7 @@ from gateway.config.schema.upstream import Streaming, StructuredOutput, TimeoutO
 WireName = Annotated[str, StringConstraints(pattern=r"^[^\s,]{1,200}$")]
 OnClientGone = Literal["cancel", "drain"]
 OnUnsupported = Literal["error", "drop"]
+ReplyModel = Literal["upstream", "requested"]
 Tokenizer = Literal["estimate", "o200k_base", "cl100k_base"]
 UsageUnit = Literal["tokens", "characters"]
 
@@ -134,6 +135,10 @@ class Model(Section):
     )
     on_unsupported: OnUnsupported | None = setting(
         None, "What becomes of a member the provider's format has no place for; unset = `policies.on_unsupported`."
+    )
+    reply_model: ReplyModel = setting(
+        "upstream",
+        "The name of the model in answers: as its provider says it (`upstream`), or as the caller asked (`requested`).",
     )
     on_client_gone: OnClientGone | None = setting(
         None, "What happens when the caller leaves; unset = `policies.on_client_gone`."
