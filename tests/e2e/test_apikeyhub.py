@@ -1,7 +1,7 @@
 """API Key Hub's documented API on the listener of its profile: `sk-` keys, a public model list, limits in headers.
 
 Ids K1 to K22 are those of the acceptance list of that system. Limits move on a clock of the tests' own; where time is
-real (several services), K17 ends with the refusal, and does not wait for the window's end.
+real (several services), K17 ends with the refusal; test_profiles_of_several_services waits for the window's end.
 """
 
 from __future__ import annotations
