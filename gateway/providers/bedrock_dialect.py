@@ -1,4 +1,4 @@
-"""Amazon Bedrock's Converse format as providers speak it: chat, whole and streamed.
+"""Amazon Bedrock's formats as providers speak them: chat by Converse, whole and streamed; embeddings by InvokeModel.
 
 Rules:
     - Requests of every client format are mapped (wire.bedrock); Anthropic clients get their events, others chunks.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
@@ -24,47 +24,44 @@ from gateway.providers.aws_signature import signature_headers
 from gateway.providers.outgoing import configured, headers_of, lacking, not_json, url_of
 from gateway.providers.refusals import refusal
 from gateway.providers.upstream import UpstreamRequest, answered, sendable, unusable
-from gateway.rpc.contract import CHAT, STREAM_CHAT, Event, Method
+from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.anthropic import DIALECT as ANTHROPIC
 from gateway.wire.anthropic import chat
 from gateway.wire.anthropic.canonical import Canonical, UsageSum, without_json_tool
 from gateway.wire.anthropic.events import EventDecoder
 from gateway.wire.anthropic.mapping import MAX_TOKENS_DEFAULT
-from gateway.wire.bedrock import DIALECT
+from gateway.wire.bedrock import DIALECT, embeddings
 from gateway.wire.bedrock.answers import anthropic_answer
 from gateway.wire.bedrock.errors import HEADER_STATUSES, STATUSES, error_name, read_error
 from gateway.wire.bedrock.events import EventTranslator
 from gateway.wire.bedrock.eventstream import MEDIA_TYPE, EventMessage, EventStreamBroken, EventStreamParser
 from gateway.wire.bedrock.request import encode_request
 from gateway.wire.openai.chunks import is_content
-from gateway.wire.pb import chat_pb2, types_pb2
+from gateway.wire.pb import types_pb2
 
 NAME: Final = DIALECT
-PATHS: Final = {CHAT.name: "/model/{model}/converse", STREAM_CHAT.name: "/model/{model}/converse-stream"}
+PATHS: Final = {
+    CHAT.name: "/model/{model}/converse",
+    STREAM_CHAT.name: "/model/{model}/converse-stream",
+    EMBED.name: "/model/{model}/invoke",
+}
+ONE_TEXT: Final = "Amazon's Titan embeds one text in a request: `input` must be one text, or a list of one."
 
 
 def encode(method: Method, request: Message, deployment: Deployment, model: str) -> UpstreamRequest:
     """The HTTP request for a call; `model` is the name the client sent.
 
-    Raises GatewayError INVALID_REQUEST, UNSUPPORTED_PARAMETER for what is no chat, and UNIMPLEMENTED when a request
-    is to be signed and the extra for that is not installed.
+    Raises GatewayError INVALID_REQUEST, UNSUPPORTED_PARAMETER for what the model or the format cannot do, and
+    UNIMPLEMENTED when a request is to be signed and the extra for that is not installed.
     """
-    if method not in (CHAT, STREAM_CHAT):
-        raise lacking(deployment, "has chat only")
     unsupported: list[str] = []
+    upstream_model = deployment.upstream_model or model
     try:
-        asked = cast("chat_pb2.ChatRequest", request)
-        body = encode_request(
-            asked,
-            unsupported,
-            max_tokens=deployment.output_max_tokens or MAX_TOKENS_DEFAULT,
-            is_schema_native=deployment.is_schema_native,
-            has_anthropic_fields=deployment.has_anthropic_fields,
-        )
+        body = _body(method, request, deployment, upstream_model, unsupported)
     except json.JsonInvalid as error:
         raise not_json(error) from error
-    url = url_of(deployment, PATHS[method.name], deployment.upstream_model or model)
+    url = url_of(deployment, PATHS[method.name], upstream_model)
     data = json.dumps(configured(body, deployment))
     headers = headers_of(deployment, is_stream=method.is_stream)
     if method.is_stream:
@@ -74,9 +71,39 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
     return UpstreamRequest(url, headers, data, method.is_stream, tuple(unsupported))
 
 
-def decode_reply(method: Method, body: bytes) -> Message:  # noqa: ARG001  # an argument of every dialect
+def _body(method: Method, request: Any, deployment: Deployment, model: str, unsupported: list[str]) -> dict[str, Any]:
+    if method is EMBED:
+        return _embedding_body(request, deployment, model, unsupported)
+    if method not in (CHAT, STREAM_CHAT):
+        raise lacking(deployment, "has chat and embeddings only")
+    return encode_request(
+        request,
+        unsupported,
+        max_tokens=deployment.output_max_tokens or MAX_TOKENS_DEFAULT,
+        is_schema_native=deployment.is_schema_native,
+        has_anthropic_fields=deployment.has_anthropic_fields,
+    )
+
+
+def _embedding_body(request: Any, deployment: Deployment, model: str, unsupported: list[str]) -> dict[str, Any]:
+    vendor = embeddings.vendor_of(model)
+    if vendor is None:
+        raise lacking(
+            deployment, "has chat only, but for the embeddings of Amazon's Titan texts and of Cohere's models"
+        )
+    if vendor != embeddings.COHERE and not embeddings.is_one_text(request):
+        raise GatewayError(Kind.UNSUPPORTED_PARAMETER, ONE_TEXT, param="input")
+    return embeddings.encode_request(request, vendor, unsupported)
+
+
+def decode_reply(method: Method, body: bytes) -> Message:
     """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
     answer = answered(body)
+    if method is EMBED:
+        try:
+            return embeddings.decode_response(answer)
+        except (ValueError, OverflowError) as error:
+            raise unusable(str(error)) from error
     if not isinstance(answer.get("output"), dict):
         raise unusable("its answer has no object `output`")
     response = chat.decode_response(anthropic_answer(answer, id_=_new_id(), model=""))

@@ -1,9 +1,10 @@
-"""Amazon Bedrock's wire format, simulated: Converse and ConverseStream.
+"""Amazon Bedrock's wire formats, simulated: Converse, ConverseStream, and InvokeModel of embeddings.
 
 Rules:
 - Pure; a key may come signed (aws.py) or as a bearer token.
 - A request the vendor would refuse is refused: what is missing, or a member of another format.
 - A text or a thought is not announced before its first increment, a call is.
+- Of InvokeModel a name with `cohere` takes Cohere's body, any other Titan's.
 
 Not here: what is said (answer.py), faults and bytes (play.py), binary framing (frames.py).
 """
@@ -17,6 +18,7 @@ import orjson
 
 from gateway.simulator.answer import TOKENS_PER_PART, Answer, Question, Tool, answer, check, count_tokens
 from gateway.simulator.behaviour import Behaviour
+from gateway.simulator.openai import unit_vector
 from gateway.simulator.openai_chat import digest
 from gateway.simulator.reply import Ask, Canned, Frame, Json, Refused, Reply, Route, StreamReply
 
@@ -27,6 +29,11 @@ _MEMBERS = frozenset(
      "additionalModelResponseFieldPaths", "promptVariables", "requestMetadata", "performanceConfig", "outputConfig"),
 )  # fmt: skip
 _BLOCKS = frozenset(("text", "image", "document", "toolUse", "toolResult", "reasoningContent", "cachePoint"))
+TITAN_DIMENSIONS = (256, 512, 1024)
+COHERE_DIMENSIONS = (256, 512, 1024, 1536)
+MAX_TEXTS = 96
+_TITAN_MEMBERS = frozenset(("inputText", "dimensions", "normalize", "embeddingTypes"))
+_COHERE_MEMBERS = frozenset(("texts", "input_type", "truncate", "embedding_types", "output_dimension"))
 _STOP = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "content_filtered"}
 
 
@@ -36,6 +43,7 @@ class Bedrock:
     routes: tuple[Route, ...] = (
         Route("POST", "/model/{model:.+}/converse", "converse"),
         Route("POST", "/model/{model:.+}/converse-stream", "converse-stream"),
+        Route("POST", "/model/{model:.+}/invoke", "invoke"),
     )
     error_event: str | None = "internalServerException"
 
@@ -55,6 +63,8 @@ class Bedrock:
 
     def reply(self, ask: Ask, behaviour: Behaviour) -> Reply:
         """Return the healthy answer of a model that behaves so. Raises Refused."""
+        if ask.operation == "invoke":
+            return _cohere(ask.body, behaviour) if "cohere" in ask.model else _titan(ask.body, behaviour)
         _check(ask.body)
         question = _question(ask.body)
         check(question, behaviour)
@@ -126,6 +136,33 @@ def _stream(said: Answer, reason: str, tail: Json) -> StreamReply:
 
 def _delta(at: int, **delta: Any) -> Frame:
     return Frame({"contentBlockIndex": at, "delta": delta}, "contentBlockDelta")
+
+
+# embeddings
+
+
+def _titan(body: Json, behaviour: Behaviour) -> Json:
+    text, size = body.get("inputText"), body.get("dimensions", TITAN_DIMENSIONS[-1])
+    if not _TITAN_MEMBERS.issuperset(body) or not isinstance(text, str) or not text:
+        raise Refused(400, None, "Malformed input request, please reformat your input and try again.")
+    if size not in TITAN_DIMENSIONS:
+        raise Refused(400, None, f"dimensions must be one of {TITAN_DIMENSIONS}")
+    check(Question("", count_tokens(text)), behaviour)
+    vector = unit_vector(text, size)
+    counts = {} if behaviour.is_usage_omitted else {"inputTextTokenCount": count_tokens(text)}
+    return {"embedding": vector, "embeddingsByType": {"float": vector}, **counts}
+
+
+def _cohere(body: Json, behaviour: Behaviour) -> Json:
+    texts, size = body.get("texts"), body.get("output_dimension", COHERE_DIMENSIONS[-1])
+    if not _COHERE_MEMBERS.issuperset(body) or not body.get("input_type") or body.get("embedding_types") != ["float"]:
+        raise Refused(400, None, "Malformed input request, please reformat your input and try again.")
+    if not isinstance(texts, list) or not 1 <= len(texts) <= MAX_TEXTS or size not in COHERE_DIMENSIONS:
+        raise Refused(400, None, f"texts must be at most {MAX_TEXTS}, output_dimension one of {COHERE_DIMENSIONS}")
+    check(Question("", sum(map(count_tokens, texts))), behaviour)
+    vectors = {"float": [unit_vector(text, size) for text in texts]}
+    return {"id": digest(orjson.dumps(texts)), "texts": texts, "response_type": "embeddings_by_type",
+            "embeddings": vectors}  # fmt: skip
 
 
 # questions

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import anthropic
 import openai
@@ -50,6 +51,36 @@ async def test_another_secret_is_refused() -> None:
         with pytest.raises(openai.APIStatusError) as caught:
             await pair.sdk.chat(pair.named())
     assert caught.value.code == "provider_auth_failed"
+
+
+async def test_embeddings(pair: Pair) -> None:
+    """Of both vendors, signed; in the dimensions asked for, however the SDK wants the vectors spelled."""
+    make = pair.sdk.client.embeddings.create
+    cases = (("amazon.titan-embed-text-v2:0", ["a b"], 2), ("us.cohere.embed-v4:0", ["a b", "c"], None))
+    for name, given, tokens in cases:  # Cohere's count is in a header
+        model = f"bedrock/{name}"
+        packed = await pair.sdk(make, model=model, input=given, dimensions=256)
+        plain = await pair.sdk(make, model=model, input=given, dimensions=256, encoding_format="float")
+        assert [(each.index, len(each.embedding)) for each in plain.data] == [(at, 256) for at in range(len(given))]
+        assert [each.embedding for each in packed.data] == [each.embedding for each in plain.data]
+        assert plain.model == model
+        assert (plain.usage and plain.usage.prompt_tokens) == tokens
+        seen = await pair.sent(model)
+        assert seen["path"] == f"/model/{quote(model, safe='')}/invoke"
+        assert f"Credential={AWS_KEY_ID}/" in seen["headers"]["authorization"]
+
+
+async def test_what_cannot_be_embedded_is_refused(pair: Pair) -> None:
+    """By its name, before anybody is asked: several texts for Titan, a model that embeds nothing."""
+    make = pair.sdk.client.embeddings.create
+    for model, given, param in (
+        ("bedrock/amazon.titan-embed-text-v1", ["a", "b"], "input"),
+        (pair.named(), "a", "model"),
+    ):
+        with pytest.raises(openai.BadRequestError) as caught:
+            await pair.sdk(make, model=model, input=given)
+        assert (caught.value.code, caught.value.param) == ("unsupported_parameter", param)
+        assert await pair.simulator.requests(model) == []
 
 
 async def test_grpc_clients_see_the_same(pair: Pair) -> None:

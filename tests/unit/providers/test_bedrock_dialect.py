@@ -13,6 +13,7 @@ from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT
 from gateway.wire.bedrock.errors import STATUSES
 from gateway.wire.bedrock.eventstream import encode_message
 from gateway.wire.openai import chat
+from gateway.wire.openai import embeddings as openai_embeddings
 from gateway.wire.pb import embeddings_pb2
 from tests.unit.pipeline.kits import deployment_of
 
@@ -84,7 +85,7 @@ def test_counts() -> None:
 
 
 def test_a_request() -> None:
-    """Names the model in its URL, quoted; a bearer key needs no signature; there is chat only."""
+    """Names the model in its URL, quoted; a bearer key needs no signature; a chat model embeds nothing."""
     deployment = deployment_of("https://h", candidate={"upstream_model": "us.anthropic.claude-v1:0"})
     request = encode(STREAM_CHAT, chat.decode_request(ASKED), deployment, "m")
     assert request.url == "https://h/model/us.anthropic.claude-v1%3A0/converse-stream"
@@ -92,4 +93,24 @@ def test_a_request() -> None:
     assert json.loads(request.body).keys() == {"messages", "inferenceConfig"}
     with pytest.raises(GatewayError) as caught:
         encode(EMBED, embeddings_pb2.EmbeddingRequest(), deployment, "m")
-    assert caught.value.kind is Kind.UNSUPPORTED_PARAMETER
+    assert (caught.value.kind, caught.value.param) == (Kind.UNSUPPORTED_PARAMETER, "model")
+
+
+def test_a_request_for_embeddings() -> None:
+    """The body of the model's vendor, to InvokeModel."""
+    deployment = deployment_of("https://h", candidate={"upstream_model": "amazon.titan-embed-text-v2:0"})
+    request = encode(EMBED, openai_embeddings.decode_request({"model": "m", "input": "hi"}), deployment, "m")
+    assert request.url == "https://h/model/amazon.titan-embed-text-v2%3A0/invoke"
+    assert json.loads(request.body) == {"inputText": "hi"}
+    for given in (["a", "b"], [1, 2], [[1]]):
+        with pytest.raises(GatewayError) as caught:
+            encode(EMBED, openai_embeddings.decode_request({"model": "m", "input": given}), deployment, "m")
+        assert (caught.value.kind, caught.value.param) == (Kind.UNSUPPORTED_PARAMETER, "input")
+
+
+@pytest.mark.parametrize("answer", ["{", "[]", "{}", '{"embedding":[]}', '{"embeddings":{"float":[["x"]]}}'])
+def test_vectors_that_are_none(answer: str) -> None:
+    """The provider's failure."""
+    with pytest.raises(GatewayError) as caught:
+        decode_reply(EMBED, answer.encode())
+    assert caught.value.kind is Kind.PROVIDER_INVALID
