@@ -11,7 +11,7 @@ Not here: the members of a format (openai/, anthropic/, ...), what is done about
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final, TypeVar
 
@@ -97,6 +97,15 @@ def effort_of(budget_tokens: int) -> str:
 def extra_names(extra: str) -> list[str]:
     """The members an `extra` holds, in order."""
     return list(loads(extra.encode(), depth_max=1000)) if extra else []
+
+
+def without_place(request: AnyMessage, settings: Mapping[str, tuple[Any, ...]]) -> list[str]:
+    """The members by which a request asks for what a format cannot give: `settings`, with what asks for nothing."""
+    return [
+        name.removesuffix("_json")
+        for name, nothing in settings.items()
+        if request.HasField(name) and getattr(request, name) not in nothing
+    ]
 
 
 def openai_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> chat_pb2.ChatRequest:

@@ -10,7 +10,7 @@ Not here: the bodies of such formats (palm/, anthropic_complete/).
 
 from typing import Any, Final, NamedTuple
 
-from gateway.wire.foreign import OPENAI, stripped, unknown_members, unknown_to_chats
+from gateway.wire.foreign import OPENAI, stripped, unknown_members, unknown_to_chats, without_place
 from gateway.wire.pb import chat_pb2, types_pb2
 
 NOTHING: Final[dict[str, tuple[Any, ...]]] = {
@@ -78,11 +78,7 @@ def spoken(request: chat_pb2.ChatRequest, unsupported: list[str], *, has: frozen
 
 
 def _unsupported(request: chat_pb2.ChatRequest, has: frozenset[str]) -> list[str]:
-    names = [
-        name.removesuffix("_json")
-        for name, nothing in NOTHING.items()
-        if name not in has and request.HasField(name) and getattr(request, name) not in nothing
-    ]
+    names = [name for name in without_place(request, NOTHING) if name not in has]
     is_asked = {
         "stop": bool(request.stop) and "stop" not in has,
         "tools": bool(request.tools),

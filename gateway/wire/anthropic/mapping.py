@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from gateway.wire.anthropic.blocks import UNSPECIFIED, write_content
 from gateway.wire.anthropic.turns import Turns
-from gateway.wire.foreign import EFFORT_BUDGETS, OPENAI, stripped, unknown_members, unknown_to_chats
+from gateway.wire.foreign import EFFORT_BUDGETS, OPENAI, stripped, unknown_members, unknown_to_chats, without_place
 from gateway.wire.openai.fields import plain_number
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -83,11 +83,7 @@ def mapped_request(
 
 
 def _unsupported(request: chat_pb2.ChatRequest) -> list[str]:
-    names = [
-        name.removesuffix("_json")
-        for name, nothing in UNSUPPORTED.items()
-        if request.HasField(name) and getattr(request, name) not in nothing
-    ]
+    names = without_place(request, UNSUPPORTED)
     return names + (["modalities"] if "audio" in request.modalities else [])
 
 

@@ -19,6 +19,7 @@ from gateway.wire.anthropic.usage import mapped_usage
 from gateway.wire.foreign import is_headless
 from gateway.wire.json import JsonInvalid, dumps, loads
 from gateway.wire.links import annotated, link_in
+from gateway.wire.openai.chunks import with_words
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, types_pb2
 
@@ -255,17 +256,3 @@ def is_complete(arguments: str) -> bool:
 def _has_words(block: chat_pb2.BlockDelta) -> bool:
     thinking = block.thinking
     return bool(block.text or block.refusal or block.tool.arguments or thinking.text or thinking.signature)
-
-
-def with_words(block: chat_pb2.BlockDelta, words: str) -> chat_pb2.BlockDelta:
-    """An increment with another text."""
-    made = chat_pb2.BlockDelta()
-    made.CopyFrom(block)
-    kind = block.WhichOneof("kind")
-    if kind == "thinking":
-        made.thinking.text = words
-    elif kind == "tool":
-        made.tool.arguments = words
-    else:
-        made.text = words
-    return made

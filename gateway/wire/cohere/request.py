@@ -11,7 +11,7 @@ Not here: the conversation (turns.py), answers (answers.py), streams (events.py)
 from typing import Any, Final
 
 from gateway.wire.cohere.turns import Turns
-from gateway.wire.foreign import EFFORT_BUDGETS, OPENAI, openai_request, stripped, unknown_to_chats
+from gateway.wire.foreign import EFFORT_BUDGETS, OPENAI, openai_request, stripped, unknown_to_chats, without_place
 from gateway.wire.openai.fields import plain_number
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -81,11 +81,7 @@ def _plain(request: chat_pb2.ChatRequest, unsupported: list[str]) -> chat_pb2.Ch
 
 
 def _unsupported(request: chat_pb2.ChatRequest) -> list[str]:
-    names = [
-        name.removesuffix("_json")
-        for name, nothing in UNSUPPORTED.items()
-        if request.HasField(name) and getattr(request, name) not in nothing
-    ]
+    names = without_place(request, UNSUPPORTED)
     return names + (["modalities"] if "audio" in request.modalities else [])
 
 

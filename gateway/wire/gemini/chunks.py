@@ -17,7 +17,7 @@ from gateway.wire.gemini.groups import Group, Table, is_text, string
 from gateway.wire.gemini.outcome import FINISH_REASON, LOGPROBS, USAGE, block_reason, end_with_calls
 from gateway.wire.gemini.parts import DIALECT, read_part, write_part
 from gateway.wire.gemini.render import ForeignRenderer
-from gateway.wire.gemini.response import INDEX, made_up_id
+from gateway.wire.gemini.response import INDEX, candidates_of, made_up_id
 from gateway.wire.json import JsonInvalid, dumps, loads, text
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, types_pb2
@@ -118,27 +118,9 @@ def _write_content(choice: Any, out: JsonObject) -> None:
 _CANDIDATE = Table([Group(("content",), _read_content, _write_content), FINISH_REASON, LOGPROBS, INDEX])
 
 
-def _read_candidates(chunk: Any, said: JsonObject) -> bool:
-    candidates = said.get("candidates")
-    if type(candidates) is not list or not candidates or not all(type(item) is dict for item in candidates):
-        return False
-    for at, candidate in enumerate(candidates):
-        choice = chunk.choices.add()
-        _CANDIDATE.decode(candidate, choice)
-        if not choice.HasField("index"):
-            choice.index = at
-            choice.nulls.append("index")
-    return True
-
-
-def _write_candidates(chunk: Any, out: JsonObject) -> None:
-    if chunk.choices:
-        out["candidates"] = [_CANDIDATE.encode(choice) for choice in chunk.choices]
-
-
 _CHUNK = Table(
     [
-        Group(("candidates",), _read_candidates, _write_candidates),
+        candidates_of(_CANDIDATE),
         USAGE,
         string("modelVersion", "model"),
         string("responseId", "id"),

@@ -44,27 +44,31 @@ CANDIDATE = Table(
 )
 
 
-def _read_candidates(response: Any, said: JsonObject) -> bool:
-    candidates = said.get("candidates")
-    if type(candidates) is not list or not candidates or not all(type(item) is dict for item in candidates):
-        return False
-    for at, candidate in enumerate(candidates):
-        choice = response.choices.add()
-        CANDIDATE.decode(candidate, choice)
-        if not choice.HasField("index"):
-            choice.index = at
-            choice.nulls.append("index")
-    return True
+def candidates_of(of: Table) -> Group:
+    """The list of answers; `of` is what one of them is. Numbers that are not there are those of the order."""
 
+    def read(message: Any, said: JsonObject) -> bool:
+        found = said.get("candidates")
+        if type(found) is not list or not found or not all(type(item) is dict for item in found):
+            return False
+        for at, candidate in enumerate(found):
+            choice = message.choices.add()
+            of.decode(candidate, choice)
+            if not choice.HasField("index"):
+                choice.index = at
+                choice.nulls.append("index")
+        return True
 
-def _write_candidates(response: Any, out: JsonObject) -> None:
-    if response.choices:
-        out["candidates"] = [CANDIDATE.encode(choice) for choice in response.choices]
+    def write(message: Any, out: JsonObject) -> None:
+        if message.choices:
+            out["candidates"] = [of.encode(choice) for choice in message.choices]
+
+    return Group(("candidates",), read, write)
 
 
 RESPONSE = Table(
     [
-        Group(("candidates",), _read_candidates, _write_candidates),
+        candidates_of(CANDIDATE),
         USAGE,
         string("modelVersion", "model"),
         string("responseId", "id"),

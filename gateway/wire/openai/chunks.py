@@ -139,6 +139,20 @@ def is_content(event: chat_pb2.ChatChunk | completions_pb2.CompletionResponse | 
     return any(choice.text for choice in event.choices)  # type: ignore[union-attr]  # CompletionResponse
 
 
+def with_words(block: chat_pb2.BlockDelta, words: str) -> chat_pb2.BlockDelta:
+    """An increment with another text."""
+    made = chat_pb2.BlockDelta()
+    made.CopyFrom(block)
+    kind = block.WhichOneof("kind")
+    if kind == "thinking":
+        made.thinking.text = words
+    elif kind == "tool":
+        made.tool.arguments = words
+    else:
+        made.text = words
+    return made
+
+
 def _has_content(delta: chat_pb2.Delta) -> bool:
     if any(map(_is_addition, delta.blocks)):
         return True

@@ -10,6 +10,7 @@ Not here: answers (answers.py), what is no text (wire.spoken).
 
 from typing import Any, Final
 
+from gateway.wire.foreign import without_place
 from gateway.wire.openai.fields import plain_number
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, completions_pb2
@@ -48,11 +49,7 @@ def encode_completion(
     request: completions_pb2.CompletionRequest, unsupported: list[str], *, is_vertex: bool
 ) -> JsonObject:
     """The body for a legacy completion of one prompt."""
-    unsupported += [
-        name.removesuffix("_json")
-        for name, nothing in UNSUPPORTED.items()
-        if request.HasField(name) and getattr(request, name) not in nothing
-    ]
+    unsupported += without_place(request, UNSUPPORTED)
     if len(request.prompt.texts) != 1:
         unsupported.append("prompt")
     prompt = request.prompt.texts[0] if request.prompt.texts else ""

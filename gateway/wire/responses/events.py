@@ -16,6 +16,7 @@ from typing import Any
 from gateway.wire.foreign import is_headless
 from gateway.wire.json import dumps
 from gateway.wire.links import annotated, link_in
+from gateway.wire.openai.chunks import with_words
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2
 from gateway.wire.responses import DIALECT
@@ -150,7 +151,7 @@ class EventRenderer:
             return [(name, b"%b%d%b%b%b" % (before, number, middle, dumps(words), after))]
         if self._repeated is None:
             raise ValueError("a text came, but the chunk before it has not exactly one text to replace")
-        out = self._block(_with_words(self._repeated, words), [])
+        out = self._block(with_words(self._repeated, words), [])
         if out and self._last is not None:
             name, members = self._last.delta(_MARK, [])
             data = dumps({"type": name, "sequence_number": _MARK, **members})
@@ -219,17 +220,3 @@ class EventRenderer:
             out = self._begun(item)
         out += self._all(item.enter(place))
         return out + self._added(item, words, logprobs)
-
-
-def _with_words(block: chat_pb2.BlockDelta, words: str) -> chat_pb2.BlockDelta:
-    """An increment with another text."""
-    made = chat_pb2.BlockDelta()
-    made.CopyFrom(block)
-    kind = block.WhichOneof("kind")
-    if kind == "thinking":
-        made.thinking.text = words
-    elif kind == "tool":
-        made.tool.arguments = words
-    else:
-        made.text = words
-    return made

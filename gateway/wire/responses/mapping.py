@@ -11,7 +11,7 @@ Not here: the conversation (turns.py), tools (tools.py), requests of this dialec
 
 from typing import Any, Final
 
-from gateway.wire.foreign import OPENAI, effort_of, stripped, unknown_members, unknown_to_chats
+from gateway.wire.foreign import OPENAI, effort_of, stripped, unknown_members, unknown_to_chats, without_place
 from gateway.wire.openai.fields import plain_number
 from gateway.wire.openai.mirror import JsonObject, kept_value
 from gateway.wire.pb import chat_pb2
@@ -67,11 +67,7 @@ def mapped_request(request: chat_pb2.ChatRequest, unsupported: list[str]) -> Jso
 
 
 def _unsupported(request: chat_pb2.ChatRequest) -> list[str]:
-    names = [
-        name.removesuffix("_json")
-        for name, nothing in UNSUPPORTED.items()
-        if request.HasField(name) and getattr(request, name) not in nothing
-    ]
+    names = without_place(request, UNSUPPORTED)
     return names + (["stop"] if request.stop else []) + (["modalities"] if "audio" in request.modalities else [])
 
 
