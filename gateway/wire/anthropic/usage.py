@@ -30,7 +30,7 @@ def read_usage(obj: JsonObject, usage: types_pb2.Usage) -> None:
     kept = {name: obj[name] for name in obj if name not in counts and name not in usage.nulls}
     if kept:
         usage.extra = text(kept)
-        if is_text(tier := kept.get("service_tier")):
+        if is_text(tier := kept.get("service_tier", "")):
             usage.service_tier = tier
 
 

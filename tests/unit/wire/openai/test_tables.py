@@ -31,7 +31,7 @@ NOT_ON_JSON = {  # message -> fields the OpenAI format has no member for
     "CompletionResponse": {"is_restart"},
     "EmbeddingRequest": {"dialect"},
     "EmbeddingResponse": {"dialect"},
-    "Usage": {"is_estimate", "is_partial"},
+    "Usage": {"is_estimate", "is_partial", "service_tier"},  # the tier is said beside it
     "ThinkingBlock": {"signature", "redacted"},
     "ToolResultBlock": {"is_error"},
     "DocumentBlock": {"context", "citations_config_json", "content_json"},
