@@ -14,12 +14,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from gateway.accounts.api_keys import ApiKeys
 from gateway.accounts.calls import Calls
 from gateway.accounts.codes import Codes
 from gateway.accounts.directory import Directory
 from gateway.accounts.facts import Facts, key_facts, session_facts
+from gateway.accounts.failures import Failures
 from gateway.accounts.groups import Groups
 from gateway.accounts.keys import Digester
 from gateway.accounts.purses import Balances
@@ -34,6 +36,9 @@ from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
 from gateway.core.limits import DAY_S
 from gateway.store.sql.database import Database
+
+if TYPE_CHECKING:
+    from gateway.store.valkey import Valkey
 
 TEND_EVERY_S = 30.0
 OPEN_EVERY_S = 2.0
@@ -51,6 +56,7 @@ class Accounts:
         pepper: bytes,
         clock: Clock,
         say: Callable[[str, str], None] = lambda _event, _cause: None,
+        store: Valkey | None = None,
     ) -> None:
         self.database = database
         self._say = say
@@ -60,7 +66,9 @@ class Accounts:
         self._tokens: tuple[Config, Tokens] | None = None
         self._tending: asyncio.Task[None] | None = None
         self.directory = Directory(self, lambda: config().accounts, clock)
-        shared = Shared(database, clock, Digester(pepper), config, self.tokens, self.directory)
+        digester = Digester(pepper)
+        failures = Failures(digester.digest, store, config().store.prefix)
+        shared = Shared(database, clock, digester, config, self.tokens, self.directory, failures)
         self._shared = shared
         self.wallets = Wallets(shared)
         self.users = Users(shared, self.wallets)

@@ -88,7 +88,7 @@ class Codes:
 
         shared, now_ms = self._shared, self._shared.now_ms()
         per_minute, subject = shared.config().accounts.logins_per_minute, f"code {host_of(who.peer)}"
-        wait_s = shared.logins.take(subject, per_minute, shared.clock.monotonic())
+        wait_s = await shared.failures.take(subject, per_minute, shared.clock.monotonic())
         if wait_s:
             text = "Too many attempts; wait a little."
             raise GatewayError(Kind.RATE_LIMITED, text, retry_after_s=wait_s, limit="requests")
@@ -103,7 +103,7 @@ class Codes:
             entry = await self._wallets.enter(connection, user_id, Change("redeem", row[1], f"code:{row[0]}"), who)
             await shared.note(connection, who, "code.redeem", f"user:{user_id}", {"code": row[0], "amount": row[1]})
         await shared.moved(wallet_of(user_id), row[1], entry)
-        shared.logins.give_back(subject, per_minute)
+        await shared.failures.give_back(subject, per_minute)
         return await self._wallets.get(user_id)
 
     async def list(self, size: int, token: str) -> Page[Record]:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gateway.accounts.directory import Directory
+from gateway.accounts.failures import Failures
 from gateway.accounts.keys import Digester
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.texts import wrong
-from gateway.accounts.throttle import Throttle
 from gateway.accounts.tokens import Tokens
 from gateway.config.schema import Config
 from gateway.core.clock import Clock
@@ -62,8 +62,8 @@ class Shared:
     config: Callable[[], Config]
     tokens: Callable[[], Tokens]
     directory: Directory
+    failures: Failures
     passwords: Passwords = field(default_factory=Passwords)
-    logins: Throttle = field(default_factory=Throttle)
     moved: Callable[[str, int, int], Awaitable[None]] = _nobody  # told of every change of a purse beside calls
     live: Callable[[str], Awaitable[tuple[int, int] | None]] = _unknown  # (balance, held) of a purse as calls see it
 

@@ -53,7 +53,7 @@ class Users:
         how = self._shared.config().accounts.registration
         if how == "closed":
             raise GatewayError(Kind.PERMISSION_DENIED, "Registration is closed.", code="registration_closed")
-        self._count(f"register {host_of(who.peer)}", ADDRESS_FACTOR)
+        await self._count(f"register {host_of(who.peer)}", ADDRESS_FACTOR)
         if how == "invited" and not invitation:
             raise texts.wrong("invitation", "is missing: registration is by invitation", "invitation_required")
         return await self.create(new, who, invitation if how == "invited" else "")
@@ -115,8 +115,8 @@ class Users:
         except GatewayError:
             spelled = "nobody"
         account, address = f"account {spelled}", f"address {host_of(who.peer)}"
-        self._count(account, 1)
-        self._count(address, ADDRESS_FACTOR)
+        await self._count(account, 1)
+        await self._count(address, ADDRESS_FACTOR)
         async with shared.database.read() as connection:
             row = (await connection.execute(select(users).where(users.c.email == spelled))).mappings().first()
         is_right = await shared.passwords.is_right(row["password_hash"] if row else None, password[:1024])
@@ -126,18 +126,18 @@ class Users:
                     await shared.note(connection, who, "user.login_failed", f"user:{row['id']}")
             raise _not_them()
         per_minute = shared.config().accounts.logins_per_minute
-        shared.logins.give_back(account, per_minute)
-        shared.logins.give_back(address, per_minute * ADDRESS_FACTOR)
+        await shared.failures.give_back(account, per_minute)
+        await shared.failures.give_back(address, per_minute * ADDRESS_FACTOR)
         if row["is_blocked"]:
             raise GatewayError(Kind.PERMISSION_DENIED, "This account is blocked.", code="account_blocked")
         if shared.passwords.is_outdated(row["password_hash"]):
             await self._change(row["id"], {"password_hash": await shared.passwords.hash(password)}, ends_sessions=False)
         return dict(row)
 
-    def _count(self, subject: str, factor: int) -> None:
+    async def _count(self, subject: str, factor: int) -> None:
         shared = self._shared
         per_minute = shared.config().accounts.logins_per_minute * factor
-        wait_s = shared.logins.take(subject, per_minute, shared.clock.monotonic())
+        wait_s = await shared.failures.take(subject, per_minute, shared.clock.monotonic())
         if wait_s:
             raise GatewayError(
                 Kind.RATE_LIMITED, "Too many attempts; wait a little.", retry_after_s=wait_s, limit="requests"
@@ -147,7 +147,7 @@ class Users:
         """A user's own new password; every session ends. Raises GatewayError INVALID_KEY for a wrong old one."""
         shared = self._shared
         texts.password(new, shared.config().accounts.password_min_chars)
-        self._count(f"account {user_id}", 1)
+        await self._count(f"account {user_id}", 1)
         row = await self.get(user_id)
         if not await shared.passwords.is_right(row["password_hash"], old[:1024]):
             raise _not_them()

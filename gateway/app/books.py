@@ -40,7 +40,7 @@ def database_of(config: Config, state_dir: Path) -> Place:
 
 
 def accounts_of(
-    current: Callable[[], Config], state_dir: Path, pepper: bytes, clock: Clock, log: Log
+    current: Callable[[], Config], state_dir: Path, pepper: bytes, clock: Clock, log: Log, store: Valkey | None = None
 ) -> Accounts | None:
     """The accounts, not opened yet; None when they are off. Raises ValueError."""
     config = current()
@@ -50,7 +50,7 @@ def accounts_of(
     place = database_of(config, state_dir)
     database = Database(place, timeout_s=settings.timeout_s, pool_max=settings.pool_max, beside=BESIDE, opened=grown)
 
-    return Accounts(database, current, pepper, clock, _say(log, place))
+    return Accounts(database, current, pepper, clock, _say(log, place), store)
 
 
 def keeper_of(accounts: Accounts, config: Config, state_dir: Path, instance: str, log: Log) -> Keeper | None:

@@ -85,7 +85,7 @@ class ServiceHalf:
             log=log,
             clock=clock,
             answers=answers_of(current.get().config, clock, self._store),
-            accounts=accounts_of(self._config, current.loaded.sources.state_dir, self._pepper, clock, log),
+            accounts=accounts_of(self._config, current.loaded.sources.state_dir, self._pepper, clock, log, self._store),
         )
         self.dispatch = Dispatch(self.kit)
         self._publish: Publish = lambda _json, _generation: None

@@ -177,6 +177,23 @@ async def test_N29_bills_add_up_over_all(town: Town) -> None:
     assert (await ask(f"{billing}/subscription", key=key)).ok().body["hard_limit_usd"] == 1
 
 
+async def test_S15_logins_are_counted_over_all(town: Town) -> None:
+    """Ten wrong passwords at three services; then the right one is refused as well, and another account is not."""
+    emails = [f"s15-{at}@example.org" for at in range(2)]
+    for email in emails:
+        await town.admin("/admin/users", {"email": email, "password": PASSWORD})
+
+    async def log_in(email: str, password: str) -> Answer:
+        return await ask(f"{town.services.url}/auth/login", {"email": email, "password": password})
+
+    tries = await asyncio.gather(*(log_in(emails[0], "wrong horse battery") for _ in range(16)))
+    assert Counter(answer.status for answer in tries) == {401: 10, 429: 6}
+    refused = await log_in(emails[0], PASSWORD)
+    refused.error(429)
+    assert 1 <= int(refused.headers["retry-after"]) <= 6
+    (await log_in(emails[1], PASSWORD)).ok()
+
+
 async def test_K17_and_M9_places_over_all(town: Town) -> None:
     """Two calls at a time of a free model are two over all services; nobody is charged."""
     key = await town.key("maxapi", await town.user(0))
