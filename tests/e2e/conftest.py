@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from gateway.simulator.server import Running
+from gateway.simulator.server import serve as serve_simulator
 from tests.support.personalities import PLACES, Personalities, personalities
 from tests.support.place import key_record
 from tests.support.sdk import Sdk, sdk_of
@@ -64,6 +66,14 @@ async def gates(request: pytest.FixtureRequest) -> AsyncIterator[Personalities]:
     """A gateway with a listener for every shipped profile, on each database and of several services in turn."""
     async with personalities(request.param) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def upstream() -> AsyncIterator[Running]:
+    """A simulator for the gateways of one file, in this process; it wants no key."""
+    running = await serve_simulator()
+    yield running
+    await running.stop()
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -15,12 +15,12 @@ import pytest
 import pytest_asyncio
 from anthropic import AsyncAnthropic
 
-from gateway.simulator.server import Running, serve
+from gateway.simulator.server import Running
+from tests.support.matrix.upstreams import layer
 from tests.support.raw import ask
 from tests.support.simulated import Simulated, unique
 from tests.support.single import InProcess, single
 
-CAPABILITIES = ["chat", "vision", "function_calling", "reasoning"]
 HI: list[Any] = [{"role": "user", "content": "hello big world"}]
 TOOL: Any = {
     "name": "weather",
@@ -31,28 +31,8 @@ NATIVE = "anthropic"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def upstream() -> AsyncIterator[Running]:
-    running = await serve()
-    yield running
-    await running.stop()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(upstream: Running) -> AsyncIterator[InProcess]:
-    def provider(dialect: str) -> dict[str, Any]:
-        return {"dialect": dialect, "base_url": f"{upstream.url}/v1", "auth": "none", "is_local": True}
-
-    def model(dialect: str) -> dict[str, Any]:
-        once = {"attempts_max": 1}
-        return {"names": [f"{dialect}/*"], "capabilities": CAPABILITIES, "retry": once,
-                "candidates": [{"provider": f"up-{dialect}"}]}  # fmt: skip
-
-    dialects = ("anthropic", "openai")
-    layer = {
-        "providers": {f"up-{dialect}": provider(dialect) for dialect in dialects},
-        "models": {f"m-{dialect}": model(dialect) for dialect in dialects},
-    }
-    async with single(layer) as running:
+    async with single(layer(upstream.url)) as running:
         yield running
 
 

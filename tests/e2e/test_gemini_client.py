@@ -16,14 +16,14 @@ import pytest_asyncio
 from google import genai
 from google.genai import errors, types
 
-from gateway.simulator.server import Running, serve
+from gateway.simulator.server import Running
+from tests.support.matrix.upstreams import layer
 from tests.support.raw import ask
 from tests.support.recorder import COMPLETION, Scripted, recording
 from tests.support.simulated import unique
 from tests.support.single import InProcess, single
 
-CAPABILITIES = ["chat", "vision", "function_calling", "reasoning", "json_mode", "json_schema", "embedding"]
-PATHS = {"gemini": "/v1beta", "openai": "/v1", "anthropic": "/v1", "cohere": "/v2", "bedrock": ""}
+DIALECTS = ("gemini", "openai", "anthropic", "cohere", "bedrock")
 PNG = bytes.fromhex("89504e470d0a1a0a") + b"\0" * 8
 WEATHER = types.Tool(
     function_declarations=[
@@ -39,31 +39,8 @@ WEATHER = types.Tool(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def upstream() -> AsyncIterator[Running]:
-    running = await serve()
-    yield running
-    await running.stop()
-
-
-def layer_of(url: str) -> dict[str, Any]:
-    """A model for each upstream format: `<dialect>/*`."""
-
-    def provider(dialect: str) -> dict[str, Any]:
-        return {"dialect": dialect, "base_url": f"{url}{PATHS[dialect]}", "auth": "none", "is_local": True}
-
-    def model(dialect: str) -> dict[str, Any]:
-        return {"names": [f"{dialect}/*"], "capabilities": CAPABILITIES, "retry": {"attempts_max": 1},
-                "has_dimensions": True, "candidates": [{"provider": f"up-{dialect}"}]}  # fmt: skip
-
-    return {
-        "providers": {f"up-{dialect}": provider(dialect) for dialect in PATHS},
-        "models": {f"m-{dialect}": model(dialect) for dialect in PATHS},
-    }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(upstream: Running) -> AsyncIterator[InProcess]:
-    async with single(layer_of(upstream.url)) as running:
+    async with single(layer(upstream.url)) as running:
         yield running
 
 
@@ -80,7 +57,7 @@ async def models(gateway: InProcess) -> AsyncIterator[Any]:
     await made.aio.aclose()
 
 
-@pytest.fixture(params=PATHS)
+@pytest.fixture(params=DIALECTS)
 def dialect(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -18,12 +18,12 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.simulator.server import Running, serve
+from gateway.simulator.server import Running
 from gateway.wire import json as wire_json
 from gateway.wire.gemini import chat, embeddings
 from gateway.wire.pb import inference_pb2_grpc
 from tests.contract import gemini_bodies, lossless
-from tests.e2e.test_gemini_client import layer_of
+from tests.support.matrix.upstreams import layer
 from tests.support.raw import ask
 from tests.support.simulated import Simulated, unique
 from tests.support.single import InProcess, single
@@ -47,24 +47,17 @@ NATIVE = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def upstream() -> AsyncIterator[Running]:
-    running = await serve()
-    yield running
-    await running.stop()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(upstream: Running) -> AsyncIterator[InProcess]:
-    layer = layer_of(upstream.url)
-    lenient = {**layer["models"]["m-openai"], "names": ["lenient/*"], "on_unsupported": "drop"}
-    layer["models"]["lenient"] = lenient
+    whole = layer(upstream.url)
+    lenient = {**whole["models"]["m-openai"], "names": ["lenient/*"], "on_unsupported": "drop"}
+    whole["models"]["lenient"] = lenient
     for dialect in ("gemini", "openai"):
         for streaming in ("only", "never"):
             name = f"{streaming}-{dialect}"
-            layer["providers"][name] = {**layer["providers"][f"up-{dialect}"], "streaming": streaming}
+            whole["providers"][name] = {**whole["providers"][f"up-{dialect}"], "streaming": streaming}
             shaped = {"names": [f"{name}/*"], "candidates": [{"provider": name}]}
-            layer["models"][name] = {**layer["models"][f"m-{dialect}"], **shaped}
-    async with single(layer) as running:
+            whole["models"][name] = {**whole["models"][f"m-{dialect}"], **shaped}
+    async with single(whole) as running:
         yield running
 
 

@@ -15,42 +15,20 @@ import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI
 
-from gateway.simulator.server import Running, serve
+from gateway.simulator.server import Running
 from gateway.wire.pb import chat_pb2, inference_pb2_grpc, responses_pb2, types_pb2
+from tests.support.matrix.upstreams import layer
 from tests.support.place import key_record
 from tests.support.simulated import Simulated, unique
 from tests.support.single import InProcess, single
 
-DIALECTS = {"openai": "v1", "responses": "v1", "anthropic": "v1", "gemini": "v1beta"}
+DIALECTS = ("openai", "responses", "anthropic", "gemini")
 OTHER = "gw-other.secret-of-another-key"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def upstream() -> AsyncIterator[Running]:
-    running = await serve()
-    yield running
-    await running.stop()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(upstream: Running) -> AsyncIterator[InProcess]:
-    def provider(dialect: str) -> dict[str, Any]:
-        return {"dialect": dialect, "base_url": f"{upstream.url}/{DIALECTS[dialect]}", "is_local": True, "auth": "none"}
-
-    def model(dialect: str) -> dict[str, Any]:
-        return {
-            "names": [f"{dialect}/*"],
-            "capabilities": ["chat", "function_calling", "reasoning"],
-            "retry": {"attempts_max": 1},
-            "candidates": [{"provider": f"a_{dialect}"}],
-        }
-
-    layer = {
-        "providers": {f"a_{name}": provider(name) for name in DIALECTS},
-        "models": {f"a_{name}": model(name) for name in DIALECTS},
-        "keys": {"other": key_record(OTHER)},
-    }
-    async with single(layer) as running:
+    async with single(layer(upstream.url) | {"keys": {"other": key_record(OTHER)}}) as running:
         yield running
 
 

@@ -13,19 +13,12 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from gateway.simulator.server import Running, serve
+from gateway.simulator.server import Running
 from gateway.wire.pb import chat_pb2, inference_pb2_grpc, types_pb2
 from tests.support.simulated import Simulated, unique
 from tests.support.single import InProcess, single
 
 PNG = b"\x89PNG"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def upstream() -> AsyncIterator[Running]:
-    running = await serve()
-    yield running
-    await running.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

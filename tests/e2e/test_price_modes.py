@@ -19,7 +19,7 @@ from gateway.accounts.shared import SYSTEM
 from gateway.accounts.users import NewUser
 from gateway.accounts.wallets import Change
 from gateway.client import AsyncClient, StreamCutError
-from gateway.simulator.server import Running, serve
+from gateway.simulator.server import Running
 from tests.support.raw import Answer, ask
 from tests.support.single import InProcess, single
 from tests.support.waiting import eventually
@@ -37,13 +37,6 @@ def _prices(mode: str) -> dict[str, str]:
 
 def _pricing() -> dict[str, Any]:
     return {**_prices("standard"), "modes": {mode: _prices(mode) for mode in ("flex", "priority")}}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def upstream() -> AsyncIterator[Running]:
-    running = await serve()
-    yield running
-    await running.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.client import AsyncClient
-from gateway.simulator.server import Running, serve
+from gateway.simulator.server import Running
 from tests.support.raw import ask
 from tests.support.simulated import Simulated
 from tests.support.single import InProcess, single
@@ -28,13 +28,6 @@ CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "gemini": ("/v1beta/models/{model}:{method}", {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}),
 }
 NAME = re.compile(r'"(?:model|modelVersion)": ?"([^"]*)"')
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def upstream() -> AsyncIterator[Running]:
-    running = await serve()
-    yield running
-    await running.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -17,14 +17,14 @@ import pytest_asyncio
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 
-from gateway.simulator.server import Running, serve
+from gateway.simulator.server import Running
 from gateway.wire.pb import inference_pb2_grpc, responses_pb2
+from tests.support.matrix.upstreams import layer
 from tests.support.place import key_record
 from tests.support.raw import ask
 from tests.support.simulated import Simulated, unique
 from tests.support.single import InProcess, single
 
-CAPABILITIES = ["chat", "vision", "function_calling", "reasoning", "json_schema", "json_mode"]
 HI: list[Any] = [{"role": "user", "content": "hello big world"}]
 TOOL: Any = {
     "type": "function",
@@ -33,35 +33,15 @@ TOOL: Any = {
     "strict": None,
 }
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}
-DIALECTS = {"openai": "v1", "anthropic": "v1", "gemini": "v1beta"}
+DIALECTS = ("openai", "anthropic", "gemini")
 KEPT_MAX_BYTES = 100_000
 OTHER = "gw-other.secret-of-another-key"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def upstream() -> AsyncIterator[Running]:
-    running = await serve()
-    yield running
-    await running.stop()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(upstream: Running) -> AsyncIterator[InProcess]:
-    def provider(dialect: str) -> dict[str, Any]:
-        return {"dialect": dialect, "base_url": f"{upstream.url}/{DIALECTS[dialect]}", "auth": "none", "is_local": True}
-
-    def model(dialect: str) -> dict[str, Any]:
-        once = {"attempts_max": 1}
-        return {"names": [f"{dialect}/*"], "capabilities": CAPABILITIES, "retry": once,
-                "candidates": [{"provider": f"up-{dialect}"}]}  # fmt: skip
-
-    layer = {
-        "providers": {f"up-{dialect}": provider(dialect) for dialect in DIALECTS},
-        "models": {f"m-{dialect}": model(dialect) for dialect in DIALECTS},
-        "keys": {"other": key_record(OTHER)},
-        "responses": {"answer_max_bytes": KEPT_MAX_BYTES},
-    }
-    async with single(layer) as running:
+    more = {"keys": {"other": key_record(OTHER)}, "responses": {"answer_max_bytes": KEPT_MAX_BYTES}}
+    async with single(layer(upstream.url) | more) as running:
         yield running
 
 

@@ -15,7 +15,7 @@ from google import genai
 from openai import AsyncOpenAI
 
 from gateway.providers.registry import DIALECTS
-from gateway.simulator.server import Running, serve
+from gateway.simulator.server import Running
 from tests.support.matrix import anthropic_rows, gemini_rows, openai_rows  # noqa: F401 - they enter their rows
 from tests.support.matrix.cells import Cell, Clients, Operation, row_id, rows, run_row
 from tests.support.matrix.node import EVERYTHING, run_node
@@ -25,13 +25,6 @@ from tests.support.single import InProcess, single
 
 TIMEOUT_S = 20.0
 ROWS = rows()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def upstream() -> AsyncIterator[Running]:
-    running = await serve()
-    yield running
-    await running.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -14,7 +14,7 @@ import openai
 import pytest
 import pytest_asyncio
 
-from gateway.simulator.server import Running, serve
+from gateway.simulator.server import Running
 from gateway.wire.anthropic.mapping import JSON_TOOL
 from tests.support.matrix.upstreams import UPSTREAMS
 from tests.support.raw import ask
@@ -31,13 +31,6 @@ SCHEMA: Any = {
 FORMAT: Any = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA, "strict": True}}
 WAYS = ("native", "tool", "instruction", "none")
 TALKERS = [upstream for upstream in UPSTREAMS if not {"palm", "anthropic_complete"} & {upstream.name}]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def upstream() -> AsyncIterator[Running]:
-    running = await serve()
-    yield running
-    await running.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
