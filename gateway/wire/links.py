@@ -47,6 +47,16 @@ def link_in(citation_json: str) -> JsonObject | None:
         return None
 
 
+def links_in(annotations_json: str) -> list[JsonObject]:
+    """The links in the JSON text of a list of citations; none where it is no list."""
+    try:
+        listed = loads(annotations_json.encode(), depth_max=_DEPTH_MAX) if annotations_json else []
+    except JsonInvalid:
+        return []
+    found = [link_of(each) for each in listed] if type(listed) is list else []
+    return [each for each in found if each is not None]
+
+
 def annotated(delta: chat_pb2.Delta) -> list[chat_pb2.BlockDelta]:
     """The links in `annotations` of a chunk of OpenAI's, which no typed field holds, as increments."""
     if '"annotations"' not in delta.extra:

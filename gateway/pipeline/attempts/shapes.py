@@ -3,8 +3,8 @@
 Rules:
     - Pure. An answer is only reshaped when its deployment cannot give the shape asked for; nothing else passes here.
     - A gathered stream is bounded, and whole only when the stream was: an error in it is an error.
-    - A whole answer as a stream is one chunk for the role, one for each block, one with the finish reason, and the
-      usage where it was asked for: what every client format renders.
+    - A whole answer as a stream is one chunk for the role, one for each block, one for the links it cites, one with the
+      finish reason, and the usage where it was asked for: what every client format renders.
 Not here:
     - Which shape a deployment has (config.catalogue); reading the answers (dialects).
 """
@@ -20,7 +20,10 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.pipeline.attempts.order import Order
 from gateway.quota.estimate import tokens_of_text
 from gateway.rpc.contract import CHAT, COMPLETE, STREAM_CHAT, STREAM_COMPLETE, Batch, Method
+from gateway.wire import json
 from gateway.wire.foreign import is_foreign, openai_response
+from gateway.wire.links import annotated, link_in, links_in
+from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, completions_pb2, types_pb2
 
 _STREAMED = {CHAT.name: STREAM_CHAT, COMPLETE.name: STREAM_COMPLETE}
@@ -135,8 +138,18 @@ def _deltas(choice: chat_pb2.Choice) -> list[tuple[chat_pb2.Delta, str | None]]:
         if made is not None:
             calls += made.WhichOneof("kind") == "tool"
             deltas.append((chat_pb2.Delta(blocks=[made]), None))
+    if cited := _cited(choice.message):
+        deltas.append((chat_pb2.Delta(blocks=cited), None))
     deltas.append((chat_pb2.Delta(), choice.finish_reason or "stop"))
     return deltas
+
+
+def _cited(message: types_pb2.Message) -> list[chat_pb2.BlockDelta]:
+    """What a whole answer cites, as increments of its first text."""
+    number = next((at for at, block in enumerate(message.blocks) if block.HasField("text")), 0)
+    return [
+        chat_pb2.BlockDelta(block=number, citation_json=json.text(each)) for each in links_in(message.annotations_json)
+    ]
 
 
 def _increment(block: types_pb2.Block, number: int, calls: int) -> chat_pb2.BlockDelta | None:
@@ -223,6 +236,9 @@ class Gathering:
             for block in part.delta.blocks:
                 self._texts = choice.take(block)
                 self._size += block.ByteSize()
+            for cited in annotated(part.delta):
+                choice.cite(cited)
+                self._size += cited.ByteSize()
 
 
 class _Choice:
@@ -230,6 +246,7 @@ class _Choice:
 
     def __init__(self) -> None:
         self.finish_reason = ""
+        self._links: list[JsonObject] = []
         self._blocks: dict[tuple[int, str], tuple[types_pb2.Block, list[str]]] = {}
 
     def texts_of(self, number: int, kind: str) -> list[str]:
@@ -239,6 +256,9 @@ class _Choice:
     def take(self, block: chat_pb2.BlockDelta) -> list[str]:
         """One increment; the list that further text of its block goes to."""
         kind = block.WhichOneof("kind") or ""
+        if kind == "citation_json":
+            self.cite(block)
+            return []
         is_call = kind == "tool" or (kind == "start" and block.start.HasField("tool_use"))
         key = (block.block, "tool" if is_call else kind)
         made, texts = self._blocks.setdefault(key, (types_pb2.Block(), []))
@@ -262,6 +282,11 @@ class _Choice:
             texts.append(getattr(block, kind))
         return texts
 
+    def cite(self, block: chat_pb2.BlockDelta) -> None:
+        """A citation; kept if it names a link."""
+        if (link := link_in(block.citation_json)) is not None:
+            self._links.append(link)
+
     def write(self, choice: Any, *, is_chat: bool) -> None:
         """Put the answer into a choice of the whole one."""
         if self.finish_reason:
@@ -282,6 +307,8 @@ class _Choice:
                 made.is_beside_content = kind == "refusal"
             if made.WhichOneof("kind"):
                 choice.message.blocks.append(made)
+        if self._links:
+            choice.message.annotations_json = json.text(self._links)
 
 
 def _add_call(call: types_pb2.ToolUseBlock, fragment: chat_pb2.ToolDelta) -> None:
