@@ -170,7 +170,7 @@ class Attempt:
             except GatewayError:
                 self._note(reply, body)
                 raise
-            self.record.usage, self.record.output_chars = shapes.usage_of(whole), shapes.chars_of(whole)
+            self.record.usage, self.record.output_chars = shapes.usage_of(whole), shapes.made_chars(order, whole)
             if self.record.usage is None:
                 self._estimate(order, whole)
             events = shapes.as_stream(order, whole)
@@ -201,7 +201,7 @@ class Attempt:
         message = shapes.named(dialect.decode_reply(order.method, body), deployment, order.model)
         self.record.usage = usage = shapes.usage_of(message)
         if usage is None:
-            self.record.output_chars = shapes.chars_of(message)
+            self.record.output_chars = shapes.made_chars(order, message)
             self._estimate(order, message)
         return message
 

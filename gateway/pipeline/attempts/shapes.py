@@ -97,6 +97,14 @@ def chars_of(message: Any) -> int:
     return sum(len(block.text) + len(block.tool_use.arguments) for block in blocks)
 
 
+def made_chars(order: Order, message: Any) -> int:
+    """Characters the model made of a whole answer: what a completion echoes is its prompt."""
+    chars, request = chars_of(message), order.request
+    if isinstance(request, completions_pb2.CompletionRequest) and request.echo:
+        chars -= sum(map(len, request.prompt.texts)) * max(1, request.n)
+    return max(0, chars)
+
+
 def as_stream(order: Order, message: Any) -> Batch:
     """The events of a stream that says what a whole answer says."""
     is_usage_wanted = asked_of(order).stream_options.include_usage

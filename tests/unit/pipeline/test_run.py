@@ -14,9 +14,9 @@ import pytest
 from gateway.config.schema import Config
 from gateway.core.errors import Kind
 from gateway.observe.metrics import exposition
-from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Head, Tail
+from gateway.rpc.contract import CHAT, COMPLETE, EMBED, STREAM_CHAT, Head, Tail
 from gateway.simulator import server as simulator
-from gateway.wire.openai import chat, embeddings
+from gateway.wire.openai import chat, completions, embeddings
 from tests.support.recorder import COMPLETION, Scripted, recording
 from tests.support.waiting import eventually
 from tests.unit.pipeline.kits import KEY, PEPPER, UPSTREAM_KEY, Bench, bench, config_of, model, provider
@@ -228,6 +228,19 @@ async def test_usage_is_estimated_when_nobody_reported_it(upstream: str) -> None
     assert good["completion_tokens"] > 0
     assert "is_estimate" not in refused
     assert (refused["prompt_tokens"], refused["completion_tokens"]) == (0, 0)
+
+
+@pytest.mark.parametrize("capabilities", [("chat", "completion"), ("chat",)])
+async def test_an_echoed_prompt_is_no_answer(upstream: str, capabilities: tuple[str, ...]) -> None:
+    """An estimate counts what the model made, where completions are native and where they are chats."""
+    config = config_of({"p": provider(upstream)}, {"m": model("p", capabilities=capabilities)})
+    async with bench(config) as made:
+        for echo in (False, True):
+            body = {"model": "sim-nousage", "prompt": "once upon a time", "echo": echo}
+            outcome = await made.call(COMPLETE, completions.decode_request(body))
+            assert outcome.events[0].choices[0].text.startswith("once upon") is echo
+        plain, echoed = made.log.records()
+    assert plain["completion_tokens"] == echoed["completion_tokens"] > 0
 
 
 @pytest.mark.parametrize(
