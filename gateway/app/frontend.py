@@ -17,7 +17,7 @@ import os
 import sys
 from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gateway.app.heap import Heap, started
 from gateway.app.link_tls import FrontendTls, why_refused
@@ -33,6 +33,9 @@ from gateway.observe.metrics import BODIES, CONNECTIONS, LOG_DROPPED, exposition
 from gateway.rpc.link_client import LinkClient
 from gateway.rpc.options import LinkOptions
 from gateway.wire import json
+
+if TYPE_CHECKING:
+    from gateway.rpc.inprocess import InProcessLink
 
 LINK_VARIABLE = "GATEWAY_INTERNAL_LINK"
 LINK_OPTIONS_VARIABLE = "GATEWAY_INTERNAL_LINK_OPTIONS"
@@ -94,6 +97,17 @@ async def metrics() -> bytes:
     return await asyncio.to_thread(exposition)
 
 
+def edge_of(link: LinkClient | InProcessLink, settings: Settings, log: Log) -> Edge:
+    """The request handler before a link, which is ready when the link is."""
+    return Edge(
+        link,
+        settings.get,
+        is_ready=lambda: link.state == "ready",
+        metrics=metrics if settings.has_metrics else None,
+        observer=HttpMetrics(log, ROUTES),
+    )
+
+
 async def _main(addresses: list[str], tls: FrontendTls | None, host: str | None, port: int | None) -> int:
     log = make_log(os.environ.get("GATEWAY_LOG_LEVEL", "info"), "auto", "frontend")
     adopt_logging(log)
@@ -114,13 +128,7 @@ async def _main(addresses: list[str], tls: FrontendTls | None, host: str | None,
         if len(addresses) > 1 and not settings.has_shared_store:
             log.write("error", "several services share no store", services=addresses, hint=SHARE_HINT)
             return EXIT_CONFIGURATION
-        edge = Edge(
-            link,
-            settings.get,
-            is_ready=lambda: link.state == "ready",
-            metrics=metrics if settings.has_metrics else None,
-            observer=HttpMetrics(log, ROUTES),
-        )
+        edge = edge_of(link, settings, log)
         try:
             running = await _listen(edge, settings)
         except OSError as error:

@@ -14,10 +14,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from gateway.app.frontend import Settings, metrics
+from gateway.app.frontend import Settings, edge_of
 from gateway.app.link_tls import service_credentials
 from gateway.app.loop import EXIT_CONFIGURATION, adopt_logging, run, signals
-from gateway.app.observers import HttpMetrics
 from gateway.app.service import ServiceHalf
 from gateway.config.load import Loaded
 from gateway.config.problems import ConfigErrors
@@ -25,8 +24,6 @@ from gateway.config.schema import Config
 from gateway.config.snapshot import Current
 from gateway.config.standin import at_address, is_on
 from gateway.core.clock import Clock
-from gateway.frontend.edge import Edge
-from gateway.frontend.routes import ROUTES
 from gateway.frontend.server import Running, serve
 from gateway.observe.log import Log, make_log
 from gateway.rpc.inprocess import InProcessLink
@@ -76,14 +73,7 @@ async def running(
     http = None
     try:
         half.start(link.publish)
-        edge = Edge(
-            link,
-            settings.get,
-            is_ready=lambda: link.state == "ready",
-            metrics=metrics if settings.has_metrics else None,
-            observer=HttpMetrics(log, ROUTES),
-        )
-        http = await serve(edge, host=config.http.host, port=config.http.port)
+        http = await serve(edge_of(link, settings, log), host=config.http.host, port=config.http.port)
         if config.grpc.is_enabled:
             await grpc_server.start(service_credentials(config.grpc.tls, current.loaded.sources.config_dir))
         yield Single(half, http, grpc_server, link, stand_in.url if stand_in else "")

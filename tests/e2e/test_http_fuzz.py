@@ -11,16 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.wire import json
 from tests.support.single import InProcess, single
+from tests.support.strategies import json_values
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**70), 2**70)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
+JSON = json_values(width=3, leaves=8)
 MEMBERS = st.sampled_from(
     [
         *(

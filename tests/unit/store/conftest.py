@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from gateway.store.valkey import Valkey
-from tests.support.stored import Stored, stored
+from tests.support.stored import Stored, connected, stored
 
 
 @pytest.fixture(scope="session")
@@ -20,12 +20,5 @@ def server() -> Iterator[Stored]:
 @pytest.fixture
 async def store(server: Stored) -> AsyncIterator[Valkey]:
     """A connected client that gives the server 100 ms."""
-    server.revive()
-    made = Valkey(server.url, timeout_s=0.1, connect_timeout_s=2.0, backoff_s=(0.02, 0.1))
-    made.start()
-    assert await made.ready(10)
-    try:
+    async with connected(server, timeout_s=0.1) as made:
         yield made
-    finally:
-        await made.close()
-        server.revive()
