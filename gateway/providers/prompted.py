@@ -32,7 +32,7 @@ PROMPT = (
 
 def chatting(dialect: Dialect, request: Message) -> Dialect:
     """The dialect for one request to a deployment that takes completions as chats."""
-    if not isinstance(request, completions_pb2.CompletionRequest):
+    if type(request) is not completions_pb2.CompletionRequest:
         return dialect
     return Prompted(dialect, echo=(prompted.prompt_of(request) or "") if request.echo else "")
 
