@@ -13,6 +13,7 @@ from tests.support.personalities import PLACES, Personalities, personalities
 from tests.support.place import key_record
 from tests.support.sdk import Sdk, sdk_of
 from tests.support.served import Served, served
+from tests.unit.client.scripted import Scripted, serving
 
 EVERYTHING = ["chat", "completion", "embedding", "vision", "audio", "function_calling", "json_mode", "json_schema"]
 LIMITS = {"requests": {"requests_per_minute": 2}, "tokens": {"tokens_per_minute": 40}}
@@ -82,3 +83,17 @@ async def sdk(request: pytest.FixtureRequest, gateway: Served) -> AsyncIterator[
     made = sdk_of(request.param, gateway.base_url, gateway.key)
     yield made
     await made.close()
+
+
+@pytest.fixture(scope="module")
+async def server() -> AsyncIterator[tuple[Scripted, str]]:
+    """A scripted service for the public client, and its address."""
+    async with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def servicer(server: tuple[Scripted, str]) -> Scripted:
+    """The same, as if no test had used it."""
+    server[0].reset()
+    return server[0]

@@ -31,18 +31,6 @@ from gateway.core.errors import TABLE, Kind
 from tests.unit.client.scripted import REPLY_TEXT, Scripted, serving
 
 
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[tuple[Scripted, str]]:
-    async with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def servicer(server: tuple[Scripted, str]) -> Scripted:
-    server[0].reset()
-    return server[0]
-
-
 @pytest.fixture
 async def client(server: tuple[Scripted, str]) -> AsyncIterator[AsyncClient]:
     async with AsyncClient(server[1], key="gw-test.secret", timeout_s=20) as made:

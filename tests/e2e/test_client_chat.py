@@ -6,27 +6,14 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.terminal import terminal
-from tests.unit.client.scripted import REPLY_TEXT, Scripted, serving
+from tests.unit.client.scripted import REPLY_TEXT, Scripted
 
 PROGRAM = ["-c", "import typer; from gateway.commands.chat import command; typer.run(command)"]
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[tuple[Scripted, str]]:
-    async with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def servicer(server: tuple[Scripted, str]) -> Scripted:
-    server[0].reset()
-    return server[0]
 
 
 async def piped(

@@ -6,13 +6,12 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.served import Served
-from tests.unit.client.scripted import REPLY_TEXT, Scripted, serving
+from tests.unit.client.scripted import REPLY_TEXT, Scripted
 
 PAGE = Path(__file__).parents[2] / "docs" / "grpc.md"
 _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -32,12 +31,6 @@ PRINTED = [
     ["SERVING"],
     ["development key admin"],
 ]
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[tuple[Scripted, str]]:
-    async with serving() as running:
-        yield running
 
 
 def test_no_example_is_left_out() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -24,18 +23,6 @@ from gateway.client import (
     vectors_of,
 )
 from tests.unit.client.scripted import REPLY_TEXT, Scripted, serving
-
-
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[tuple[Scripted, str]]:
-    async with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def servicer(server: tuple[Scripted, str]) -> Scripted:
-    server[0].reset()
-    return server[0]
 
 
 async def test_every_method(server: tuple[Scripted, str], servicer: Scripted) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -61,7 +62,7 @@ async def adopt(root: Path, database: Database) -> tuple[int, int]:
 async def _bring(rows: Iterator[Row], database: Database) -> int:
     count = 0
     while batch := list(islice(rows, BATCH_MAX)):
-        count += await database.run(lambda prepared, batch=batch: _enter(prepared, batch), is_write=True)  # type: ignore[misc]
+        count += await database.run(partial(_enter, batch=batch), is_write=True)
     return count
 
 
