@@ -115,6 +115,11 @@ class Accounts:
         """Whether there may be any account."""
         return self.database.is_open or self.database.has_data
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the database has been opened."""
+        return self.database.is_open
+
     async def read(self, subject: str) -> Facts | None:
         """What the database knows of `key:ID` or `session:ID`."""
         kind, _, name = subject.partition(":")

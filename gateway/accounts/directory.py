@@ -4,7 +4,8 @@ Rules:
     - A cached key is compared by the full digest of what was presented. It is believed for `key_cache_s`, and for
       `key_cache_stale_s` while the database cannot answer: an outage locks out nobody who was in.
     - "Cannot tell" is UNAVAILABLE, never INVALID_KEY. While the database is down it is asked once in RETRY_S, and no
-      call of a cached key waits for that; before it is known to be down, none waits longer than PATIENCE_S.
+      call of a cached key waits for that; before it is known to be down, none waits longer than PATIENCE_S, and that of
+      an unknown key no longer than `key_lookup_timeout_s`. A late answer still counts, for the next call.
     - A flood of wrong keys is cheap: what is no key is refused without asking, a wrong key again by its digest, and an
       address that tried too many unknown ones is RATE_LIMITED without asking.
     - A change made in this process is seen by the next call; an answer that was on its way is not kept.
@@ -45,6 +46,11 @@ class Source(Protocol):
     @property
     def has_data(self) -> bool:
         """Whether there may be any key at all."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has been opened, which takes its own time."""
         ...
 
     def read(self, subject: str) -> Awaitable[Facts | None]:
@@ -148,13 +154,21 @@ class Directory:
         return facts
 
     async def _question(self, subject: str, now_s: float) -> Facts | None:
-        return await asyncio.shield(self._ask(subject, now_s))
+        question = self._ask(subject, now_s)
+        try:
+            async with asyncio.timeout(self._settings().key_lookup_timeout_s if self._source.is_open else None):
+                return await asyncio.shield(question)
+        except TimeoutError:
+            self._down_until_s = self._clock.monotonic() + RETRY_S
+            raise _cannot_tell() from None
 
     def _ask(self, subject: str, now_s: float) -> asyncio.Task[Facts | None]:
         """The question about this subject that is under way, or a new one. Raises GatewayError UNAVAILABLE."""
+        if now_s < self._down_until_s:
+            raise _cannot_tell()
         task = self._questions.get(subject)
         if task is None:
-            if now_s < self._down_until_s or len(self._questions) >= QUESTIONS_MAX:
+            if len(self._questions) >= QUESTIONS_MAX:
                 raise _cannot_tell()
             if self._down_until_s:
                 self._down_until_s = now_s + RETRY_S  # this one finds out, the others need not wait for it

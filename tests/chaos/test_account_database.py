@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from gateway.accounts.shared import SYSTEM
 from gateway.accounts.users import NewUser
 from tests.support.databases import url_of
+from tests.support.postgres import own_postgres
 from tests.support.raw import Answer, ask
 from tests.support.single import InProcess, single
 
@@ -86,15 +87,20 @@ async def scene(folder: Path) -> AsyncIterator[tuple[InProcess, Proxy, str, str]
     place = f"postgresql://postgres:@127.0.0.1:{proxy.port}{url.path}"
     try:
         async with single(LAYER, environ={"GATEWAY_DATABASE__URL": place}) as gateway:
-            book = gateway.half.kit.accounts
-            assert book is not None
-            user = await book.users.create(NewUser("ana@example.org", "correct horse battery"), SYSTEM)
-            keys = [(await book.keys.create(user["id"], "gw-", {"name": name}, SYSTEM))[1] for name in ("in", "out")]
-            (await models(gateway, keys[0])).ok()
-            yield gateway, proxy, keys[0], keys[1]
+            known, unknown = await two_keys(gateway)
+            (await models(gateway, known)).ok()
+            yield gateway, proxy, known, unknown
     finally:
         proxy.go_on()
         await proxy.stop()
+
+
+async def two_keys(gateway: InProcess) -> list[str]:
+    """Of one user."""
+    book = gateway.half.kit.accounts
+    assert book is not None
+    user = await book.users.create(NewUser("ana@example.org", "correct horse battery"), SYSTEM)
+    return [(await book.keys.create(user["id"], "gw-", {"name": name}, SYSTEM))[1] for name in ("in", "out")]
 
 
 async def models(gateway: InProcess, key: str) -> Answer:
@@ -143,6 +149,24 @@ async def test_a_database_that_hangs(tmp_path: Path) -> None:
         await recovered(gateway, unknown)
         assert gateway.half.kit.accounts is not None
         assert not gateway.half.kit.accounts.directory._questions
+
+
+async def test_an_unknown_key_waits_for_a_time_of_its_own() -> None:
+    """A server that is stopped: 503 long before a transaction's timeout, then at once; in use again when it goes on."""
+    with own_postgres() as postgres:
+        layer = {"database": {"timeout_s": 60}, "accounts": {"key_cache_s": 0.05}}
+        async with single(layer, environ={"GATEWAY_DATABASE__URL": postgres.new_url()}) as gateway:
+            known, unknown = await two_keys(gateway)
+            (await models(gateway, known)).ok()
+            postgres.hang()
+            try:
+                async with asyncio.timeout(20):  # of what should take a second
+                    for _ in range(3):
+                        (await models(gateway, unknown)).error(503, "store_unavailable")
+                        (await models(gateway, known)).ok()
+            finally:
+                postgres.wake()
+            await recovered(gateway, unknown)
 
 
 async def test_a_gateway_that_starts_without_its_database(tmp_path: Path) -> None:

@@ -104,6 +104,10 @@ class Accounts(Section):
         3600.0, "How long a cached key works on while the database cannot answer.", unit="seconds", ge=0, le=7 * 86_400
     )
     key_cache_max: int = setting(50_000, "Keys and sessions that are cached.", unit="keys", ge=100, reloads=False)
+    key_lookup_timeout_s: float = setting(
+        1.0, "How long a call of a key that is not cached waits for the database; then it gets 503.", unit="seconds",
+        gt=0, le=60,
+    )  # fmt: skip
     wrong_keys_per_minute: int = setting(
         60, "Unknown keys one address may try before the database is not asked for it any more.",
         unit="keys per minute", ge=1,

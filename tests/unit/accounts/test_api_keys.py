@@ -12,6 +12,7 @@ import pytest
 from gateway.accounts.api_keys import Record
 from gateway.core.errors import GatewayError, Kind
 from gateway.store.sql.database import unavailable
+from tests.support.waiting import eventually
 from tests.unit.accounts.conftest import WHO, Desk
 
 
@@ -206,7 +207,8 @@ async def test_pages_of_keys_and_their_number(desk: Desk) -> None:
         made.append((await desk.key(user["id"]))[0]["id"])
         desk.clock.advance(1)
     assert (await refusal(desk.key(user["id"]))).code == "too_many_keys"
-    seen, token = [], ""
+    seen: list[str] = []
+    token = ""
     while token or not seen:
         page = await desk.book.keys.list(user["id"], 2, token)
         seen += [row["id"] for row in page.items]
@@ -284,6 +286,42 @@ async def test_many_callers_of_one_key_ask_once(desk: Desk) -> None:
     found = await asyncio.gather(*callers[1:])
     assert questions == 1
     assert len({identity.key_id for identity in found}) == 1
+
+
+async def test_a_slow_answer_is_not_waited_for_and_not_lost(desk: Desk) -> None:
+    """Who asks first gets 503 in the key's own time, others at once; what comes later is there without asking."""
+    desk.settings = {"key_lookup_timeout_s": 0.05}
+    user = await desk.user()
+    (_, slow), (_, other) = await desk.key(user["id"]), await desk.key(user["id"])
+    book, answered, asked = desk.beside(), asyncio.Event(), 0
+    await book.database.open()
+    read = book.read
+
+    async def late(subject: str) -> object:
+        nonlocal asked
+        asked += 1
+        await answered.wait()
+        return await read(subject)
+
+    book.read = late  # type: ignore[method-assign, assignment]  # what is late, and counted
+    for whole in (slow, slow, other):
+        error = await refusal(desk.identify(whole, book=book))
+        assert (error.kind, error.code) == (Kind.UNAVAILABLE, "store_unavailable")
+    answered.set()
+    await eventually(lambda: not book.directory._questions, "the answer")
+    assert (await desk.identify(slow, book=book)).user_id == user["id"]
+    assert asked == 1
+    await book.database.close()
+
+
+async def test_a_database_that_opens_has_its_own_time(desk: Desk) -> None:
+    """The first call of a process waits for it, whatever a key's time is."""
+    desk.settings = {"key_lookup_timeout_s": 0.001}
+    user = await desk.user()
+    _, whole = await desk.key(user["id"])
+    book = desk.beside()
+    assert (await desk.identify(whole, book=book)).user_id == user["id"]
+    await book.database.close()
 
 
 async def test_when_a_key_was_used_is_written_in_batches(desk: Desk) -> None:
