@@ -13,7 +13,7 @@ Not here: streams of other dialects (render.py), framing and the end of a stream
 
 from typing import Any, NamedTuple
 
-from gateway.wire.gemini.groups import Group, Table, is_text, string
+from gateway.wire.gemini.groups import Group, Table, is_text, record, string
 from gateway.wire.gemini.outcome import FINISH_REASON, LOGPROBS, USAGE, block_reason, end_with_calls
 from gateway.wire.gemini.parts import DIALECT, read_part, write_part
 from gateway.wire.gemini.render import ForeignRenderer
@@ -102,20 +102,7 @@ _DELTA = Table(
 )
 
 
-def _read_content(choice: Any, said: JsonObject) -> bool:
-    if type(content := said.get("content")) is not dict:
-        return False
-    choice.delta.SetInParent()
-    _DELTA.decode(content, choice.delta)
-    return True
-
-
-def _write_content(choice: Any, out: JsonObject) -> None:
-    if choice.HasField("delta"):
-        out["content"] = _DELTA.encode(choice.delta)
-
-
-_CANDIDATE = Table([Group(("content",), _read_content, _write_content), FINISH_REASON, LOGPROBS, INDEX])
+_CANDIDATE = Table([record("content", "delta", _DELTA), FINISH_REASON, LOGPROBS, INDEX])
 
 
 _CHUNK = Table(

@@ -181,6 +181,24 @@ def boolean(name: str, field: str) -> Group:
     return Group((name,), read, write)
 
 
+def record(name: str, field: str, table: Table) -> Group:
+    """An object, and the message it mirrors."""
+
+    def read(message: Any, said: JsonObject) -> bool:
+        if type(value := said.get(name)) is not dict:
+            return False
+        inner = getattr(message, field)
+        inner.SetInParent()
+        table.decode(value, inner)
+        return True
+
+    def write(message: Any, out: JsonObject) -> None:
+        if message.HasField(field):
+            out[name] = table.encode(getattr(message, field))
+
+    return Group((name,), read, write)
+
+
 def whole(value: Any) -> int | None:
     """A whole number of 64 bits, also one spelled as text or with a fraction of zero; None for anything else."""
     if type(value) is float and value.is_integer():

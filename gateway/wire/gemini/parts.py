@@ -12,7 +12,7 @@ Not here: ids of calls that have none (contents.py), blocks of other dialects (t
 
 from typing import Any, Final
 
-from gateway.wire.gemini.groups import Group, Table, is_text, string
+from gateway.wire.gemini.groups import Group, Table, is_text, record, string
 from gateway.wire.json import JsonInvalid, loads, text
 from gateway.wire.openai.base64text import guessed_media_type, lenient_bytes, packed_bytes, packed_text
 from gateway.wire.openai.mirror import JsonObject, kept_value
@@ -191,19 +191,6 @@ def call_signature(extra: str) -> str | None:
 CALL = Table([string("id", "id"), string("name", "name"), Group(("args",), _read_args, _write_args, has_default=True)])
 
 
-def _read_call(block: Any, said: JsonObject) -> bool:
-    if type(value := said.get("functionCall")) is not dict:
-        return False
-    block.tool_use.SetInParent()
-    CALL.decode(value, block.tool_use)
-    return True
-
-
-def _write_call(block: Any, out: JsonObject) -> None:
-    if block.HasField("tool_use"):
-        out["functionCall"] = CALL.encode(block.tool_use)
-
-
 def _read_response(result: Any, said: JsonObject) -> None:
     if "response" not in said:
         return
@@ -239,27 +226,14 @@ RESULT = Table([string("id", "tool_use_id"), Group(("response",), _read_response
 """A functionResponse; its `name` has no typed field and stands in `extra`."""
 
 
-def _read_result(block: Any, said: JsonObject) -> bool:
-    if type(value := said.get("functionResponse")) is not dict:
-        return False
-    block.tool_result.SetInParent()
-    RESULT.decode(value, block.tool_result)
-    return True
-
-
-def _write_result(block: Any, out: JsonObject) -> None:
-    if block.HasField("tool_result"):
-        out["functionResponse"] = RESULT.encode(block.tool_result)
-
-
 PART = Table(
     [
         Group(("text", "thought"), _read_text, _write_text),
         Group(("thoughtSignature",), _read_signature, _write_signature),
         Group(("inlineData",), _read_inline, _write_inline),
         Group(("fileData",), _read_linked, _write_linked),
-        Group(("functionCall",), _read_call, _write_call),
-        Group(("functionResponse",), _read_result, _write_result),
+        record("functionCall", "tool_use", CALL),
+        record("functionResponse", "tool_result", RESULT),
     ]
 )
 
