@@ -33,11 +33,14 @@ PAGE, PAGE_MAX = 50, 500
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who changes something, for the audit log: `user:ID`, `key:ID` or `system`; from where, in which request."""
+    """Who changes something, for the audit log: `user:ID`, `key:ID` or `system`; from where, in which request, and
+    which generation of the configuration let them.
+    """
 
     name: str
     peer: str = ""
     request_id: str = ""
+    generation: int | None = None
 
 
 SYSTEM = Actor("system")
@@ -87,6 +90,7 @@ class Shared:
         entry = {
             "at_ms": self.now_ms(), "actor": who.name[:128], "action": action, "subject": subject[:128],
             "details": dict(details or {}), "peer": who.peer[:128], "request_id": who.request_id[:128],
+            "generation": who.generation,
         }  # fmt: skip
         await connection.execute(insert(audit_log).values(**entry))
 

@@ -291,6 +291,7 @@ async def test_an_administrator_over_both_protocols(gateway: InProcess) -> None:
     actions = [entry["action"] for entry in reversed(audit)]
     assert actions == ["user.create", "wallet.top_up", "user.update", "session.begin", "code.redeem"]
     assert audit[-1]["actor"] == "key:dev"
+    assert {entry["generation"] for entry in audit} == {gateway.half.kit.runtime.generation}
     (await post(gateway, f"/admin/users/{user.id}", {"is_blocked": True}, gateway.key, "PATCH")).ok()
     (await chat(gateway, token)).error(401)
 

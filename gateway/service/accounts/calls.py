@@ -54,12 +54,12 @@ async def _reply(kit: Kit, method: Method, request: Any, context: CallContext) -
     if accounts is None:
         raise GatewayError(Kind.UNIMPLEMENTED, "This gateway has no accounts (accounts.enabled).", code="accounts_off")
     if method.name in OPEN_TO_ALL:
-        nobody = Actor("anonymous", context.peer, context.request_id)
+        nobody = Actor("anonymous", context.peer, context.request_id, runtime.generation)
         return await OPEN_TO_ALL[method.name](accounts, request, nobody, context.credential)
     if method.name in OPEN_BY_PROFILE:
         return await _seen(kit, accounts, method.name, request, context)
     identity = await identify(kit, runtime, context)
-    who = Actor(identity.actor, context.peer, context.request_id)
+    who = Actor(identity.actor, context.peer, context.request_id, runtime.generation)
     asked = Asked(request, identity, who, accounts, runtime.config, context)
     if method.name in ADMIN:
         asked.administer()

@@ -108,7 +108,7 @@ def code(row: Record) -> accounts_pb2.Code:
 
 def audit_entry(row: Record) -> accounts_pb2.AuditEntry:
     """A line of the audit log."""
-    names = ("id", "at_ms", "actor", "action", "subject", "peer", "request_id")
+    names = ("id", "at_ms", "actor", "action", "subject", "peer", "request_id", "generation")
     return accounts_pb2.AuditEntry(**{name: row[name] for name in names}, details_json=json.text(row["details"]))
 
 

@@ -194,6 +194,7 @@ audit_log = Table(
     Column("details", Json, nullable=False),
     Column("peer", String(128), nullable=False),
     Column("request_id", String(128), nullable=False, default=""),
+    Column("generation", Integer),  # of the configuration; null = the gateway itself, or written before this column
     Index("ix_audit_log_subject", "subject"),
 )
 settings = Table(

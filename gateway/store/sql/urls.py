@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILE_NAME = "gateway.db"
-HEAD = "0001"  # the newest step of the migrations; a test compares
+HEAD = "0002"  # the newest step of the migrations; a test compares
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",

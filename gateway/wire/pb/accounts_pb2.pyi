@@ -739,7 +739,7 @@ class CreateInvitationsRequest(_message.Message):
     def __init__(self, count: _Optional[int] = ..., group: _Optional[str] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
 
 class AuditEntry(_message.Message):
-    __slots__ = ("id", "at_ms", "actor", "action", "subject", "details_json", "peer", "request_id")
+    __slots__ = ("id", "at_ms", "actor", "action", "subject", "details_json", "peer", "request_id", "generation")
     ID_FIELD_NUMBER: _ClassVar[int]
     AT_MS_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
@@ -748,6 +748,7 @@ class AuditEntry(_message.Message):
     DETAILS_JSON_FIELD_NUMBER: _ClassVar[int]
     PEER_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
     id: int
     at_ms: int
     actor: str
@@ -756,7 +757,8 @@ class AuditEntry(_message.Message):
     details_json: str
     peer: str
     request_id: str
-    def __init__(self, id: _Optional[int] = ..., at_ms: _Optional[int] = ..., actor: _Optional[str] = ..., action: _Optional[str] = ..., subject: _Optional[str] = ..., details_json: _Optional[str] = ..., peer: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    generation: int
+    def __init__(self, id: _Optional[int] = ..., at_ms: _Optional[int] = ..., actor: _Optional[str] = ..., action: _Optional[str] = ..., subject: _Optional[str] = ..., details_json: _Optional[str] = ..., peer: _Optional[str] = ..., request_id: _Optional[str] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class ListAuditRequest(_message.Message):
     __slots__ = ("subject", "page_size", "page_token")

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.core.errors import GatewayError, Kind
@@ -53,6 +54,25 @@ async def test_two_that_open_at_once_migrate_once(database: Database) -> None:
         async with each.read() as connection:
             assert (await connection.execute(select(func.count()).select_from(tables.groups))).scalar() == 1
     await other.close()
+
+
+async def test_a_database_of_the_step_before_keeps_what_it_has(database: Database) -> None:
+    """What an older gateway wrote is there after the upgrade, without what it did not know."""
+
+    def first_step(connection: Connection) -> None:
+        command.upgrade(migrate.alembic_config(connection), "0001")
+
+    engine = make_engine(database.place)
+    entry = "INSERT INTO audit_log (at_ms, actor, action, subject, details, peer, request_id)"
+    async with engine.connect() as connection:
+        await connection.run_sync(first_step)
+        await connection.execute(text(f"{entry} VALUES (1, 'system', 'user.create', 'user:1', '{{}}', '', '')"))
+        await connection.commit()
+    await engine.dispose()
+    await database.open()
+    async with database.read() as connection:
+        (row,) = (await connection.execute(select(tables.audit_log))).mappings().all()
+    assert (row["actor"], row["generation"]) == ("system", None)
 
 
 async def test_a_newer_database_is_refused(database: Database) -> None:

@@ -633,6 +633,11 @@ class AuditEntry(betterproto2.Message):
 
     request_id: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
 
+    generation: "int | None" = betterproto2.field(9, betterproto2.TYPE_INT64, optional=True)
+    """
+    of the configuration in force; absent = the gateway itself, or before it was noted
+    """
+
 
 default_message_pool.register_message("gateway.v1", "AuditEntry", AuditEntry)
 
