@@ -26,7 +26,6 @@ from gateway.wire.pb import inference_pb2_grpc
 
 WAYS = ("json", "sse", "unary", "stream")
 DETAILS = "grpc-status-details-bin"
-CODES_OF_TABLE = {row.openai_code for row in TABLE.values()} - {None}
 TYPES_OF_TABLE = {row.openai_type for row in TABLE.values()}
 
 

@@ -21,7 +21,6 @@ class Row:
 
     reply: bytes  # a whole answer: "hello", 3 prompt and 2 completion tokens
     stream: bytes  # the same, streamed and complete; empty for a format without streams
-    stream_end: bytes  # how `stream` says that it is complete
     errors: Mapping[Kind, tuple[int, bytes]]  # an answer for each kind of refusal it has words for
     counts: tuple[int, int] | None = (3, 2)  # of `reply`; None for a format that counts nothing
 
@@ -47,7 +46,6 @@ def openai_row() -> Row:
             {"id": "x", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage}
         ).encode(),
         stream=b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n",
-        stream_end=b"data: [DONE]\n\n",
         errors={
             Kind.INVALID_REQUEST: (400, refusal(None)),
             Kind.CONTEXT_LENGTH_EXCEEDED: (400, refusal("context_length_exceeded")),
@@ -76,7 +74,6 @@ def gemini_row() -> Row:
         reply=json.dumps(frame("hello", 2, finishReason="STOP")).encode(),
         stream=b"".join(b"data: " + json.dumps(frame(*said)).encode() + b"\n\n" for said in (("hel", 1), ("lo", 2)))
         + end,
-        stream_end=end,
         errors={
             Kind.INVALID_REQUEST: (400, refusal("INVALID_ARGUMENT")),
             Kind.PROVIDER_AUTH: (400, refusal("INVALID_ARGUMENT", {"reason": "API_KEY_INVALID"})),
@@ -113,7 +110,6 @@ def anthropic_row() -> Row:
         + frame("content_block_stop", index=0)
         + frame("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 2})
         + end,
-        stream_end=end,
         errors={
             Kind.INVALID_REQUEST: (400, refusal("invalid_request_error")),
             Kind.PROVIDER_AUTH: (401, refusal("authentication_error")),
@@ -142,7 +138,6 @@ def bedrock_row() -> Row:
         + frame("contentBlockDelta", contentBlockIndex=0, delta={"text": "lo"})
         + frame("contentBlockStop", contentBlockIndex=0)
         + end,
-        stream_end=end,
         errors={
             Kind.INVALID_REQUEST: (400, refusal),
             Kind.PROVIDER_AUTH: (403, refusal),
@@ -175,7 +170,6 @@ def cohere_row() -> Row:
         + frame("content-delta", **said("lo"))
         + frame("content-end", index=0)
         + end,
-        stream_end=end,
         errors={
             Kind.INVALID_REQUEST: (400, refusal),
             Kind.PROVIDER_AUTH: (498, refusal),
@@ -211,7 +205,6 @@ def responses_row() -> Row:
         + said("lo")
         + frame("response.output_item.done", output_index=0, item=item)
         + end,
-        stream_end=end,
         errors={
             Kind.INVALID_REQUEST: (400, refusal(None)),
             Kind.CONTEXT_LENGTH_EXCEEDED: (400, refusal("context_length_exceeded")),
@@ -248,7 +241,6 @@ def anthropic_complete_row() -> Row:
     return Row(
         reply=json.dumps({**head, "completion": " hello", "stop_reason": "stop_sequence"}).encode(),
         stream=frame(" hel") + b'event: ping\ndata: {"type": "ping"}\n\n' + frame("lo") + end,
-        stream_end=end,
         errors=anthropic_row().errors,
         counts=None,
     )
