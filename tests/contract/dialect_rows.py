@@ -251,7 +251,7 @@ def palm_row() -> Row:
     counted = {"inputTokenCount": {"totalTokens": 3}, "outputTokenCount": {"totalTokens": 2}}
     predictions = [{"candidates": [{"author": "bot", "content": "hello"}]}]
     reply = {"predictions": predictions, "metadata": {"tokenMetadata": counted}}
-    return Row(json.dumps(reply).encode(), b"", b"", gemini_row().errors)
+    return Row(json.dumps(reply).encode(), b"", gemini_row().errors)
 
 
 ROWS = {
