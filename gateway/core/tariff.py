@@ -68,9 +68,19 @@ class Tariff:
         """What the call costs somebody whose ratio is `ratio_ppm` millionths. Negative counts cost nothing."""
         return _rounded(self._scaled(used), ratio_ppm)
 
+    def text_cost_usd_micros(self, input_tokens: int, output_tokens: int, ratio_ppm: int = PPM) -> int:
+        """The same of a call that used nothing but plain tokens."""
+        rates = self.rates_for(input_tokens) if self.tiers else self.rates
+        scaled = self.call
+        if input_tokens > 0:
+            scaled += input_tokens * rates.input
+        if output_tokens > 0:
+            scaled += output_tokens * rates.output
+        return _rounded(scaled, ratio_ppm)
+
     def bound_usd_micros(self, input_tokens: int, output_tokens: int, ratio_ppm: int = PPM) -> int:
         """What a call of that size costs at most: every token at the dearest rate it may have, rounded up."""
-        rates = self._rates(input_tokens)
+        rates = self.rates_for(input_tokens)
         dearest_in = max(rates.input, rates.cached_input, rates.cache_write, rates.audio_input, rates.image_input)
         dearest_out = max(rates.output, rates.audio_output, rates.image_output)
         scaled = self.call + max(0, input_tokens) * dearest_in + max(0, output_tokens) * dearest_out
@@ -83,9 +93,7 @@ class Tariff:
         return not is_listed and all(tariff.is_free for tariff in self.modes.values())
 
     def _scaled(self, used: Counts) -> int:
-        rates = self._rates(used.input)
-        if used[2:] == _NOTHING_SPECIAL:
-            return self.call + max(0, used.input) * rates.input + max(0, used.output) * rates.output
+        rates = self.rates_for(used.input)
         special_in = used.cached_input + used.cache_write + used.audio_input + used.image_input
         special_out = used.audio_output + used.image_output
         return (
@@ -100,7 +108,8 @@ class Tariff:
             + max(0, used.image_output) * rates.image_output
         )
 
-    def _rates(self, input_tokens: int) -> Rates:
+    def rates_for(self, input_tokens: int) -> Rates:
+        """Of a call with that prompt: its tier's."""
         rates = self.rates
         for above, dearer in self.tiers:
             if input_tokens <= above:
@@ -109,10 +118,9 @@ class Tariff:
         return rates
 
 
-_NOTHING_SPECIAL = (0, 0, 0, 0, 0, 0)
-
-
 def _rounded(scaled: int, ratio_ppm: int) -> int:
     """Half up to whole micro-USD."""
+    if ratio_ppm == PPM:
+        return (2 * scaled + SCALE) // (2 * SCALE)
     unit = SCALE * PPM
     return (2 * scaled * ratio_ppm + unit) // (2 * unit)

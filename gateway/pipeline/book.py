@@ -40,7 +40,7 @@ def began(kit: Kit, method: Method, progress: Progress, first: Batch | None) -> 
         provider=deployment.provider,
         prompt_tokens=prompt_tokens,
         prompt_usd_micros=None if tariff is None else tariff.bound_usd_micros(prompt_tokens, 0, identity.ratio_ppm),
-        output_usd_per_million="0" if tariff is None else _output_price(tariff, identity.ratio_ppm),
+        output_usd_per_million=_output_price(tariff, prompt_tokens, identity.ratio_ppm),
         request_id=progress.request_id[:NAME_MAX_CHARS],
         is_charged=bool(identity.debits),
     )
@@ -65,7 +65,7 @@ def ended(kit: Kit, progress: Progress, usage: types_pb2.Usage, cost_usd_micros:
         outcome=progress.outcome,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
-        cached_tokens=usage.prompt_tokens_details.cached_tokens,
+        cached_tokens=usage.prompt_tokens_details.cached_tokens if usage.HasField("prompt_tokens_details") else 0,
         cost_usd_micros=cost_usd_micros,
         latency_ms=int((perf_counter() - progress.started_s) * 1000),
         is_estimate=usage.is_estimate,
@@ -82,8 +82,10 @@ def _id(journal: Journal, progress: Progress) -> str:
     return progress.call_id
 
 
-def _output_price(tariff: Tariff, ratio_ppm: int) -> str:
-    """USD per million tokens of the answer, the group's ratio in it, as decimal text."""
-    scaled = tariff.rates.output * ratio_ppm
+def _output_price(tariff: Tariff | None, prompt_tokens: int, ratio_ppm: int) -> str:
+    """USD per million tokens of the answer to such a prompt, the group's ratio in it, as decimal text."""
+    if tariff is None:
+        return "0"
+    scaled = tariff.rates_for(prompt_tokens).output * ratio_ppm
     whole, rest = divmod(scaled, SCALE * PPM)
     return f"{whole}.{rest:015d}"

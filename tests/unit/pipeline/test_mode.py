@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from gateway.accounts.journal.record import Running
+from gateway.accounts.keys import Identity
 from gateway.config.catalogue import Deployment
+from gateway.core.limits import Limits
 from gateway.core.modes import STANDARD
+from gateway.pipeline import book
 from gateway.pipeline.mode import final_mode, modes_asked, told
 from gateway.pipeline.progress import Progress
+from gateway.pipeline.shape import Shape
 from gateway.routing.plan import Plan
-from gateway.rpc.contract import Event, Raw
+from gateway.rpc.contract import STREAM_CHAT, Event, Raw
 from gateway.wire.pb import chat_pb2, embeddings_pb2, types_pb2
-from tests.unit.pipeline.kits import entry_of, provider
+from tests.unit.pipeline.kits import bench, config_of, entry_of, model, provider
+
+PER_TOKEN = {"standard": (4, 8), "flex": (2, 6)}  # micro-USD
+LONG = {"above_input_tokens": 1000, "input_usd_per_million": Decimal(3), "output_usd_per_million": Decimal(7)}
+
+
+def _prices(mode: str) -> dict[str, Any]:
+    given, made = PER_TOKEN[mode]
+    return {"input_usd_per_million": Decimal(given), "output_usd_per_million": Decimal(made)}
 
 
 def progress_of(asked: str, *candidates: dict[str, Any], dialect: str = "openai") -> Progress:
     """A call of a model with these candidates, tried at the first."""
     listed = [{"provider": "p", **candidate} for candidate in candidates or ({},)]
-    entry = entry_of({"p": provider("http://127.0.0.1:9/v1", dialect=dialect)}, candidates=listed)
+    pricing = {**_prices("standard"), "modes": {"flex": {**_prices("flex"), "tiers": [LONG]}}}
+    providers = {"p": provider("http://127.0.0.1:9/v1", dialect=dialect)}
+    entry = entry_of(providers, candidates=listed, pricing=pricing)
     made = Progress(entry=entry, mode_asked=asked)
     made.plan = Plan(entry.candidates, ())
     made.begin_try(deployments(made)[0])
@@ -84,3 +100,36 @@ def test_a_wish_the_provider_never_sees_makes_nothing_cheaper(dialect: str) -> N
     assert modes_asked(progress) == {None}
     told(progress, [SILENT])
     assert final_mode(progress, types_pb2.Usage()) is None
+
+
+class Noted:
+    """A journal that only remembers what it was told of streams."""
+
+    def __init__(self) -> None:
+        self.running: list[Running] = []
+
+    def new_id(self) -> str:
+        """One is enough."""
+        return "id"
+
+    def began(self, running: Running) -> None:
+        """No file, so no meter."""
+        self.running.append(running)
+
+
+@pytest.mark.parametrize(("word", "prompt_tokens", "cost"), [
+    ("flex", 1000, 1000 * 2 + 10 * 6),
+    ("flex", 1001, 1001 * 3 + 10 * 7),
+    ("default", 1001, 1001 * 4 + 10 * 8),
+])  # fmt: skip
+async def test_a_stream_that_dies_with_its_process_costs_its_mode(word: str, prompt_tokens: int, cost: int) -> None:
+    """What is noted when it begins prices what was delivered of it, in the tier of its prompt."""
+    async with bench(config_of({"p": provider("http://127.0.0.1:9/v1")}, {"m": model("p")})) as made:
+        noted: Any = Noted()
+        made.kit.journal = noted
+        progress = progress_of("priority")
+        progress.identity = Identity("k", "", (), Limits())
+        progress.shape = Shape(prompt_tokens, 100, ())
+        book.began(made.kit, STREAM_CHAT, progress, [chat_pb2.ChatChunk(service_tier=word)])
+        (running,) = noted.running
+        assert running.lost(40).cost_usd_micros == cost
