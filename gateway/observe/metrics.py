@@ -143,7 +143,10 @@ class StoreMetrics:
             STORE_UP.set(now)
 
 
-class _Children(NamedTuple):
+class Told(NamedTuple):
+    """The metrics of one label set of calls."""
+
+    labels: CallLabels
     duration: Tally
     first_token: Tally
     per_token: Tally
@@ -151,38 +154,34 @@ class _Children(NamedTuple):
     tokens_out: Tally
     cost: Count
 
+    def ended(self, error: str, seconds: float, first_token_s: float | None, per_token_s: float | None) -> None:
+        """A call ended; `error` is the kind's name in lower case, empty for none."""
+        if error:
+            DURATION.labels(*self.labels, error).observe(seconds)
+        else:
+            self.duration.observe(seconds)
+        if first_token_s is not None:
+            self.first_token.observe(first_token_s)
+        if per_token_s is not None:
+            self.per_token.observe(per_token_s)
+
+    def used(self, prompt_tokens: int, completion_tokens: int, cost_usd_micros: int | None) -> None:
+        """What a call used."""
+        self.tokens_in.observe(prompt_tokens)
+        if completion_tokens:
+            self.tokens_out.observe(completion_tokens)
+        if cost_usd_micros:
+            self.cost.inc(cost_usd_micros)
+
 
 class CallMetrics:
     """The metrics of calls, with children looked up once per label set."""
 
     def __init__(self, label_sets_max: int = 2000) -> None:
         self._max = label_sets_max
-        self._ok: dict[CallLabels, _Children] = {}
+        self._told: dict[CallLabels, Told] = {}
         self._calls: dict[tuple[str, str, str], Count] = {}
         self._tries: dict[tuple[str, str], Count] = {}
-
-    def ended(
-        self, labels: CallLabels, *, error: str, seconds: float, first_token_s: float | None, per_token_s: float | None
-    ) -> None:
-        """A call ended; `error` is the kind's name in lower case, empty for none."""
-        children = self._children(labels)
-        if error:
-            DURATION.labels(*labels, error).observe(seconds)
-        else:
-            children.duration.observe(seconds)
-        if first_token_s is not None:
-            children.first_token.observe(first_token_s)
-        if per_token_s is not None:
-            children.per_token.observe(per_token_s)
-
-    def used(self, labels: CallLabels, prompt_tokens: int, completion_tokens: int, cost_usd_micros: int | None) -> None:
-        """What a call used."""
-        children = self._children(labels)
-        children.tokens_in.observe(prompt_tokens)
-        if completion_tokens:
-            children.tokens_out.observe(completion_tokens)
-        if cost_usd_micros:
-            children.cost.inc(cost_usd_micros)
 
     def counted(self, protocol: str, method: str, outcome: str) -> None:
         """One call more with that outcome (`complete`, or an error kind's name in lower case)."""
@@ -217,15 +216,17 @@ class CallMetrics:
         """One late first token more: won or lost by the second attempt, or no second attempt was allowed (denied)."""
         HEDGES.labels(outcome).inc()
 
-    def _children(self, labels: CallLabels) -> _Children:
-        found = self._ok.get(labels)
+    def of(self, labels: CallLabels) -> Told:
+        """The metrics of that label set; beyond the bound, of `other` models and providers."""
+        found = self._told.get(labels)
         if found is not None:
             return found
-        if len(self._ok) >= self._max:
+        if len(self._told) >= self._max:
             labels = CallLabels(labels.operation, "other", "other")
-            if labels in self._ok:
-                return self._ok[labels]
-        made = self._ok[labels] = _Children(
+            if labels in self._told:
+                return self._told[labels]
+        made = self._told[labels] = Told(
+            labels,
             tally_of(DURATION, *labels, ""),
             tally_of(FIRST_TOKEN, *labels),
             tally_of(PER_TOKEN, *labels),

@@ -11,9 +11,8 @@ Not here:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from time import perf_counter
 from typing import Any, NamedTuple
 
 from gateway.config.catalogue import Catalogue, Deployment, Entry
@@ -31,9 +30,9 @@ class Past(NamedTuple):
     model: str
     entry: Entry
     plan: Plan
-    tries: tuple[Try, ...]
+    tries: Sequence[Try]
     outcome: str
-    ms: float
+    seconds: float
     cache: str
 
 
@@ -48,17 +47,17 @@ class Calls:
     def __len__(self) -> int:
         return len(self._calls)
 
-    def add(self, progress: Progress, outcome: str, wall_s: float, calls_max: int) -> None:
+    def add(self, progress: Progress, outcome: str, wall_s: float, seconds: float, calls_max: int) -> None:
         """Remember a call that got as far as a plan, and forget the oldest ones beyond the bound."""
-        if progress.plan is None or progress.entry is None or not calls_max:
+        entry, plan, request_id = progress.entry, progress.plan, progress.request_id
+        if plan is None or entry is None or not calls_max:
             return
-        ms = (perf_counter() - progress.started_s) * 1000
         calls = self._calls
-        calls.pop(progress.request_id, None)
-        calls[progress.request_id] = Past(
-            progress.request_id, wall_s, progress.model, progress.entry, progress.plan, tuple(progress.tries), outcome,
-            ms, progress.cache,
-        )  # fmt: skip
+        if request_id in calls:
+            del calls[request_id]
+        calls[request_id] = Past(
+            request_id, wall_s, progress.model, entry, plan, progress.tries, outcome, seconds, progress.cache
+        )
         while len(calls) > calls_max:
             calls.popitem(last=False)
 
@@ -101,7 +100,7 @@ def past_record(past: Past) -> dict[str, Any]:
         "tried": [_try(each) for each in past.tries],
         "chosen": past.tries[-1].deployment.id if is_answered else "",
         "outcome": past.outcome,
-        "ms": round(past.ms, 1),
+        "ms": round(past.seconds * 1000, 1),
         "request_id": past.request_id,
         "at": datetime.fromtimestamp(past.ended_unix_s, UTC).isoformat(timespec="milliseconds"),
         "cache": past.cache,

@@ -25,7 +25,10 @@ def cost_usd_micros(
     """What a call cost that was processed in that mode; None = nobody said which."""
     if entry is None or entry.tariff is None:
         return None
-    return entry.tariff.of(mode).cost_usd_micros(counts_of(usage), ratio_ppm)
+    tariff = entry.tariff if mode is None else entry.tariff.of(mode)
+    if usage.HasField("prompt_tokens_details") or usage.HasField("completion_tokens_details"):
+        return tariff.cost_usd_micros(counts_of(usage), ratio_ppm)
+    return tariff.text_cost_usd_micros(usage.prompt_tokens, usage.completion_tokens, ratio_ppm)
 
 
 def bound_usd_micros(
@@ -43,8 +46,6 @@ def bound_usd_micros(
 
 def counts_of(usage: types_pb2.Usage) -> Counts:
     """What is priced of a usage. Reasoning is part of the answer and has no price of its own."""
-    if not (usage.HasField("prompt_tokens_details") or usage.HasField("completion_tokens_details")):
-        return Counts(usage.prompt_tokens, usage.completion_tokens)
     given, made = usage.prompt_tokens_details, usage.completion_tokens_details
     return Counts(
         usage.prompt_tokens,

@@ -16,6 +16,7 @@ Not here:
 from __future__ import annotations
 
 from time import perf_counter
+from typing import NamedTuple
 
 from gateway.config.catalogue import Entry
 from gateway.core.errors import Kind
@@ -40,6 +41,15 @@ from gateway.wire.pb import types_pb2
 _OPERATIONS = {"Chat": "chat", "StreamChat": "chat", "Complete": "text_completion", "StreamComplete": "text_completion"}
 
 
+class _Settled(NamedTuple):
+    """What a call came to."""
+
+    usage: types_pb2.Usage
+    cost_usd_micros: int | None
+    outcome: str
+    seconds: float
+
+
 async def settle(
     kit: Kit, method: Method, context: CallContext, progress: Progress, reservation: Reservation | None, stages: Stages
 ) -> None:
@@ -49,13 +59,16 @@ async def settle(
     if reservation is not None:
         await kit.quota.settle(reservation, _amounts(usage, cost or 0))
         book.ended(kit, progress, usage, cost)
+    seconds = perf_counter() - progress.started_s
+    settled = _Settled(usage, cost, outcome, seconds)
+    observe = kit.runtime.config.observe
     with not_failing():
-        _measure(kit, method, context, progress, usage, cost, outcome)
+        _measure(kit, method, context, progress, settled)
     with not_failing():
-        if kit.log.level <= 20 and kit.runtime.config.observe.has_access_log:  # the level `info`
-            _log(kit, method, context, progress, usage, cost, outcome, stages)
+        if kit.log.level <= 20 and observe.has_access_log:  # the level `info`
+            _log(kit, method, context, progress, settled, stages)
     with not_failing():
-        kit.calls.add(progress, outcome, kit.clock.wall_s(), kit.runtime.config.observe.explain_calls_max)
+        kit.calls.add(progress, outcome, kit.clock.wall_s(), seconds, observe.explain_calls_max)
 
 
 def estimated_usage(progress: Progress) -> types_pb2.Usage:
@@ -75,8 +88,11 @@ def is_abandoned(progress: Progress) -> bool:
 
 def _amounts(usage: types_pb2.Usage, usd_micros: int) -> Amounts:
     """What limits and purses are charged. A provider that counts backwards gives nothing back."""
-    prompt = max(0, usage.prompt_tokens)
-    return Amounts(prompt, max(0, usage.completion_tokens, usage.total_tokens - prompt), usd_micros)
+    prompt, made, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
+    if prompt + made == total and prompt >= 0 <= made:  # nearly all of them
+        return Amounts(prompt, made, usd_micros)
+    prompt = max(0, prompt)
+    return Amounts(prompt, max(0, made, total - prompt), usd_micros)
 
 
 def _cost_usd_micros(progress: Progress, usage: types_pb2.Usage) -> int | None:
@@ -123,10 +139,8 @@ def label_of(entry: Entry, model: str) -> str:
     return model if model in entry.names and not is_glob(model) else entry.slug
 
 
-def _measure(
-    kit: Kit, method: Method, context: CallContext, progress: Progress, usage: types_pb2.Usage,
-    cost: int | None, outcome: str,
-) -> None:  # fmt: skip
+def _measure(kit: Kit, method: Method, context: CallContext, progress: Progress, settled: _Settled) -> None:
+    usage, cost, outcome, seconds = settled
     protocol = context.protocol if context.protocol in ("http", "grpc") else "other"
     kit.metrics.counted(protocol, method.name, outcome)
     if progress.error is not None and progress.error.kind is Kind.RATE_LIMITED:
@@ -137,20 +151,18 @@ def _measure(
     labels = CallLabels(
         _OPERATIONS.get(method.name, "embeddings"), label_of(entry, progress.model), deployment.provider
     )
-    seconds = perf_counter() - progress.started_s
     first_s = progress.first_content_s if method.is_stream else None
     steps = progress.chunks - 1
     per_token_s = (seconds - first_s) / steps if first_s is not None and steps > 0 else None
     error = "" if progress.end is End.COMPLETE else outcome
-    kit.metrics.ended(labels, error=error, seconds=seconds, first_token_s=first_s, per_token_s=per_token_s)
+    told = kit.metrics.of(labels)
+    told.ended(error, seconds, first_s, per_token_s)
     if not progress.is_free and (progress.is_committed or is_abandoned(progress)):
-        kit.metrics.used(labels, usage.prompt_tokens, usage.completion_tokens, cost)
+        told.used(usage.prompt_tokens, usage.completion_tokens, cost)
 
 
-def _log(
-    kit: Kit, method: Method, context: CallContext, progress: Progress, usage: types_pb2.Usage,
-    cost: int | None, outcome: str, stages: Stages,
-) -> None:  # fmt: skip
+def _log(kit: Kit, method: Method, context: CallContext, progress: Progress, settled: _Settled, stages: Stages) -> None:
+    usage, cost, outcome, seconds = settled
     identity, deployment, error = progress.identity, progress.deployment, progress.error
     fields: dict[str, object] = {
         "request_id": context.request_id,
@@ -163,7 +175,7 @@ def _log(
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "cost_usd_micros": cost,
-        "ms": round((perf_counter() - progress.started_s) * 1000, 3),
+        "ms": int(seconds * 1e6) / 1000,
         "stages": stages.as_millis(),
     }
     if progress.cache:

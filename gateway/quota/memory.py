@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
-from gateway.core.limits import DAY_S, DIMENSIONS, Amounts, Debit, Dimension, Limits, Scope
-from gateway.quota.headers import Standing, Standings, noted, openai_headers
+from gateway.core.limits import DAY_S, DIMENSIONS, Amounts, Debit, Limits, Scope
+from gateway.quota.headers import Standing, Standings, openai_headers
 from gateway.quota.purses import Purses
 from gateway.quota.reservation import Reservation, UnknownPurse, over_concurrency, over_limit
 from gateway.quota.window import Window
@@ -37,18 +37,9 @@ class _Subject:
         self.windows: dict[str, Window] = {}
         self.in_flight = 0
 
-    def window(self, dimension: Dimension, now_s: float) -> Window:
-        """Its use in that dimension, up to now."""
-        window = self.windows.get(dimension.name)
-        if window is None:
-            window = self.windows[dimension.name] = Window(dimension.span_s, dimension.grain_s)
-        else:
-            window.advance(now_s)
-        return window
-
 
 # plain tuples: made for every window of every call
-_Wish = tuple[Window, Dimension, int, int]  # the window, what it counts, its limit, how much of it is wanted
+_Wish = tuple[Window, str, int, int]  # the window, what it counts, its limit, how much of it is wanted
 _Booked = tuple[Window, int, str, int]  # the window, the start of the grain, what was taken, how much of it
 
 
@@ -84,23 +75,26 @@ class MemoryQuota:
         if debits and (unknown := self.purses.unknown(debits)):
             raise UnknownPurse(unknown)
         now_s = self._clock.monotonic()
-        found = [(self._subject(scope), scope) for scope in limited]
+        subjects = [self._subject(scope) for scope in limited]
         wishes: list[_Wish] = []
+        amounts = _by_name(asked)
         try:
-            for subject, scope in found:
-                _check(subject, scope, asked, now_s, wishes)
-            self.purses.check(debits, asked.usd_micros)
+            for subject, scope in zip(subjects, limited, strict=True):
+                _check(subject, scope, amounts, now_s, wishes)
+            if debits:
+                self.purses.check(debits, asked.usd_micros)
         except GatewayError as refusal:
-            wishes = [wish for subject, scope in found for wish in _wishes(subject, scope.limits, asked, now_s)]
+            wishes = []
+            for subject, scope in zip(subjects, limited, strict=True):
+                wishes += _wishes(subject, scope.limits, amounts, now_s)
             refusal.headers.update(openai_headers(_standings(wishes, now_s)))
             raise
-        booked = _book(wishes, now_s)
-        for subject, _ in found:
+        booked = [(window, window.add(now_s, wanted), amount, wanted) for window, amount, _, wanted in wishes]
+        for subject in subjects:
             subject.in_flight += 1
         held = self.purses.hold(debits, asked.usd_micros) if debits else ()
         self.open_count += 1
-        hold = _Hold([subject for subject, _ in found], booked, tuple(debits), held)
-        return Reservation(hold, asked, _standings(wishes, now_s))
+        return Reservation(_Hold(subjects, booked, tuple(debits), held), asked, _standings(wishes, now_s))
 
     async def settle(self, reservation: Reservation, used: Amounts) -> None:
         """See `gateway.quota.reservation.Quota`."""
@@ -113,8 +107,10 @@ class MemoryQuota:
             raise TypeError("the reservation was made by another quota")
         for subject in hold.subjects:
             subject.in_flight -= 1
+        amounts = _by_name(used)
         for window, start, amount, taken in hold.booked:
-            window.correct(start, used.of(amount) - taken)
+            if amounts[amount] != taken:  # a request stays one
+                window.correct(start, amounts[amount] - taken)
         if hold.debits:
             self.purses.settle(hold.debits, hold.held_usd_micros, used.usd_micros)
 
@@ -170,35 +166,47 @@ class MemoryQuota:
             del self._subjects[idle]
 
 
-def _check(subject: _Subject, scope: Scope, asked: Amounts, now_s: float, wishes: list[_Wish]) -> None:
+def _by_name(amounts: Amounts) -> dict[str, int]:
+    """What dimensions count."""
+    given, made = amounts.input_tokens, amounts.output_tokens
+    return {"requests": 1, "tokens": given + made, "input_tokens": given, "output_tokens": made}
+
+
+def _check(subject: _Subject, scope: Scope, amounts: dict[str, int], now_s: float, wishes: list[_Wish]) -> None:
     """Add what is wanted of the subject to `wishes`. Raises GatewayError RATE_LIMITED."""
     limits = scope.limits
     if limits.concurrency is not None and subject.in_flight >= limits.concurrency:
         raise over_concurrency(limits.concurrency, scope.kind)
-    for wish in _wishes(subject, limits, asked, now_s):
-        window, dimension, limit, amount = wish
+    wanted = _wishes(subject, limits, amounts, now_s)
+    for at, (window, _, limit, amount) in enumerate(wanted):
         if window.used + amount > limit:
+            dimension = limits.windows[at][0]
             free_in_s = window.free_in_s(now_s, limit, amount)
             raise over_limit(limit, dimension.amount, dimension.unit, scope.kind, free_in_s)
-        wishes.append(wish)
+    wishes += wanted
 
 
-def _wishes(subject: _Subject, limits: Limits, asked: Amounts, now_s: float) -> list[_Wish]:
+def _wishes(subject: _Subject, limits: Limits, amounts: dict[str, int], now_s: float) -> list[_Wish]:
     """A call bigger than a whole limit wants all of it."""
-    return [
-        (subject.window(dimension, now_s), dimension, limit, min(asked.of(dimension.amount), limit))
-        for dimension, limit in limits.windows
-    ]
-
-
-def _book(wishes: Sequence[_Wish], now_s: float) -> list[_Booked]:
-    """Take it. A request stays one, so it needs no settling."""
-    taken = [(window, window.add(now_s, wanted), dimension.amount, wanted) for window, dimension, _, wanted in wishes]
-    return [booked for booked in taken if booked[2] != "requests"]
+    wishes: list[_Wish] = []
+    for dimension, limit in limits.windows:
+        name, amount, _, _ = dimension
+        window = subject.windows.get(name)
+        if window is None:
+            window = subject.windows[name] = Window(dimension.span_s, dimension.grain_s)
+        else:
+            window.advance(now_s)
+        wanted = amounts[amount]
+        wishes.append((window, amount, limit, min(limit, wanted)))
+    return wishes
 
 
 def _standings(wishes: Sequence[_Wish], now_s: float) -> Standings:
+    """The tightest of each amount."""
     standings: Standings = {}
-    for window, dimension, limit, _ in wishes:
-        noted(standings, dimension.amount, Standing(limit, max(0, limit - window.used), window.full_in_s(now_s)))
+    for window, amount, limit, _ in wishes:
+        remaining = limit - window.used
+        known = standings.get(amount)
+        if known is None or remaining < known.remaining:
+            standings[amount] = Standing(limit, max(0, remaining), window.full_in_s(now_s))
     return standings

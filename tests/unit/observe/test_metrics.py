@@ -75,7 +75,7 @@ def test_label_sets_are_bounded() -> None:
     """Past the bound a call is counted under `other`."""
     metrics = CallMetrics(label_sets_max=3)
     for number in range(10):
-        metrics.used(CallLabels("chat", f"bounded-{number}", "bounded"), 1, 1, 5)
+        metrics.of(CallLabels("chat", f"bounded-{number}", "bounded")).used(1, 1, 5)
     text = exposition().decode()
     assert text.count('gateway_cost_usd_micros_total{model="bounded-') == 3
     assert 'model="other"' in text
@@ -84,9 +84,9 @@ def test_label_sets_are_bounded() -> None:
 def test_a_call_shows_up_under_its_names() -> None:
     """The OpenTelemetry names with underscores, and ours."""
     metrics, labels = CallMetrics(), CallLabels("chat", "shown", "p")
-    metrics.ended(labels, error="", seconds=0.5, first_token_s=0.1, per_token_s=0.01)
-    metrics.ended(labels, error="provider_error", seconds=0.5, first_token_s=None, per_token_s=None)
-    metrics.used(labels, 7, 5, 3)
+    metrics.of(labels).ended("", 0.5, 0.1, 0.01)
+    metrics.of(labels).ended("provider_error", 0.5, None, None)
+    metrics.of(labels).used(7, 5, 3)
     metrics.counted("http", "Shown", "complete")
     metrics.tried("shown", "complete")
     text = exposition().decode()
@@ -113,7 +113,8 @@ COUNTING = """
     from gateway.observe.tally import flush
     metrics = CallMetrics()
     metrics.counted("http", "Chat", "complete")
-    metrics.ended(CallLabels("chat", "m", "p"), error="", seconds=0.5, first_token_s=None, per_token_s=None)
+    labels = CallLabels("chat", "m", "p")
+    metrics.of(labels).ended("", 0.5, None, None)
     flush()
     IN_FLIGHT.set(2)
 """
