@@ -3,6 +3,8 @@
 Rules:
     - What was made while starting is garbage collected once and then left alone (`gc.freeze`): later collections
       walk only what calls made, and take a millisecond or two.
+    - When `MANY` or more calls are open, a quarter more than before, pages that their requests filled until their
+      answers began go back `GROWN_AFTER_LOOKS` looks later, when most have begun.
     - After a peak of `MANY` or more open calls has fallen to a tenth, free pages go back to the system: at once,
       and again when the connections kept alive from the peak are closed, too. Collecting happens on the loop's
       thread (finalizers belong to it), the trimming beside it.
@@ -19,6 +21,8 @@ import gc
 
 MANY = 256
 FALLEN_TO = 0.1
+GROWN_BY = 1.25
+GROWN_AFTER_LOOKS = 4  # 2 s
 AGAIN_AFTER_LOOKS = 80  # 40 s: the 30 s an idle connection is kept by default, and some
 
 
@@ -44,13 +48,30 @@ class Heap:
     def __init__(self) -> None:
         self._peak = 0
         self._again_in = 0
+        self._grown_from = 0  # open calls when pages of a growing heap went back last
+        self._grown_in = 0
         self._trimming: asyncio.Future[None] | None = None
 
     def look(self, open_count: int) -> None:
         """Take note of `open_count`, and give memory back when a peak is over. On the event loop, twice a second."""
-        if self.is_due(open_count):
+        is_over = self.is_due(open_count)
+        if is_over:
             gc.collect()
+        if is_over or self.has_grown(open_count):
             self._trimming = asyncio.get_running_loop().run_in_executor(None, _trim)
+
+    def has_grown(self, open_count: int) -> bool:
+        """Whether many more calls are open than when pages went back last, and have been for some looks."""
+        if self._grown_in:
+            self._grown_in -= 1
+            if not self._grown_in:
+                self._grown_from = open_count
+                return True
+        elif open_count >= max(MANY, self._grown_from * GROWN_BY):
+            self._grown_in = GROWN_AFTER_LOOKS
+        elif open_count < MANY:
+            self._grown_from = 0
+        return False
 
     def is_due(self, open_count: int) -> bool:
         """Whether a peak is over with this count, or was `AGAIN_AFTER_LOOKS` looks ago."""

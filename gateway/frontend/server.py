@@ -25,6 +25,7 @@ from typing import Any
 from aiohttp import StreamReader, http_exceptions, web
 
 from gateway.core.errors import GatewayError, Kind
+from gateway.core.few import Few
 from gateway.frontend import answer
 from gateway.frontend.edge import Edge, Written
 from gateway.frontend.observer import Observation
@@ -136,6 +137,8 @@ class EdgeProtocol(web.RequestHandler):
 
     def __init__(self, server: EdgeServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server, loop=loop, **options)
+        queue: Any = Few()  # of requests that wait for the answer of an earlier one
+        self._messages = queue
         self._edge_server = server
         self._head_bytes = 0
         self._body: StreamReader | None = None  # of the last request, until its last byte came

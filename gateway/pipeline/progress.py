@@ -74,6 +74,7 @@ class Progress:
 
     started_s: float = field(default_factory=perf_counter)
     request_id: str = ""
+    protocol: str = ""
     identity: Identity | None = None
     entry: Entry | None = None
     model: str = ""

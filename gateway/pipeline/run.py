@@ -38,7 +38,7 @@ from gateway.pipeline.renamed import Renamed
 from gateway.pipeline.reserve import reserve
 from gateway.pipeline.route import plan_call
 from gateway.pipeline.settle import settle
-from gateway.quota.headers import openai_headers
+from gateway.quota.headers import NO_STANDINGS, openai_headers
 from gateway.quota.reservation import Reservation
 from gateway.rpc.contract import BUFFERED, ON_CUT, RESTART, Batch, CallContext, Head, Item, Method, Tail
 
@@ -47,7 +47,8 @@ LEFT_OUT_MAX_CHARS = 1000  # of a response header
 
 async def run(kit: Kit, method: Method, request: Message, context: CallContext) -> AsyncGenerator[Item, None]:
     """Run one inference call; the items are those of `gateway.rpc.contract`."""
-    runtime, stages, progress = kit.runtime, Stages(), Progress()
+    runtime, stages = kit.runtime, Stages()
+    progress = Progress(request_id=context.request_id, protocol=context.protocol)
     reservation: Reservation | None = None
     answer: Answering | None = None
     has_head = False
@@ -61,35 +62,33 @@ async def run(kit: Kit, method: Method, request: Message, context: CallContext) 
         reservation = await reserve(kit, progress)
         stages.mark("reserve")
         batch: Batch | None = await answer.first(order)
-        del request, order  # nothing needs them any more, and a stream may stay open for hours
+        del request, order, context  # nothing needs them any more, and a stream may stay open for hours
         stages.mark("attempt")
         book.began(kit, method, progress, batch)
         has_head = True
         yield Head(_headers(runtime, progress, reservation, stages, is_stream=method.is_stream))
+        reservation.standings = NO_STANDINGS
         while batch is not None:
             if batch:  # a buffered answer has none at first
                 yield batch
             batch = await answer.next()
         stages.mark("stream")
         progress.end = End.COMPLETE
-    except GatewayError as error:
-        _failed(progress, error)
-        error.trailers["server-timing"] = stages.server_timing()
-        if not has_head:
-            yield Head(_headers(runtime, progress, reservation, stages))
-        raise
     except (asyncio.CancelledError, GeneratorExit):
         progress.end = End.CANCELLED
         raise
     except Exception as error:
-        bug = _bug(kit, context, error)
-        _failed(progress, bug)
+        failure = error if isinstance(error, GatewayError) else _bug(kit, progress, error)
+        _failed(progress, failure)
+        failure.trailers["server-timing"] = stages.server_timing()
         if not has_head:
             yield Head(_headers(runtime, progress, reservation, stages))
-        raise bug from error
+        if failure is error:
+            raise
+        raise failure from error
     finally:
         kit.in_flight -= 1
-        end = _end(kit, method, context, progress, reservation, stages, answer)
+        end = _end(kit, method, progress, reservation, stages, answer)
         if answer is not None and _is_read_on(progress):
             kit.spawn(_read_on(answer, progress, end))
         else:
@@ -110,7 +109,6 @@ async def _accept(
     """The call as the caller may make it: who, which model, until when."""
     allowed_s = _allowed_s(runtime, context)
     deadline_s = kit.transport.loop.time() + allowed_s
-    progress.request_id = context.request_id
     progress.model = request.model  # type: ignore[attr-defined]  # every inference request has it
     progress.identity = await identify(kit, runtime, context)
     onward = hops.onward(context.headers.get(hops.HEADER, ""), kit.instance)
@@ -143,16 +141,16 @@ async def _answering(kit: Kit, order: Order, context: CallContext, progress: Pro
     return Renamed(answer, progress.model) if order.entry.is_reply_renamed else answer
 
 
-async def _end(  # every part of a call meets here
-    kit: Kit, method: Method, context: CallContext, progress: Progress, reservation: Reservation | None,
-    stages: Stages, answer: Answering | None,
+async def _end(
+    kit: Kit, method: Method, progress: Progress, reservation: Reservation | None, stages: Stages,
+    answer: Answering | None,
 ) -> None:  # fmt: skip
     """Close the provider's connection, then settle: the last thing of every call."""
     try:
         if answer is not None:
             await answer.close(progress.outcome, progress.cause)
     finally:
-        await settle(kit, method, context, progress, reservation, stages)
+        await settle(kit, method, progress, reservation, stages)
 
 
 def _is_read_on(progress: Progress) -> bool:
@@ -211,6 +209,6 @@ def _failed(progress: Progress, error: GatewayError) -> None:
     progress.end = End.CUT if error.kind is Kind.STREAM_CUT else End.ERROR
 
 
-def _bug(kit: Kit, context: CallContext, error: Exception) -> GatewayError:
-    kit.log.write("error", "bug", request_id=context.request_id, traceback=traceback.format_exception(error))
+def _bug(kit: Kit, progress: Progress, error: Exception) -> GatewayError:
+    kit.log.write("error", "bug", request_id=progress.request_id, traceback=traceback.format_exception(error))
     return GatewayError(Kind.INTERNAL, "The gateway failed on this call; the log has the request id.")

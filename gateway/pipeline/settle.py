@@ -35,7 +35,7 @@ from gateway.pipeline.progress import End, Progress
 from gateway.quota.estimate import tokens_of_text
 from gateway.quota.reservation import Reservation
 from gateway.routing.plan import Plan
-from gateway.rpc.contract import CallContext, Method
+from gateway.rpc.contract import Method
 from gateway.wire.pb import types_pb2
 
 _OPERATIONS = {"Chat": "chat", "StreamChat": "chat", "Complete": "text_completion", "StreamComplete": "text_completion"}
@@ -50,9 +50,7 @@ class _Settled(NamedTuple):
     seconds: float
 
 
-async def settle(
-    kit: Kit, method: Method, context: CallContext, progress: Progress, reservation: Reservation | None, stages: Stages
-) -> None:
+async def settle(kit: Kit, method: Method, progress: Progress, reservation: Reservation | None, stages: Stages) -> None:
     """See the module's rules."""
     usage, outcome = _usage(progress), progress.outcome
     cost = _cost_usd_micros(progress, usage)
@@ -63,10 +61,10 @@ async def settle(
     settled = _Settled(usage, cost, outcome, seconds)
     observe = kit.runtime.config.observe
     with not_failing():
-        _measure(kit, method, context, progress, settled)
+        _measure(kit, method, progress, settled)
     with not_failing():
         if kit.log.level <= 20 and observe.has_access_log:  # the level `info`
-            _log(kit, method, context, progress, settled, stages)
+            _log(kit, method, progress, settled, stages)
     with not_failing():
         kit.calls.add(progress, outcome, kit.clock.wall_s(), seconds, observe.explain_calls_max)
 
@@ -139,9 +137,9 @@ def label_of(entry: Entry, model: str) -> str:
     return model if model in entry.names and not is_glob(model) else entry.slug
 
 
-def _measure(kit: Kit, method: Method, context: CallContext, progress: Progress, settled: _Settled) -> None:
+def _measure(kit: Kit, method: Method, progress: Progress, settled: _Settled) -> None:
     usage, cost, outcome, seconds = settled
-    protocol = context.protocol if context.protocol in ("http", "grpc") else "other"
+    protocol = progress.protocol if progress.protocol in ("http", "grpc") else "other"
     kit.metrics.counted(protocol, method.name, outcome)
     if progress.error is not None and progress.error.kind is Kind.RATE_LIMITED:
         kit.metrics.limited(progress.error.limit or "other")
@@ -161,12 +159,12 @@ def _measure(kit: Kit, method: Method, context: CallContext, progress: Progress,
         told.used(usage.prompt_tokens, usage.completion_tokens, cost)
 
 
-def _log(kit: Kit, method: Method, context: CallContext, progress: Progress, settled: _Settled, stages: Stages) -> None:
+def _log(kit: Kit, method: Method, progress: Progress, settled: _Settled, stages: Stages) -> None:
     usage, cost, outcome, seconds = settled
     identity, deployment, error = progress.identity, progress.deployment, progress.error
     fields: dict[str, object] = {
-        "request_id": context.request_id,
-        "protocol": context.protocol,
+        "request_id": progress.request_id,
+        "protocol": progress.protocol,
         "method": method.name,
         "outcome": outcome,
         "key": identity.key_id if identity else None,

@@ -9,15 +9,23 @@ Not here:
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
+from gateway.core.few import Few
+
 
 class Connection(ResponseHandler):
     """One connection to a provider."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        queue: Any = Few()  # of responses that nobody took yet
+        self._buffer = queue
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """The connection failed: so did the body that is being read, unless it is whole or knows already."""

@@ -18,7 +18,7 @@ import math
 import ssl
 from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 from cachetools import LRUCache
@@ -31,6 +31,7 @@ from gateway.providers.protocol import Connector
 from gateway.providers.upstream import ERROR_BODY_MAX_BYTES, STREAM_MEDIA_TYPES, UpstreamRequest
 
 TARGETS_MAX = 10_000
+_NO_HEADERS: Mapping[str, str] = {}
 RELEASE_WAIT_S = 0.05
 
 
@@ -213,8 +214,11 @@ class Reply:
         transport.open_replies += 1
 
     def content_came(self) -> None:
-        """Stop the clock of the first token."""
+        """Stop the clock of the first token, and let go of the head: a stream may stay open for hours."""
         self._clocks.first_token_s = math.inf
+        response: Any = self._response  # aiohttp's own names: the head is 1.5 KB of every open stream
+        self.headers = response._headers = _NO_HEADERS  # noqa: SLF001
+        response._raw_headers = ()  # noqa: SLF001
 
     async def next(self) -> bytes:
         """The next bytes as they come, also those before a connection was lost; empty at the end.

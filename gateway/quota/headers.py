@@ -26,6 +26,8 @@ class Standing(NamedTuple):
 Standings = dict[str, Standing]
 """What a call's subjects have left, by amount (requests, tokens, input_tokens, output_tokens): the tightest of each."""
 
+NO_STANDINGS: Standings = {}
+
 
 def openai_headers(standings: Standings) -> dict[str, str]:
     """The headers of one call; empty when nothing is limited."""

@@ -37,6 +37,7 @@ REFUSED = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.FAILED_PRECONDITION,
 State = Literal["connecting", "ready", "closed"]
 
 _log = logging.getLogger(__name__)
+_NO_CONTEXT = CallContext()
 
 
 class _TryAgain(Exception):
@@ -142,7 +143,7 @@ class LinkClient:
                 while True:
                     for item in _gather(method, await call.take()):
                         if type(item) is Head:
-                            can_try_again, payload = False, b""
+                            can_try_again, payload, context = False, b"", _NO_CONTEXT
                         elif type(item) is not list and type(item) is not Tail:
                             _fail(item, connection, can_try_again=can_try_again)
                         yield item

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gateway.rpc.link_server import _ServerLink
 
 _log = logging.getLogger(__name__)
+_NO_CONTEXT = CallContext()
 
 
 class ServerCall:
@@ -48,6 +49,7 @@ class ServerCall:
         "_method",
         "_parts",
         "_request",
+        "_request_id",
         "_waiter",
         "number",
         "request_bytes",
@@ -62,6 +64,7 @@ class ServerCall:
         self._method = METHODS[opened.method]
         self._context = CallContext()
         self._context.CopyFrom(opened.context)  # a reference would keep the whole batch alive
+        self._request_id = self._context.request_id
         self._request = opened.request
         self._parts: list[bytes] | None = [] if opened.is_in_parts else None
         self._credit_bytes = link.credit_bytes
@@ -149,9 +152,13 @@ class ServerCall:
                 self._link.outbox.force(ending)
 
     async def _ending(self) -> bytes | None:
-        """Run the call; its end frame, None when nobody listens."""
+        """Run the call; what is left to send of it, its end frame at least; None when nobody listens."""
         try:
-            return await self._carry()
+            request, context = self._decode(), self._context
+            self._context = _NO_CONTEXT  # a stream may stay open for hours
+            async with aclosing(self._link.dispatch(self._method, request, context)) as items:
+                del request, context
+                return await (self._carry_stream(items) if self._method.is_stream else self._carry_whole(items))
         except asyncio.CancelledError:
             if self._is_stopped and self._failure is None:
                 return None
@@ -161,24 +168,13 @@ class ServerCall:
         except GatewayError as known:
             failure = known
         except Exception:  # noqa: BLE001  # a bug of the service ends one call, not the link
-            _log.exception("call failed", extra={"request_id": self._context.request_id})
+            _log.exception("call failed", extra={"request_id": self._request_id})
             failure = GatewayError(Kind.INTERNAL, "internal error")
         ending = frames.failed(self.number, failure)
         if self._held is None:
             return ending
         self._last_frames = 2
         return frames.head(self.number, self._held.headers) + ending
-
-    async def _carry(self) -> bytes:
-        """Run the dispatch; returns what is left to send of a complete call: its end frame, or all of it."""
-        request = self._decode()
-        async with aclosing(self._link.dispatch(self._method, request, self._context)) as items:
-            del request
-            if self._method.is_stream:
-                ending = await self._carry_stream(items)
-            else:
-                ending = await self._carry_whole(items)
-        return ending
 
     async def _carry_stream(self, items: AsyncGenerator[Item, None]) -> bytes:
         ending: bytes | None = None

@@ -23,6 +23,7 @@ from loadtests.http1 import Address, Answer, Connection
 CALLERS = 32
 LATENCY_CALLERS = 16
 THINK_S = 0.05
+SETTLE_S = 2.5  # until what follows the first calls, such as writing their usage, was done once
 CHUNKS_PER_BURST = 64 + 2  # what carries content or role, as the upstream sends them
 WORDS = ("You are concise. " * 12, "Hello there, please answer. " * 30)
 
@@ -197,6 +198,7 @@ async def memory(target: Target, size: Size) -> None:
         return
     idle = procfs.usage_by_role(target.pid)
     await closed_loop(target, target.request(is_stream=True), CALLERS, is_stream=True)
+    await asyncio.sleep(SETTLE_S)
     before = procfs.usage_by_role(target.pid)
     request = target.request("-slow-6-1000", is_stream=True)
     jobs = [asyncio.create_task(one.ask(request)) for one in target.take(size.open_streams)]

@@ -47,7 +47,7 @@ class Used:
         return _text(self) + b"\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass  # as above
 class Running:
     """A stream that was promised to its caller: what is charged of it should this process die.
 

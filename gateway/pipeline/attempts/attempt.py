@@ -89,6 +89,7 @@ class Attempt:
         request.headers[hops.HEADER] = order.hops
         self.record.was_sent = True
         self._reply = reply = await self._kit.transport.open(deployment, request, order.deadline_s)
+        del request, asked, plain  # the first content may take its time
         if deployment.has_limit_headers:
             self._kit.board.told(deployment, reply.headers, self._kit.transport.loop.time())
         if reply.status != OK_STATUS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 
-from gateway.app.heap import AGAIN_AFTER_LOOKS, MANY, Heap, started
+from gateway.app.heap import AGAIN_AFTER_LOOKS, GROWN_AFTER_LOOKS, MANY, Heap, started
 
 
 def dues(*counts: int) -> list[bool]:
@@ -28,6 +28,22 @@ def test_once_more_when_its_connections_are_closed() -> None:
 def test_few_calls_are_no_peak() -> None:
     """Ordinary traffic costs nothing."""
     assert not any(dues(MANY - 1, 0, MANY - 1, 0))
+
+
+def growths(*counts: int) -> list[int]:
+    """At which looks pages of a growing heap go back."""
+    heap = Heap()
+    return [look for look, count in enumerate(counts) if heap.has_grown(count)]
+
+
+def test_many_more_calls_give_pages_back_once() -> None:
+    """Some looks after they came; again when a quarter more came, or when they come anew."""
+    steady = [1000] * 20
+    assert growths(*steady) == [GROWN_AFTER_LOOKS]
+    assert growths(*steady, *[1100] * 20) == [GROWN_AFTER_LOOKS]
+    assert growths(*steady, *[1300] * 20) == [GROWN_AFTER_LOOKS, 20 + GROWN_AFTER_LOOKS]
+    assert growths(*steady, 0, *steady) == [GROWN_AFTER_LOOKS, 21 + GROWN_AFTER_LOOKS]
+    assert growths(*[MANY - 1] * 20) == []
 
 
 async def test_looking_after_a_peak_collects_garbage() -> None:
