@@ -161,6 +161,7 @@ def call_context(
         profile=profile.name,
         dialect="openai",
         takes_json=True,
+        takes_texts=True,
         protocol="http",
     )
     if hops.HEADER in headers and (passed := hops.taken(headers.getall(hops.HEADER))):

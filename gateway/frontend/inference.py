@@ -11,9 +11,10 @@ Not here: members of the formats (gateway.wire.openai), the call itself (the ser
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
@@ -44,6 +45,10 @@ class Renderer(Protocol):
         """The JSON of one event."""
         ...
 
+    def texts(self, texts: Sequence[str], before: bytes, after: bytes) -> bytes:
+        """The JSON of several texts in a row, each between `before` and `after`."""
+        ...
+
 
 class Frames(Protocol):
     """The events of one stream as the bytes of its client's format."""
@@ -60,15 +65,24 @@ class Frames(Protocol):
 class DataFrames:
     """OpenAI's frames: `data:` and the JSON of each chunk, and `[DONE]`."""
 
-    __slots__ = ("_render",)
+    __slots__ = ("_render", "_texts")
 
     def __init__(self, renderer: Renderer) -> None:
         self._render = renderer.render
+        self._texts = renderer.texts
 
     def frames(self, batch: Batch) -> bytes:
         """One frame for each event."""
         render = self._render
-        return b"".join([b"data: %b\n\n" % render(event) for event in batch])
+        if len(batch) == 1:
+            return b"data: %b\n\n" % render(batch[0])
+        frames: list[bytes] = []
+        for kind, run in groupby(batch, type):
+            if kind is str:
+                frames.append(self._texts(list(run), b"data: ", b"\n\n"))  # type: ignore[arg-type]  # all are texts
+            else:
+                frames += [b"data: %b\n\n" % render(event) for event in run]
+        return b"".join(frames)
 
     def end(self) -> bytes:
         """`[DONE]`."""

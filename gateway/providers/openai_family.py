@@ -128,7 +128,7 @@ class OpenAIStreamDecoder(SseStream):
     def __init__(
         self, codec: chunks.ChunkDecoder | completions.CompletionChunkDecoder, max_bytes: int, *, is_usage_wanted: bool
     ) -> None:
-        super().__init__(max_bytes)
+        super().__init__(max_bytes, codec.text_of)
         self._codec = codec
         self._is_usage_wanted = is_usage_wanted
         self._seen: set[int] = set()

@@ -11,7 +11,7 @@ Not here:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.upstream import unusable
@@ -25,10 +25,11 @@ from gateway.wire.sse import SseEvent, SseParser, SseTooLarge
 class SseStream(ABC):
     """One stream; see `StreamDecoder`, whose `usage` each dialect has in its own way."""
 
-    __slots__ = ("_sse", "chunks", "has_content", "is_done", "output_chars")
+    __slots__ = ("_sse", "_text_of", "chunks", "has_content", "is_done", "output_chars")
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, text_of: Callable[[bytes], str | None] | None = None) -> None:
         self._sse = SseParser(max_bytes)
+        self._text_of = text_of  # knows at once the text of a frame without a name that is nothing else
         self.has_content = False
         self.is_done = False
         self.output_chars = 0
@@ -68,10 +69,18 @@ class SseStream(ABC):
 
     def _decode(self, frames: list[SseEvent]) -> list[Event]:
         events: list[Event] = []
+        text_of = self._text_of
         for frame in frames:
             if self.is_done:
                 break
-            data = frame.data
+            name, data, _, _ = frame
+            if text_of is not None and name is None and (text := text_of(data)) is not None:
+                self.chunks += 1
+                if text:
+                    self.output_chars += len(text)
+                    self.has_content = True
+                events.append(text)
+                continue
             if data[:1] != b"{" and self._is_control(data):
                 continue
             try:

@@ -231,6 +231,11 @@ class Reply:
                 raise _ran_out(clocks, self._deployment)
             return b""
         clocks.waiting_since_s = self._loop.time()
+        came = content._buffer  # noqa: SLF001 - aiohttp takes its pieces out one by one: a call for each chunk
+        if len(came) > 1:
+            pieces = b"".join(came)
+            came.clear()
+            came.append(pieces)
         try:
             return await content.readany()
         except _ClockRanOut:

@@ -11,7 +11,7 @@ Not here:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import grpc
@@ -65,6 +65,14 @@ class ClientCall:
     def add(self, item: Received, cost_bytes: int = 0) -> None:
         """Keep an item for the reader and wake it."""
         self.items.append(item)
+        self._owed_bytes += cost_bytes
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def add_all(self, items: Sequence[Received], cost_bytes: int) -> None:
+        """Keep several, as `add` does."""
+        self.items += items
         self._owed_bytes += cost_bytes
         waiter = self._waiter
         if waiter is not None and not waiter.done():
@@ -211,6 +219,9 @@ class Connection:
         elif kind == "text":
             text = frame.text
             call.add(text, frames.text_cost(text))
+        elif kind == "texts":
+            several = list(frame.texts.texts)
+            call.add_all(several, frames.texts_cost(several))
         elif kind == "event":
             payload = frame.event
             call.add(payload, len(payload) + FRAME_COST_BYTES)

@@ -9,7 +9,8 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import CallContext, Event, Raw
@@ -26,6 +27,12 @@ _STATE_OF_KIND = {
 def text_cost(text: str) -> int:
     """Credit bytes of a text event."""
     return (len(text) if text.isascii() else len(text.encode())) + FRAME_COST_BYTES
+
+
+def texts_cost(texts: Sequence[Any]) -> int:
+    """Credit bytes of several."""
+    joined = "".join(texts)
+    return (len(joined) if joined.isascii() else len(joined.encode())) + FRAME_COST_BYTES * len(texts)
 
 
 def hello(protocol: int, instance: str, generation: int, credit_bytes: int, part_bytes: int, secret: str) -> bytes:
@@ -63,6 +70,11 @@ def whole(call: int, headers: Mapping[str, str], event: Event, trailers: Mapping
     ended = link_pb2.End(state=link_pb2.END_STATE_COMPLETE, trailers=_texts(trailers))
     batch.frames.add(call=call, end=ended)
     return batch.SerializeToString()
+
+
+def texts(call: int, several: Iterable[Any]) -> bytes:
+    """Neighbouring text events, all of them `str`."""
+    return _chunk(link_pb2.Frame(call=call, texts=link_pb2.TextEvents(texts=several)))
 
 
 def parts(call: int, payload: bytes, part_bytes: int, *, is_json: bool = False) -> Iterator[tuple[bytes, int]]:

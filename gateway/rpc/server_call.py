@@ -16,6 +16,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError, Message
@@ -50,6 +51,7 @@ class ServerCall:
         "_parts",
         "_request",
         "_request_id",
+        "_takes_texts",
         "_waiter",
         "number",
         "request_bytes",
@@ -65,6 +67,7 @@ class ServerCall:
         self._context = CallContext()
         self._context.CopyFrom(opened.context)  # a reference would keep the whole batch alive
         self._request_id = self._context.request_id
+        self._takes_texts = self._context.takes_texts
         self._request = opened.request
         self._parts: list[bytes] | None = [] if opened.is_in_parts else None
         self._credit_bytes = link.credit_bytes
@@ -225,6 +228,19 @@ class ServerCall:
             raise GatewayError(Kind.INVALID_REQUEST, f"the request is not a {name}") from error
 
     async def _send_batch(self, batch: Batch) -> None:
+        """Send events in order, neighbouring texts as one frame where the frontend and its credit take it."""
+        if len(batch) == 1 or not self._takes_texts:
+            await self._send_events(batch)
+            return
+        for kind, run in groupby(batch, type):
+            events = list(run)
+            if kind is str and (cost := frames.texts_cost(events)) <= min(self._credit_bytes, self._link.part_bytes):
+                self._credit_bytes -= cost
+                await self._send(frames.texts(self.number, events))
+            else:
+                await self._send_events(events)
+
+    async def _send_events(self, batch: Batch) -> None:
         """Send events in order, in as few chunks as credit and part size allow."""
         number, part_bytes = self.number, self._link.part_bytes
         pending = link_pb2.FrameBatch()

@@ -32,10 +32,11 @@ def counted(name: str, batches: int) -> list[object]:
     return found
 
 
-async def test_500_calls_at_once_each_get_their_own_events_in_order() -> None:
+@pytest.mark.parametrize("takes_texts", [False, True])
+async def test_500_calls_at_once_each_get_their_own_events_in_order(takes_texts: bool) -> None:
     """Every call sees one Head, all its events in order and one Tail, whatever the others do."""
     async with linked(Toy(count=count)) as link:
-        calls = [take_all(link.call("count", str(n % 40), f"c{n}")) for n in range(500)]
+        calls = [take_all(link.call("count", str(n % 40), f"c{n}", takes_texts=takes_texts)) for n in range(500)]
         for n, items in enumerate(await asyncio.gather(*calls)):
             assert (items[0], items[-1]) == (Head({"n": str(n % 40)}), Tail({"t": str(n % 40)}))
             assert all(isinstance(item, list) and item for item in items[1:-1])
@@ -157,8 +158,41 @@ async def test_a_reader_that_stays_away_is_ended() -> None:
         assert (await failure_of(call)).kind is Kind.STALLED_READER
 
 
+async def texts(request: chat_pb2.ChatRequest, context: CallContext) -> AsyncGenerator[Item, None]:
+    """Forty texts in one batch, between two messages."""
+    yield Head({})
+    yield [chat_pb2.ChatChunk(id="first"), *map(str, range(40)), chat_pb2.ChatChunk(id="last")]
+    yield Tail({})
+
+
+@pytest.mark.parametrize(("takes_texts", "count"), [(False, 44), (True, 5)])
+async def test_neighbouring_texts_are_one_frame_for_who_takes_it(takes_texts: bool, count: int) -> None:
+    """The same events either way; a frontend that does not know such frames is sent none."""
+    received: list[int] = []
+
+    class Observer:
+        def batch_sent(self, frames: int, size_bytes: int, waiting: int) -> None:
+            pass
+
+        def batch_received(self, frames: int, size_bytes: int) -> None:
+            received.append(frames)
+
+        def call_stalled(self) -> None:
+            pass
+
+        def links_changed(self, links: int) -> None:
+            pass
+
+    async with linked(Toy(texts=texts), observer=Observer()) as link:
+        received.clear()  # of the greeting
+        found = events(await take_all(link.call("texts", takes_texts=takes_texts)))
+    assert found == [chat_pb2.ChatChunk(id="first"), *map(str, range(40)), chat_pb2.ChatChunk(id="last")]
+    assert sum(received) == count  # head, two messages, the texts, end
+
+
+@pytest.mark.parametrize("takes_texts", [False, True])
 @pytest.mark.parametrize("credit_bytes", [1, 1000, 64 * 1024])
-async def test_credit_is_given_back_exactly(credit_bytes: int) -> None:
+async def test_credit_is_given_back_exactly(credit_bytes: int, takes_texts: bool) -> None:
     """A stream many times its credit, of texts, messages and large events, arrives whole whatever the window."""
 
     async def mixed(request: chat_pb2.ChatRequest, context: CallContext) -> AsyncGenerator[Item, None]:
@@ -168,7 +202,7 @@ async def test_credit_is_given_back_exactly(credit_bytes: int) -> None:
         yield Tail({})
 
     async with linked(Toy(mixed=mixed), LinkOptions(credit_bytes=credit_bytes, part_bytes=8192)) as link:
-        got = events(await take_all(link.call("mixed")))
+        got = events(await take_all(link.call("mixed", takes_texts=takes_texts)))
     assert len(got) == 602
     assert got[:600:3] == [chat_pb2.ChatChunk(id="m" * number * 10) for number in range(200)]
     assert got[2:600:3] == ["\u20ac" * number for number in range(200)]

@@ -69,19 +69,12 @@ async def _bring(rows: Iterator[Row], database: Database) -> int:
 def _enter(prepared: Prepared, batch: list[Row]) -> int:
     """One batch; how many of its records were new."""
     known = {row["id"]: row for row in batch}
-    new = prepared.enter_usage([_columns(row) for row in known.values()])
+    new = prepared.enter_usage(list(known.values()))
     fresh = known.values() if len(new) == len(known) else [row for row in known.values() if row["id"] in new]
     charged = [row for row in fresh if row["cost_usd_micros"]]
     _charge_wallets(prepared, [row for row in charged if row["is_charged"]])
     _charge_keys(prepared, charged)
     return len(new)
-
-
-def _columns(row: Row) -> Row:
-    """As the table has them; `created_at_ms` is when the call ended."""
-    columns = {**row, "created_at_ms": row["at_ms"]}
-    del columns["at_ms"], columns["is_charged"]
-    return columns
 
 
 def _charge_wallets(prepared: Prepared, charged: list[Row]) -> None:

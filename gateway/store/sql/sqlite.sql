@@ -46,7 +46,7 @@ WHERE usage_records.id IN (SELECT anon_1.value
 FROM json_each(:ids) AS anon_1);
 
 -- name: enter_usage
-INSERT INTO usage_records (id, request_id, user_id, key_id, model, provider, outcome, prompt_tokens, completion_tokens, cached_tokens, cost_usd_micros, latency_ms, is_cached, is_estimate, created_at_ms) VALUES (:id, :request_id, :user_id, :key_id, :model, :provider, :outcome, :prompt_tokens, :completion_tokens, :cached_tokens, :cost_usd_micros, :latency_ms, :is_cached, :is_estimate, :created_at_ms);
+INSERT INTO usage_records (id, request_id, user_id, key_id, model, provider, outcome, prompt_tokens, completion_tokens, cached_tokens, cost_usd_micros, latency_ms, is_cached, is_estimate, created_at_ms) VALUES (:id, :request_id, :user_id, :key_id, :model, :provider, :outcome, :prompt_tokens, :completion_tokens, :cached_tokens, :cost_usd_micros, :latency_ms, :is_cached, :is_estimate, :at_ms);
 
 -- name: charge_wallet
 UPDATE wallets SET balance_usd_micros=(wallets.balance_usd_micros - :amount) WHERE wallets.user_id = :of_user RETURNING balance_usd_micros;

@@ -31,6 +31,7 @@ from gateway.store.sql.tables import (
     wallets,
 )
 
+USAGE_NAMES = {"created_at_ms": "at_ms"}  # of a record's members, where they differ
 SQLITE_FILE = Path(__file__).with_name("sqlite.sql")
 GRAIN_MS = 600_000
 _HEAD = """-- Written by `python -m gateway.store.sql.statements` from gateway/store/sql/statements.py; never by hand.
@@ -138,7 +139,8 @@ def _known_usage() -> Executable:
 
 
 def _enter_usage() -> Executable:
-    return insert(usage_records).values({column: bindparam(column.name) for column in usage_records.c})
+    named: dict[Any, Any] = {column: bindparam(USAGE_NAMES.get(column.name, column.name)) for column in usage_records.c}
+    return insert(usage_records).values(named)
 
 
 def _charge_wallet() -> Executable:

@@ -9,6 +9,7 @@ Rules:
 Not here: SSE framing, `[DONE]`, whether a stream is complete, errors (the openai dialect and the frontend).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.wire.json import JsonInvalid, dumps, loads
@@ -75,15 +76,17 @@ def _input_slot(call: JsonObject) -> tuple[JsonObject, str] | None:
 class ChunkDecoder:
     """Reads the chunks of one stream."""
 
-    __slots__ = ("_numbers", "_text")
+    __slots__ = ("_numbers", "_text", "text_of")
 
     def __init__(self) -> None:
         self._text = TextReader(_text_slot)
+        self.text_of = self._text.text_of
+        """The text of an event that is the last whole chunk with another text; None if it is anything else."""
         self._numbers: dict[int, BlockNumbers] = {}
 
     def decode(self, data: bytes) -> chat_pb2.ChatChunk | str:
         """Read the data of one event. Raises JsonInvalid if it is not a JSON object."""
-        text = self._text.text_of(data)
+        text = self.text_of(data)
         if text is not None:
             return text
         obj = loads(data)
@@ -123,6 +126,10 @@ class ChunkRenderer:
         add_missing_indexes(event, obj, self._indexes)  # type: ignore[arg-type]  # a str was handled above
         self._text.learn(obj)
         return dumps(obj)
+
+    def texts(self, texts: Sequence[str], before: bytes, after: bytes) -> bytes:
+        """What `render` returns for several texts in a row, each between `before` and `after`."""
+        return self._text.all_written(texts, before, after)
 
 
 def encode_chunk(chunk: chat_pb2.ChatChunk) -> JsonObject:

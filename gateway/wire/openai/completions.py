@@ -4,6 +4,7 @@ Rules: see the package; a text event stands for the last chunk with another `cho
 Not here: chat (chat.py).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.wire.json import JsonInvalid, dumps, loads
@@ -95,14 +96,16 @@ def _text_slot(obj: Any) -> tuple[JsonObject, str] | None:
 class CompletionChunkDecoder:
     """Reads the chunks of one stream."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "text_of")
 
     def __init__(self) -> None:
         self._text = TextReader(_text_slot)
+        self.text_of = self._text.text_of
+        """The text of an event that is the last whole chunk with another text; None if it is anything else."""
 
     def decode(self, data: bytes) -> completions_pb2.CompletionResponse | str:
         """Read the data of one event. Raises JsonInvalid if it is not a JSON object."""
-        text = self._text.text_of(data)
+        text = self.text_of(data)
         if text is not None:
             return text
         obj = loads(data)
@@ -128,3 +131,7 @@ class CompletionChunkRenderer:
         obj = encode_response(event)
         self._text.learn(obj)
         return dumps(obj)
+
+    def texts(self, texts: Sequence[str], before: bytes, after: bytes) -> bytes:
+        """What `render` returns for several texts in a row, each between `before` and `after`."""
+        return self._text.all_written(texts, before, after)

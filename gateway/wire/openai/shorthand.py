@@ -13,7 +13,7 @@ Not here: what chunks mean (chunks.py, completions.py).
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -116,6 +116,16 @@ class TextWriter:
             return self._prefix + orjson.dumps(text) + self._suffix
         except TypeError:
             return self._prefix + dumps(text) + self._suffix
+
+    def all_written(self, texts: Sequence[str], before: bytes, after: bytes) -> bytes:
+        """The same of several in a row, each between `before` and `after`."""
+        if not self._prefix:
+            self._split()
+        head, tail = before + self._prefix, self._suffix + after
+        try:
+            return head + (tail + head).join(map(orjson.dumps, texts)) + tail
+        except TypeError:
+            return head + (tail + head).join(map(dumps, texts)) + tail
 
     def _split(self) -> None:
         slot = self._slot(self._obj)

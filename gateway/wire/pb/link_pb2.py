@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gateway.wire.pb import errors_pb2 as gateway_dot_v1_dot_errors__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15gateway/v1/link.proto\x12\ngateway.v1\x1a\x17gateway/v1/errors.proto\"/\n\nFrameBatch\x12!\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x11.gateway.v1.Frame\"\xfe\x02\n\x05\x46rame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\"\n\x05hello\x18\x02 \x01(\x0b\x32\x11.gateway.v1.HelloH\x00\x12 \n\x04open\x18\x03 \x01(\x0b\x32\x10.gateway.v1.OpenH\x00\x12 \n\x04head\x18\x04 \x01(\x0b\x32\x10.gateway.v1.HeadH\x00\x12\x0f\n\x05\x65vent\x18\x05 \x01(\x0cH\x00\x12\x0e\n\x04text\x18\x06 \x01(\tH\x00\x12\x1e\n\x03\x65nd\x18\x07 \x01(\x0b\x32\x0f.gateway.v1.EndH\x00\x12$\n\x06\x63\x61ncel\x18\x08 \x01(\x0b\x32\x12.gateway.v1.CancelH\x00\x12\x10\n\x06\x63redit\x18\t \x01(\x04H\x00\x12\"\n\x05\x64rain\x18\n \x01(\x0b\x32\x11.gateway.v1.DrainH\x00\x12 \n\x04part\x18\x0b \x01(\x0b\x32\x10.gateway.v1.PartH\x00\x12(\n\x08settings\x18\x0c \x01(\x0b\x32\x14.gateway.v1.SettingsH\x00\x12\x0e\n\x04json\x18\r \x01(\x0cH\x00\x42\x06\n\x04kind\"y\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x04\x12\x14\n\x0c\x63redit_bytes\x18\x04 \x01(\x04\x12\x12\n\npart_bytes\x18\x05 \x01(\x04\x12\x0e\n\x06secret\x18\x06 \x01(\t\"f\n\x04Open\x12\x0e\n\x06method\x18\x01 \x01(\t\x12(\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x17.gateway.v1.CallContext\x12\x0f\n\x07request\x18\x03 \x01(\x0c\x12\x13\n\x0bis_in_parts\x18\x04 \x01(\x08\"\xaf\x02\n\x0b\x43\x61llContext\x12\x12\n\ncredential\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x17\n\ntimeout_ms\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x0btraceparent\x18\x04 \x01(\t\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\x0f\n\x07profile\x18\x06 \x01(\t\x12\x0f\n\x07\x64ialect\x18\x07 \x01(\t\x12\x10\n\x08protocol\x18\x08 \x01(\t\x12\x35\n\x07headers\x18\t \x03(\x0b\x32$.gateway.v1.CallContext.HeadersEntry\x12\x12\n\ntakes_json\x18\n \x01(\x08\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_timeout_ms\"f\n\x04Head\x12.\n\x07headers\x18\x01 \x03(\x0b\x32\x1d.gateway.v1.Head.HeadersEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"6\n\x04Part\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0f\n\x07is_last\x18\x02 \x01(\x08\x12\x0f\n\x07is_json\x18\x03 \x01(\x08\"\xbd\x01\n\x03\x45nd\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.gateway.v1.EndState\x12%\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x11.gateway.v1.ErrorH\x00\x88\x01\x01\x12/\n\x08trailers\x18\x03 \x03(\x0b\x32\x1d.gateway.v1.End.TrailersEntry\x1a/\n\rTrailersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_error\"\x08\n\x06\x43\x61ncel\"\x07\n\x05\x44rain\",\n\x08Settings\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0c\n\x04json\x18\x02 \x01(\t*~\n\x08\x45ndState\x12\x19\n\x15\x45ND_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45ND_STATE_COMPLETE\x10\x01\x12\x11\n\rEND_STATE_CUT\x10\x02\x12\x13\n\x0f\x45ND_STATE_ERROR\x10\x03\x12\x17\n\x13\x45ND_STATE_CANCELLED\x10\x04\x32\x46\n\x04Link\x12>\n\x08\x45xchange\x12\x16.gateway.v1.FrameBatch\x1a\x16.gateway.v1.FrameBatch(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15gateway/v1/link.proto\x12\ngateway.v1\x1a\x17gateway/v1/errors.proto\"/\n\nFrameBatch\x12!\n\x06\x66rames\x18\x01 \x03(\x0b\x32\x11.gateway.v1.Frame\"\xa7\x03\n\x05\x46rame\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\x04\x12\"\n\x05hello\x18\x02 \x01(\x0b\x32\x11.gateway.v1.HelloH\x00\x12 \n\x04open\x18\x03 \x01(\x0b\x32\x10.gateway.v1.OpenH\x00\x12 \n\x04head\x18\x04 \x01(\x0b\x32\x10.gateway.v1.HeadH\x00\x12\x0f\n\x05\x65vent\x18\x05 \x01(\x0cH\x00\x12\x0e\n\x04text\x18\x06 \x01(\tH\x00\x12\x1e\n\x03\x65nd\x18\x07 \x01(\x0b\x32\x0f.gateway.v1.EndH\x00\x12$\n\x06\x63\x61ncel\x18\x08 \x01(\x0b\x32\x12.gateway.v1.CancelH\x00\x12\x10\n\x06\x63redit\x18\t \x01(\x04H\x00\x12\"\n\x05\x64rain\x18\n \x01(\x0b\x32\x11.gateway.v1.DrainH\x00\x12 \n\x04part\x18\x0b \x01(\x0b\x32\x10.gateway.v1.PartH\x00\x12(\n\x08settings\x18\x0c \x01(\x0b\x32\x14.gateway.v1.SettingsH\x00\x12\x0e\n\x04json\x18\r \x01(\x0cH\x00\x12\'\n\x05texts\x18\x0e \x01(\x0b\x32\x16.gateway.v1.TextEventsH\x00\x42\x06\n\x04kind\"\x1b\n\nTextEvents\x12\r\n\x05texts\x18\x01 \x03(\t\"y\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x10\n\x08instance\x18\x02 \x01(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x04\x12\x14\n\x0c\x63redit_bytes\x18\x04 \x01(\x04\x12\x12\n\npart_bytes\x18\x05 \x01(\x04\x12\x0e\n\x06secret\x18\x06 \x01(\t\"f\n\x04Open\x12\x0e\n\x06method\x18\x01 \x01(\t\x12(\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x17.gateway.v1.CallContext\x12\x0f\n\x07request\x18\x03 \x01(\x0c\x12\x13\n\x0bis_in_parts\x18\x04 \x01(\x08\"\xc4\x02\n\x0b\x43\x61llContext\x12\x12\n\ncredential\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x17\n\ntimeout_ms\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x0btraceparent\x18\x04 \x01(\t\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\x0f\n\x07profile\x18\x06 \x01(\t\x12\x0f\n\x07\x64ialect\x18\x07 \x01(\t\x12\x10\n\x08protocol\x18\x08 \x01(\t\x12\x35\n\x07headers\x18\t \x03(\x0b\x32$.gateway.v1.CallContext.HeadersEntry\x12\x12\n\ntakes_json\x18\n \x01(\x08\x12\x13\n\x0btakes_texts\x18\x0b \x01(\x08\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_timeout_ms\"f\n\x04Head\x12.\n\x07headers\x18\x01 \x03(\x0b\x32\x1d.gateway.v1.Head.HeadersEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"6\n\x04Part\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x0f\n\x07is_last\x18\x02 \x01(\x08\x12\x0f\n\x07is_json\x18\x03 \x01(\x08\"\xbd\x01\n\x03\x45nd\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.gateway.v1.EndState\x12%\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x11.gateway.v1.ErrorH\x00\x88\x01\x01\x12/\n\x08trailers\x18\x03 \x03(\x0b\x32\x1d.gateway.v1.End.TrailersEntry\x1a/\n\rTrailersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_error\"\x08\n\x06\x43\x61ncel\"\x07\n\x05\x44rain\",\n\x08Settings\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0c\n\x04json\x18\x02 \x01(\t*~\n\x08\x45ndState\x12\x19\n\x15\x45ND_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x45ND_STATE_COMPLETE\x10\x01\x12\x11\n\rEND_STATE_CUT\x10\x02\x12\x13\n\x0f\x45ND_STATE_ERROR\x10\x03\x12\x17\n\x13\x45ND_STATE_CANCELLED\x10\x04\x32\x46\n\x04Link\x12>\n\x08\x45xchange\x12\x16.gateway.v1.FrameBatch\x1a\x16.gateway.v1.FrameBatch(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,36 +38,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEAD_HEADERSENTRY']._serialized_options = b'8\001'
   _globals['_END_TRAILERSENTRY']._loaded_options = None
   _globals['_END_TRAILERSENTRY']._serialized_options = b'8\001'
-  _globals['_ENDSTATE']._serialized_start=1446
-  _globals['_ENDSTATE']._serialized_end=1572
+  _globals['_ENDSTATE']._serialized_start=1537
+  _globals['_ENDSTATE']._serialized_end=1663
   _globals['_FRAMEBATCH']._serialized_start=62
   _globals['_FRAMEBATCH']._serialized_end=109
   _globals['_FRAME']._serialized_start=112
-  _globals['_FRAME']._serialized_end=494
-  _globals['_HELLO']._serialized_start=496
-  _globals['_HELLO']._serialized_end=617
-  _globals['_OPEN']._serialized_start=619
-  _globals['_OPEN']._serialized_end=721
-  _globals['_CALLCONTEXT']._serialized_start=724
-  _globals['_CALLCONTEXT']._serialized_end=1027
-  _globals['_CALLCONTEXT_HEADERSENTRY']._serialized_start=966
-  _globals['_CALLCONTEXT_HEADERSENTRY']._serialized_end=1012
-  _globals['_HEAD']._serialized_start=1029
-  _globals['_HEAD']._serialized_end=1131
-  _globals['_HEAD_HEADERSENTRY']._serialized_start=966
-  _globals['_HEAD_HEADERSENTRY']._serialized_end=1012
-  _globals['_PART']._serialized_start=1133
-  _globals['_PART']._serialized_end=1187
-  _globals['_END']._serialized_start=1190
-  _globals['_END']._serialized_end=1379
-  _globals['_END_TRAILERSENTRY']._serialized_start=1322
-  _globals['_END_TRAILERSENTRY']._serialized_end=1369
-  _globals['_CANCEL']._serialized_start=1381
-  _globals['_CANCEL']._serialized_end=1389
-  _globals['_DRAIN']._serialized_start=1391
-  _globals['_DRAIN']._serialized_end=1398
-  _globals['_SETTINGS']._serialized_start=1400
-  _globals['_SETTINGS']._serialized_end=1444
-  _globals['_LINK']._serialized_start=1574
-  _globals['_LINK']._serialized_end=1644
+  _globals['_FRAME']._serialized_end=535
+  _globals['_TEXTEVENTS']._serialized_start=537
+  _globals['_TEXTEVENTS']._serialized_end=564
+  _globals['_HELLO']._serialized_start=566
+  _globals['_HELLO']._serialized_end=687
+  _globals['_OPEN']._serialized_start=689
+  _globals['_OPEN']._serialized_end=791
+  _globals['_CALLCONTEXT']._serialized_start=794
+  _globals['_CALLCONTEXT']._serialized_end=1118
+  _globals['_CALLCONTEXT_HEADERSENTRY']._serialized_start=1057
+  _globals['_CALLCONTEXT_HEADERSENTRY']._serialized_end=1103
+  _globals['_HEAD']._serialized_start=1120
+  _globals['_HEAD']._serialized_end=1222
+  _globals['_HEAD_HEADERSENTRY']._serialized_start=1057
+  _globals['_HEAD_HEADERSENTRY']._serialized_end=1103
+  _globals['_PART']._serialized_start=1224
+  _globals['_PART']._serialized_end=1278
+  _globals['_END']._serialized_start=1281
+  _globals['_END']._serialized_end=1470
+  _globals['_END_TRAILERSENTRY']._serialized_start=1413
+  _globals['_END_TRAILERSENTRY']._serialized_end=1460
+  _globals['_CANCEL']._serialized_start=1472
+  _globals['_CANCEL']._serialized_end=1480
+  _globals['_DRAIN']._serialized_start=1482
+  _globals['_DRAIN']._serialized_end=1489
+  _globals['_SETTINGS']._serialized_start=1491
+  _globals['_SETTINGS']._serialized_end=1535
+  _globals['_LINK']._serialized_start=1665
+  _globals['_LINK']._serialized_end=1735
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ class FrameBatch(_message.Message):
     def __init__(self, frames: _Optional[_Iterable[_Union[Frame, _Mapping]]] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("call", "hello", "open", "head", "event", "text", "end", "cancel", "credit", "drain", "part", "settings", "json")
+    __slots__ = ("call", "hello", "open", "head", "event", "text", "end", "cancel", "credit", "drain", "part", "settings", "json", "texts")
     CALL_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,7 @@ class Frame(_message.Message):
     PART_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     JSON_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
     call: int
     hello: Hello
     open: Open
@@ -55,7 +56,14 @@ class Frame(_message.Message):
     part: Part
     settings: Settings
     json: bytes
-    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., head: _Optional[_Union[Head, _Mapping]] = ..., event: _Optional[bytes] = ..., text: _Optional[str] = ..., end: _Optional[_Union[End, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[int] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., part: _Optional[_Union[Part, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., json: _Optional[bytes] = ...) -> None: ...
+    texts: TextEvents
+    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., head: _Optional[_Union[Head, _Mapping]] = ..., event: _Optional[bytes] = ..., text: _Optional[str] = ..., end: _Optional[_Union[End, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[int] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., part: _Optional[_Union[Part, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., json: _Optional[bytes] = ..., texts: _Optional[_Union[TextEvents, _Mapping]] = ...) -> None: ...
+
+class TextEvents(_message.Message):
+    __slots__ = ("texts",)
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, texts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol", "instance", "generation", "credit_bytes", "part_bytes", "secret")
@@ -86,7 +94,7 @@ class Open(_message.Message):
     def __init__(self, method: _Optional[str] = ..., context: _Optional[_Union[CallContext, _Mapping]] = ..., request: _Optional[bytes] = ..., is_in_parts: _Optional[bool] = ...) -> None: ...
 
 class CallContext(_message.Message):
-    __slots__ = ("credential", "request_id", "timeout_ms", "traceparent", "peer", "profile", "dialect", "protocol", "headers", "takes_json")
+    __slots__ = ("credential", "request_id", "timeout_ms", "traceparent", "peer", "profile", "dialect", "protocol", "headers", "takes_json", "takes_texts")
     class HeadersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +112,7 @@ class CallContext(_message.Message):
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     HEADERS_FIELD_NUMBER: _ClassVar[int]
     TAKES_JSON_FIELD_NUMBER: _ClassVar[int]
+    TAKES_TEXTS_FIELD_NUMBER: _ClassVar[int]
     credential: str
     request_id: str
     timeout_ms: int
@@ -114,7 +123,8 @@ class CallContext(_message.Message):
     protocol: str
     headers: _containers.ScalarMap[str, str]
     takes_json: bool
-    def __init__(self, credential: _Optional[str] = ..., request_id: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., peer: _Optional[str] = ..., profile: _Optional[str] = ..., dialect: _Optional[str] = ..., protocol: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., takes_json: _Optional[bool] = ...) -> None: ...
+    takes_texts: bool
+    def __init__(self, credential: _Optional[str] = ..., request_id: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., peer: _Optional[str] = ..., profile: _Optional[str] = ..., dialect: _Optional[str] = ..., protocol: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., takes_json: _Optional[bool] = ..., takes_texts: _Optional[bool] = ...) -> None: ...
 
 class Head(_message.Message):
     __slots__ = ("headers",)

@@ -127,6 +127,7 @@ __all__ = (
     "StoreResponseReply",
     "StoredResponse",
     "StreamOptions",
+    "TextEvents",
     "TextInput",
     "Texts",
     "ThinkingBlock",
@@ -847,6 +848,11 @@ class CallContext(betterproto2.Message):
     takes_json: "bool" = betterproto2.field(10, betterproto2.TYPE_BOOL)
     """
     a whole answer may come as JSON text of `dialect`, as the provider sent it
+    """
+
+    takes_texts: "bool" = betterproto2.field(11, betterproto2.TYPE_BOOL)
+    """
+    neighbouring texts may come in one frame
     """
 
 
@@ -2150,6 +2156,11 @@ class Frame(betterproto2.Message):
     a whole answer as JSON text, instead of an event; only if CallContext.takes_json
     """
 
+    texts: "TextEvents | None" = betterproto2.field(14, betterproto2.TYPE_MESSAGE, optional=True, group="kind")
+    """
+    as many text frames, in order; only if CallContext.takes_texts
+    """
+
 
 default_message_pool.register_message("gateway.v1", "Frame", Frame)
 
@@ -3285,6 +3296,14 @@ class StreamOptions(betterproto2.Message):
 
 
 default_message_pool.register_message("gateway.v1", "StreamOptions", StreamOptions)
+
+
+@dataclass(eq=False, repr=False)
+class TextEvents(betterproto2.Message):
+    texts: "list[str]" = betterproto2.field(1, betterproto2.TYPE_STRING, repeated=True)
+
+
+default_message_pool.register_message("gateway.v1", "TextEvents", TextEvents)
 
 
 @dataclass(eq=False, repr=False)
