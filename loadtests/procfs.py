@@ -20,6 +20,7 @@ ROLES = {
     "gateway.app.service": "service",
     "gateway.app.frontend": "frontend",
     "gateway.app.simulator": "simulator",
+    "gateway.app.resident": "supervisor",
     "serve": "supervisor",
     "loadtests.upstream": "upstream",
     "loadtests.bench.pacecar": "pacecar",

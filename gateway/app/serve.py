@@ -1,16 +1,18 @@
 """`gateway serve`: one service, some frontends and, in development, the simulator, under a supervisor.
 
 Rules:
-    - This process stays light: a short-lived child reads the configuration and prints the plan as JSON.
+    - What stays is light: a short-lived child reads the configuration and prints the plan as JSON, and this process
+      becomes (exec) the resident one, without the command line's libraries: 15 MB less beside every gateway.
     - Children find each other by a private runtime directory (0700): the link's unix socket, and the
       files in which their metrics add up. It is removed at the end.
 Not here:
-    - Restart, signals, drain (supervisor); what a child does (its own module).
+    - What stays (resident); restart, signals, drain (supervisor); what a child does (its own module).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -21,9 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gateway.observe.log import LEVELS, make_log
+from gateway.app.resident import METRICS, Job, write_job
 from gateway.supervisor.children import ChildSpec, Policy
-from gateway.supervisor.run import Log, run
 
 EXIT_CONFIGURATION = 78
 DRAIN_SPARE_S = 5.0  # for last words and logs, after the children's own drain time is over
@@ -31,13 +32,20 @@ Plan = dict[str, Any]
 
 
 def main(announce: Callable[[Plan], None]) -> int:
-    """Run everything until told to stop. `announce` is called with the plan before the children start."""
+    """Become the supervisor of everything. `announce` is called with the plan before.
+
+    Returns only when nothing can be started: an exit code.
+    """
     plan = read_plan()
     if plan is None:
         return EXIT_CONFIGURATION
     runtime_dir = Path(tempfile.mkdtemp(prefix="gateway-"))
     try:
-        return _run(plan, runtime_dir, announce)
+        job = _job(plan, runtime_dir)
+        announce(plan)
+        write_job(runtime_dir, job)
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "gateway.app.resident", str(runtime_dir)])  # noqa: S606 - our own
     finally:
         shutil.rmtree(runtime_dir, ignore_errors=True)
 
@@ -51,8 +59,8 @@ def read_plan() -> Plan | None:
     return plan
 
 
-def _run(plan: Plan, runtime_dir: Path, announce: Callable[[Plan], None]) -> int:
-    metrics_dir = runtime_dir / "metrics"
+def _job(plan: Plan, runtime_dir: Path) -> Job:
+    metrics_dir = runtime_dir / METRICS
     metrics_dir.mkdir()
     environment = {
         "GATEWAY_INTERNAL_LINK": f"unix:{runtime_dir}/link.sock",
@@ -65,30 +73,12 @@ def _run(plan: Plan, runtime_dir: Path, announce: Callable[[Plan], None]) -> int
         environment["GATEWAY_SIMULATOR__PORT"] = str(plan["simulator_port"])
     if plan["frontends"] > 1:
         environment["GATEWAY_INTERNAL_SHARED_PORT"] = "1"
-    announce(plan)
     policy = Policy(
         drain_s=plan["drain_s"] + DRAIN_SPARE_S,
         backoff_first_s=plan["backoff_base_s"],
         backoff_max_s=plan["backoff_max_s"],
     )
-    return run(
-        _children(plan, environment),
-        policy,
-        on_exit=lambda _spec, pid, _code: _forget_gauges(metrics_dir, pid),
-        log=_log(plan["log_level"], plan["log_format"]),
-    )
-
-
-def _log(level: str, log_format: str) -> Log:
-    """The supervisor's records in the shape of all others."""
-    log = make_log(level, log_format, "supervisor")
-
-    def write(line: dict[str, object]) -> None:
-        fields = dict(line)
-        said, event = str(fields.pop("level")), str(fields.pop("event"))
-        log.write_record(said if said in LEVELS else "error", event, fields)
-
-    return write
+    return Job(_children(plan, environment), policy, plan["log_level"], plan["log_format"])
 
 
 def _children(plan: Plan, environment: dict[str, str]) -> list[ChildSpec]:
@@ -109,9 +99,3 @@ def free_port(host: str) -> int:
         probe.bind(address)
         port: int = probe.getsockname()[1]
     return port
-
-
-def _forget_gauges(metrics_dir: Path, pid: int) -> None:
-    """Live gauges of a process end with it; its counters stay in the sums."""
-    for path in metrics_dir.glob(f"gauge_live*_{pid}.db"):
-        path.unlink(missing_ok=True)

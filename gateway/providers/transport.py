@@ -217,8 +217,8 @@ class Reply:
         """Stop the clock of the first token, and let go of the head: a stream may stay open for hours."""
         self._clocks.first_token_s = math.inf
         response: Any = self._response  # aiohttp's own names: the head is 1.5 KB of every open stream
-        self.headers = response._headers = _NO_HEADERS  # noqa: SLF001
-        response._raw_headers = ()  # noqa: SLF001
+        self.headers = response._headers = _NO_HEADERS  # noqa: SLF001 - as above
+        response._raw_headers = ()  # noqa: SLF001 - as above
 
     async def next(self) -> bytes:
         """The next bytes as they come, also those before a connection was lost; empty at the end.
