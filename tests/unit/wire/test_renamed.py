@@ -20,7 +20,15 @@ ODD = {"model": {"model": "kept"}, "big": 2**70, "message": "model", "n": None}
 @pytest.mark.parametrize("codec", [chat, completions, embeddings])
 def test_whole_answers_keep_everything_else(codec: Any) -> None:
     """Unknown members, integers beyond 64 bits and nulls included; the message it was made of is not touched."""
-    said: dict[str, Any] = {"id": "x", "object": "o", "model": "theirs", "choices": [], "data": [], "odd": ODD, "usage": None}
+    said: dict[str, Any] = {
+        "id": "x",
+        "object": "o",
+        "model": "theirs",
+        "choices": [],
+        "data": [],
+        "odd": ODD,
+        "usage": None,
+    }
     answer = codec.decode_response(said)
     assert codec.encode_response(renamed(answer, "ours")) == {**codec.encode_response(answer), "model": "ours"}
     assert answer.model == "theirs"
@@ -53,7 +61,10 @@ def test_increments_behind_a_renamed_chunk_have_its_name() -> None:
 
 def test_events_that_are_kept_whole() -> None:
     """Anthropic's first event has the name in `message`; a tool's input may say `model` as it likes."""
-    start: dict[str, Any] = {"type": "message_start", "message": {"id": "m", "model": "theirs", "content": [], "x": ODD}}
+    start: dict[str, Any] = {
+        "type": "message_start",
+        "message": {"id": "m", "model": "theirs", "content": [], "x": ODD},
+    }
     event: Any = EventDecoder().decode(json.dumps(start).encode())
     made: Any = renamed(event, "ours")
     ((_, data),) = NativeRenderer().render(made)
