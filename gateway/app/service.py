@@ -45,6 +45,7 @@ from gateway.observe.metrics import (
     CACHE_ENTRIES,
     GENERATION,
     IN_FLIGHT,
+    JOURNAL_DROPPED,
     LOG_DROPPED,
     RELOADS,
     REPLIES,
@@ -213,6 +214,8 @@ class ServiceHalf:
         CACHE_BYTES.set(self.kit.answers.memory_bytes)
         CACHE_ENTRIES.set(len(self.kit.answers))
         LOG_DROPPED.set(self.log.dropped_count)
+        if self.kit.journal is not None:
+            JOURNAL_DROPPED.set(self.kit.journal.dropped_bytes)
         self._heap.look(self.kit.in_flight)
         self._breakers.look(self.kit)
 

@@ -102,6 +102,11 @@ LOG_DROPPED = Gauge(
     "Log lines nobody took in time, of the processes that run.",
     multiprocess_mode="livesum",
 )
+JOURNAL_DROPPED = Gauge(
+    "gateway_journal_dropped_bytes",
+    "Usage that the journal's disk did not take in time, of the processes that run.",
+    multiprocess_mode="livesum",
+)
 FAILURES = Gauge(
     "gateway_telemetry_failures",
     "Times something could not be counted or logged, of the processes that run.",
