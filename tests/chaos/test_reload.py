@@ -45,8 +45,9 @@ def layer(number: int, **more: Any) -> dict[str, Any]:
 
 def flipped(number: int) -> dict[str, Any]:
     """Candidates, weights and fallback of one configuration: with one half of two of them, calls fail."""
-    good = {"provider": "simulator", "upstream_model": f"sim-chunks-5-tag-flip{number}", "weight": 1}
-    bad = {"provider": "extra", "upstream_model": f"sim-chunks-5-tag-flip{number}", "weight": 0}
+    name = f"sim-chunks-5-tag-flip{number % 100}"  # the simulator counts a thousand names apart
+    good = {"provider": "simulator", "upstream_model": name, "weight": 1}
+    bad = {"provider": "extra", "upstream_model": name, "weight": 0}
     return {"candidates": [good, bad] if number % 2 else [bad, good], "has_fallback": False}
 
 

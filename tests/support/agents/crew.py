@@ -47,6 +47,8 @@ class Agent:
     variables: Callable[[Place, str], Mapping[str, str]]
     command: Callable[[Place, str], list[str]]
     needs_tools: bool = True
+    after: tuple[str, ...] = ()
+    """The one install script of the package that has to run, below `node_modules`; those of others never do."""
 
     @property
     def script(self) -> str:
@@ -72,7 +74,8 @@ def _path() -> dict[str, str]:
 
 def _npm(folder: Path, agent: Agent) -> list[list[str]]:
     quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
-    return [["npm", "install", "--prefix", str(folder), *quiet, f"{agent.package}@{agent.version}"]]
+    install = ["npm", "install", "--prefix", str(folder), *quiet, f"{agent.package}@{agent.version}"]
+    return [install, *(["node", str(folder / "node_modules" / script)] for script in agent.after)]
 
 
 def _pypi(folder: Path, agent: Agent) -> list[list[str]]:
@@ -191,7 +194,7 @@ GEMINI_SETTINGS = {
 
 AGENTS = (
     Agent("claude-code", "@anthropic-ai/claude-code", "2.1.197", "npm",
-          _claude_turns, _claude_variables, _claude_command),
+          _claude_turns, _claude_variables, _claude_command, after=("@anthropic-ai/claude-code/install.cjs",)),
     Agent("codex", "@openai/codex", "0.169.0", "npm", _codex_turns, _codex_variables, _codex_command),
     Agent("gemini-cli", "@google/gemini-cli", "0.61.0", "npm",
           _gemini_turns, _gemini_variables, _gemini_command),

@@ -96,14 +96,17 @@ async def _hand_in(simulator_url: str, agent: Agent, folder: Path) -> None:
 async def _start(agent: Agent, place: Place, model: str) -> tuple[int | None, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environ = {"HOME": str(place.home), "PATH": path, "LANG": "C.UTF-8", **agent.variables(place, model)}
-    process = await asyncio.create_subprocess_exec(
-        *agent.command(place, model),
-        cwd=place.folder,
-        env=environ,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *agent.command(place, model),
+            cwd=place.folder,
+            env=environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+    except OSError as error:  # one that cannot be started is its own failure, not the others'
+        return None, str(error)
     try:
         output, _ = await asyncio.wait_for(process.communicate(), RUN_S)
     except TimeoutError:
