@@ -19,6 +19,7 @@ from gateway.accounts.secrets_made import new_id, new_key
 from gateway.accounts.shared import Actor, Page, Shared, page_of, page_size, read_token
 from gateway.accounts.users import no_user
 from gateway.core.errors import GatewayError, Kind
+from gateway.store.sql.file import Work
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -194,7 +195,7 @@ class ApiKeys:
         rows = [{"of_key": key_id, "at_ms": at_ms} for key_id, at_ms in used_at_ms.items()]
         if rows:
             database = self._shared.database
-            await database.run(lambda prepared: prepared.change_each("note_used", rows), is_write=True)
+            await database.run(lambda prepared: prepared.change_each("note_used", rows), Work.WRITE)
 
 
 def _checked(wanted: Mapping[str, Any], now_ms: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
 from gateway.core.limits import DAY_S
 from gateway.store.sql.database import Database
+from gateway.store.sql.file import Work
 
 AGAIN_S = 2.0
 SUBJECTS_MAX = 10_000
@@ -88,7 +89,8 @@ class History:
         rows = await self._database.run(
             lambda prepared: prepared.rows(
                 _QUESTIONS[kind], subject=name, from_ms=now_ms - DAY_S * 1000, until_ms=self._began_ms
-            )
+            ),
+            Work.LONG,
         )
         return [
             Spent((now_ms - row.grain_ms) / 1000, row.requests, int(row.input_tokens), int(row.output_tokens))

@@ -15,6 +15,7 @@ from typing import Any
 
 from gateway.accounts import texts
 from gateway.accounts.shared import Page, Shared, page_of, page_size, read_token
+from gateway.store.sql.file import Work
 
 Record = Mapping[str, Any]
 DAY_MS = 86_400_000
@@ -78,7 +79,7 @@ class Reports:
     async def forget(self, until_ms: int) -> int:
         """Delete some of the records before that time, the oldest first; how many. Raises GatewayError UNAVAILABLE."""
         old = {"until_ms": until_ms, "count": FORGOTTEN_AT_ONCE}
-        return await self._shared.database.run(lambda prepared: prepared.change("forget_usage", **old), is_write=True)
+        return await self._shared.database.run(lambda prepared: prepared.change("forget_usage", **old), Work.WRITE)
 
     async def audit(self, subject: str, size: int, token: str) -> Page[Record]:
         """Audit entries, newest first; of one subject (`user:ID`, `key:ID`, `group:ID`) or of all."""

@@ -25,6 +25,7 @@ from typing import Any
 
 from gateway.app.resident import METRICS, Job, write_job
 from gateway.supervisor.children import ChildSpec, Policy
+from gateway.supervisor.run import SIGNALS
 
 EXIT_CONFIGURATION = 78
 DRAIN_SPARE_S = 5.0  # for last words and logs, after the children's own drain time is over
@@ -39,6 +40,7 @@ def main(announce: Callable[[Plan], None]) -> int:
     plan = read_plan()
     if plan is None:
         return EXIT_CONFIGURATION
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # they wait until the supervisor takes them
     runtime_dir = Path(tempfile.mkdtemp(prefix="gateway-"))
     try:
         job = _job(plan, runtime_dir)

@@ -36,7 +36,7 @@ def began(kit: Kit, method: Method, progress: Progress, first: Batch | None) -> 
         at_ms=int(kit.clock.wall_s() * 1000),
         user_id=identity.user_id,
         key_id=identity.key_id,
-        model=progress.model[:NAME_MAX_CHARS],
+        model=_name(progress.model),
         provider=deployment.provider,
         prompt_tokens=prompt_tokens,
         prompt_usd_micros=None if tariff is None else tariff.bound_usd_micros(prompt_tokens, 0, identity.ratio_ppm),
@@ -60,12 +60,12 @@ def ended(kit: Kit, progress: Progress, usage: types_pb2.Usage, cost_usd_micros:
         at_ms=int(kit.clock.wall_s() * 1000),
         user_id=identity.user_id,
         key_id=identity.key_id,
-        model=progress.model[:NAME_MAX_CHARS],
+        model=_name(progress.model),
         provider=deployment.provider if deployment is not None else "",
         outcome=progress.outcome,
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
-        cached_tokens=usage.prompt_tokens_details.cached_tokens if usage.HasField("prompt_tokens_details") else 0,
+        cached_tokens=_cached(usage) if usage.HasField("prompt_tokens_details") else 0,
         cost_usd_micros=cost_usd_micros,
         latency_ms=int((perf_counter() - progress.started_s) * 1000),
         is_estimate=usage.is_estimate,
@@ -74,6 +74,16 @@ def ended(kit: Kit, progress: Progress, usage: types_pb2.Usage, cost_usd_micros:
         is_charged=bool(identity.debits),
     )
     journal.ended(used, meter)
+
+
+def _cached(usage: types_pb2.Usage) -> int:
+    """Of the prompt's tokens; a provider may say anything."""
+    return min(usage.prompt_tokens_details.cached_tokens, max(0, usage.prompt_tokens))
+
+
+def _name(model: str) -> str:
+    """The caller's name of the model as a database takes it."""
+    return model[:NAME_MAX_CHARS].replace("\0", "")
 
 
 def _id(journal: Journal, progress: Progress) -> str:

@@ -8,6 +8,7 @@ Rules:
     - A call that its caller abandoned before any content, by leaving or by its deadline, used its prompt: the provider
       was sent it and bills it. When the provider failed instead, the caller used nothing.
     - A model without a price has no cost, which is not a cost of zero.
+    - A report beyond any call (TOKENS_MAX, COST_USD_MICROS_MAX) is cut to it.
     - An answer that was kept, or is settled by another call that reads it too, used nothing (`is_free`).
 Not here:
     - When (pipeline.run).
@@ -38,6 +39,8 @@ from gateway.routing.plan import Plan
 from gateway.rpc.contract import Method
 from gateway.wire.pb import types_pb2
 
+TOKENS_MAX = 10**12
+COST_USD_MICROS_MAX = 10**15  # a billion USD
 _OPERATIONS = {"Chat": "chat", "StreamChat": "chat", "Complete": "text_completion", "StreamComplete": "text_completion"}
 
 
@@ -52,7 +55,7 @@ class _Settled(NamedTuple):
 
 async def settle(kit: Kit, method: Method, progress: Progress, reservation: Reservation | None, stages: Stages) -> None:
     """See the module's rules."""
-    usage, outcome = _usage(progress), progress.outcome
+    usage, outcome = _believable(_usage(progress)), progress.outcome
     cost = _cost_usd_micros(progress, usage)
     if reservation is not None:
         await kit.quota.settle(reservation, _amounts(usage, cost or 0))
@@ -67,6 +70,17 @@ async def settle(kit: Kit, method: Method, progress: Progress, reservation: Rese
             _log(kit, method, progress, settled, stages)
     with not_failing():
         kit.calls.add(progress, outcome, kit.clock.wall_s(), seconds, observe.explain_calls_max)
+
+
+def _believable(usage: types_pb2.Usage) -> types_pb2.Usage:
+    """What a provider reports, up to what a call can be: beyond it, sums of many calls would not fit a database."""
+    if usage.prompt_tokens <= TOKENS_MAX and usage.completion_tokens <= TOKENS_MAX and usage.total_tokens <= TOKENS_MAX:
+        return usage
+    cut = types_pb2.Usage()
+    cut.CopyFrom(usage)
+    for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
+        setattr(cut, name, min(getattr(usage, name), TOKENS_MAX))
+    return cut
 
 
 def estimated_usage(progress: Progress) -> types_pb2.Usage:
@@ -101,7 +115,8 @@ def _cost_usd_micros(progress: Progress, usage: types_pb2.Usage) -> int | None:
     entry = progress.entry
     if entry is not None and entry.has_modes:
         progress.mode = final_mode(progress, usage)
-    return cost_usd_micros(entry, usage, ratio_ppm, progress.mode)
+    cost = cost_usd_micros(entry, usage, ratio_ppm, progress.mode)
+    return cost if cost is None or cost <= COST_USD_MICROS_MAX else COST_USD_MICROS_MAX
 
 
 def _usage(progress: Progress) -> types_pb2.Usage:

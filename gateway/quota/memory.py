@@ -205,8 +205,8 @@ def _standings(wishes: Sequence[_Wish], now_s: float) -> Standings:
     """The tightest of each amount."""
     standings: Standings = {}
     for window, amount, limit, _ in wishes:
-        remaining = limit - window.used
+        remaining = max(0, limit - window.used)
         known = standings.get(amount)
         if known is None or remaining < known.remaining:
-            standings[amount] = Standing(limit, max(0, remaining), window.full_in_s(now_s))
+            standings[amount] = Standing(limit, remaining, window.full_in_s(now_s))
     return standings

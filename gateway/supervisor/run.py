@@ -182,6 +182,7 @@ def _signals() -> Iterator[Callable[[float | None], list[int]]]:
     sender.setblocking(False)
     before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
     wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # whoever became this process may have held them back
 
     def wait(timeout_s: float | None) -> list[int]:
         ready, _, _ = select.select([receiver], [], [], timeout_s)

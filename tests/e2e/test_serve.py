@@ -6,18 +6,21 @@ Not here: processes that die (tests/chaos); what calls answer (the other tests o
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
 from gateway.wire.pb import chat_pb2, inference_pb2_grpc, types_pb2
+from tests.support.place import clean_environ, variables, write_files
 from tests.support.raw import Answer, ask
 from tests.support.served import GATEWAY, Served, served
 from tests.support.waiting import eventually
@@ -210,3 +213,32 @@ def test_an_address_in_use_is_said_and_ends_it(gateway: Served) -> None:
     assert done.returncode == EXIT_CONFIGURATION
     assert "in use" in done.stderr
     assert taken in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_as_soon_as_it_starts_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    """From the moment its directory is there: told to end it ends well, told to reload it starts; nothing stays."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    write_files(tmp_path, {"local.yaml": QUICK})
+    ports = {"GATEWAY_HTTP__PORT": "0", "GATEWAY_GRPC__PORT": "0", "GATEWAY_SIMULATOR__PORT": "0"}
+    environ = {**clean_environ(), **variables(tmp_path, "development", ports), "TMPDIR": str(scratch)}
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        command = await asyncio.create_subprocess_exec(
+            str(GATEWAY), "serve", cwd=tmp_path, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        await eventually(lambda: list(scratch.iterdir()), "its directory", within_s=30, every_s=0.001)
+        command.send_signal(number)
+        if number == signal.SIGHUP:
+            await eventually(lambda: "frontend ready" in log.read_text(), "it starts", within_s=60)
+            command.terminate()
+        async with asyncio.timeout(60):
+            assert await command.wait() == 0, log.read_text()
+    finally:
+        if command.returncode is None:
+            command.kill()
+            await command.wait()
+    assert list(scratch.iterdir()) == []
+    assert "Traceback" not in log.read_text()

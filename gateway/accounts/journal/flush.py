@@ -5,6 +5,7 @@ Rules:
       again after any crash, by anybody.
     - A batch's charges of one user are one ledger entry; its wallet is that much lower, and the sum holds.
     - A segment is deleted after its last batch was committed. A database that is away costs nothing but room.
+    - A record that the database cannot hold is left out alone and told of with all it says; the others go on.
     - A user who is gone, or whose calls are not charged, pays nothing; the usage is kept.
 Not here:
     - Writing the journal (segments); balances that calls are checked against (quota.purses).
@@ -13,34 +14,46 @@ Not here:
 from __future__ import annotations
 
 import hashlib
+import sqlite3
+import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from gateway.accounts.journal.record import Row, row_of
 from gateway.accounts.journal.segments import Journal, orphans_of, rows_of
+from gateway.core.errors import GatewayError, Kind
 from gateway.store.sql.database import Database
+from gateway.store.sql.file import Work
 from gateway.store.sql.prepared import Prepared
 
 BATCH_MAX = 500
 USAGE = "usage"
 
 
-async def flush(journal: Journal, database: Database) -> int:
+LeftOut = Callable[[Row, Exception], None]
+
+
+def _ignore(_row: Row, _why: Exception) -> None:
+    """Nobody is told."""
+
+
+async def flush(journal: Journal, database: Database, left_out: LeftOut = _ignore) -> int:
     """Bring every closed segment of this process into the database; how many records it did not have.
 
-    Raises GatewayError UNAVAILABLE; what was committed until then stays.
+    `left_out` is told of each record that cannot be stored, and why. Raises GatewayError UNAVAILABLE; what was
+    committed until then stays.
     """
     count = 0
     for segment in journal.turn():
-        count += await _bring(rows_of(segment), database)
+        count += await _bring(rows_of(segment), database, left_out)
         segment.unlink()
     return count
 
 
-async def adopt(root: Path, database: Database) -> tuple[int, int]:
+async def adopt(root: Path, database: Database, left_out: LeftOut = _ignore) -> tuple[int, int]:
     """Bring in what dead processes left under `root`: (records that were new, of them streams nobody settled).
 
     Raises GatewayError UNAVAILABLE; what was not brought in stays where it is.
@@ -50,7 +63,7 @@ async def adopt(root: Path, database: Database) -> tuple[int, int]:
         is_done = False
         try:
             records = list(orphan.records())
-            new = await _bring((row_of(record) for record in records), database)
+            new = await _bring((row_of(record) for record in records), database, left_out)
             count += new
             lost += sum(record.outcome == "lost" for record in records) if new else 0
             is_done = True
@@ -59,11 +72,39 @@ async def adopt(root: Path, database: Database) -> tuple[int, int]:
     return count, lost
 
 
-async def _bring(rows: Iterator[Row], database: Database) -> int:
+async def _bring(rows: Iterator[Row], database: Database, left_out: LeftOut) -> int:
     count = 0
     while batch := list(islice(rows, BATCH_MAX)):
-        count += await database.run(partial(_enter, batch=batch), is_write=True)
+        count += await _bring_batch(batch, database, left_out)
     return count
+
+
+async def _bring_batch(batch: list[Row], database: Database, left_out: LeftOut) -> int:
+    """One batch; where the database cannot hold it, its halves, down to the records that are at fault."""
+    try:
+        return await database.run(partial(_enter, batch=batch), Work.WRITE)
+    except Exception as error:
+        if not _is_of_values(error):
+            raise
+        if len(batch) == 1:
+            left_out(batch[0], error)
+            return 0
+    half = len(batch) // 2
+    first = await _bring_batch(batch[:half], database, left_out)
+    return first + await _bring_batch(batch[half:], database, left_out)
+
+
+def _is_of_values(error: Exception) -> bool:
+    """Whether it says that a value cannot be stored: too large, not of its type, against a constraint."""
+    if isinstance(error, GatewayError):
+        return error.kind is Kind.INVALID_REQUEST
+    if isinstance(error, ArithmeticError | ValueError | sqlite3.IntegrityError | sqlite3.DataError):
+        return True
+    if "sqlalchemy" not in sys.modules:
+        return False
+    from sqlalchemy import exc
+
+    return isinstance(error, exc.IntegrityError | exc.DataError)
 
 
 def _enter(prepared: Prepared, batch: list[Row]) -> int:

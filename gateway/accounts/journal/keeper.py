@@ -1,7 +1,8 @@
 """Who brings the journal into the database: at the start what dead processes left, then every second what is new.
 
 Rules:
-    - A database that is away is said once, and tried again; the journal keeps everything meanwhile.
+    - A database that is away is said once, and tried again; the journal keeps everything meanwhile. No failure ends
+      the keeping; a record that cannot be stored is said with all its members.
     - Balances are read only after what dead processes left was brought in (`is_adopted`).
     - `stop` brings in what there is, if the database is open and answers; the rest stays on disk for the next process.
 Not here:
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.accounts.journal.flush import adopt, flush
+from gateway.accounts.journal.record import Row
 from gateway.accounts.journal.segments import Journal
 from gateway.core.errors import GatewayError
 from gateway.store.sql.database import Database
@@ -60,8 +62,8 @@ class Keeper:
 
     async def _adopt(self) -> bool:
         try:
-            count, lost = await adopt(self._root, self._database)
-        except (GatewayError, OSError) as error:
+            count, lost = await adopt(self._root, self._database, self._left_out)
+        except Exception as error:  # noqa: BLE001 - whatever it is, balances wait for it and the next try may do
             self._lost(error)
             return False
         if count:
@@ -77,8 +79,8 @@ class Keeper:
 
     async def _bring(self) -> bool:
         try:
-            await flush(self.journal, self._database)
-        except (GatewayError, OSError) as error:
+            await flush(self.journal, self._database, self._left_out)
+        except Exception as error:  # noqa: BLE001 - a keeper that ends would lose every record after this one
             self._lost(error)
             return False
         if self._is_away:
@@ -86,11 +88,18 @@ class Keeper:
             self._say("usage is brought into the database again", "")
         return True
 
-    def _lost(self, error: GatewayError | OSError) -> None:
+    def _lost(self, error: Exception) -> None:
         if not self._is_away:
             self._is_away = True
-            cause = error.cause if isinstance(error, GatewayError) else str(error)
-            self._say("usage waits for the database", cause)
+            self._say("usage waits for the database", _cause(error))
+
+    def _left_out(self, row: Row, why: Exception) -> None:
+        """Its line in the log is all that stays of it."""
+        self._say("usage cannot be stored", f"{_cause(why)}: {row}")
 
     def _trouble(self, error: OSError) -> None:
         self._say("usage cannot be written to the journal", str(error))
+
+
+def _cause(error: Exception) -> str:
+    return (error.cause if isinstance(error, GatewayError) else "") or f"{type(error).__name__}: {error}"

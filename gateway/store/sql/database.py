@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.store.sql.file import File, pragmas, version_of
+from gateway.store.sql.file import File, Work, pragmas, version_of
 from gateway.store.sql.prepared import CorePrepared, Prepared
 from gateway.store.sql.urls import HEAD, Place
 
@@ -122,18 +122,22 @@ class Database:
         if engine is not None:
             await engine.dispose()
 
-    async def run(self, work: Callable[[Prepared], T], *, is_write: bool = False) -> T:
+    async def run(self, work: Callable[[Prepared], T], kind: Work = Work.READ) -> T:
         """The result of `work`, a plain function that runs in one transaction, off the event loop.
 
-        Raises what it raises, GatewayError UNAVAILABLE. Cancelled, it is rolled back.
+        Raises what it raises (of SQLite: sqlite3's own), GatewayError UNAVAILABLE. Cancelled, it is rolled back unless
+        it was being committed: work is told again, and has to bear that.
         """
         await self.open()
-        if self._file is None:
+        is_write, file = kind is Work.WRITE, self._file
+        if file is None:
             async with self.write() if is_write else self.read() as connection:
                 return await connection.run_sync(lambda sync: work(CorePrepared(sync)))
         with _said():
             async with asyncio.timeout(self.timeout_s), self._writing if is_write else nullcontext():
-                return await self._file.run(work, is_write=is_write)
+                if file is not self._file:
+                    raise unavailable(RuntimeError("the database was closed"))
+                return await file.run(work, kind)
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection, None]:

@@ -1,9 +1,10 @@
-"""SQLite's file without SQLAlchemy: two connections, each in a thread of its own, one to read and one to write.
+"""SQLite's file without SQLAlchemy: a connection for each kind of work, each in a thread of its own.
 
 Rules:
     - Work is a plain function of a `Prepared`, in one transaction: committed when it returns, rolled back when it
-      raises. Who stops waiting for it interrupts it; what was asked then is rolled back.
-    - A write takes the file's lock when it begins.
+      raises. Who stops waiting for it interrupts it: it is rolled back, unless it was being committed already.
+    - A write takes the file's lock when it begins. What may take long does not hold up short questions.
+    - A file that is gone is not made anew.
 Not here:
     - Making the file, its schema, what failures mean (database, migrate).
 """
@@ -12,9 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +26,17 @@ from gateway.store.sql.prepared import Prepared, SqlitePrepared
 T = TypeVar("T")
 PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 _VERSION = "SELECT version_num FROM alembic_version"
+
+
+class Work(Enum):
+    """What a piece of work is: a short question, a long one, or a change."""
+
+    READ = "read"
+    LONG = "long"
+    WRITE = "write"
+
+
+_BEGIN = {Work.WRITE: "BEGIN IMMEDIATE"}
 
 
 def pragmas(timeout_s: float) -> tuple[str, ...]:
@@ -51,10 +65,11 @@ class Line:
         self._begin = begin
         self._thread = ThreadPoolExecutor(1, "gateway-sqlite")
         self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()  # of `_running`: an interrupt never meets the next work
         self._running: _Wanted | None = None
 
     async def run(self, work: Callable[[Prepared], T]) -> T:
-        """The result of `work`. Raises what it raises, and sqlite3.Error. Cancelled, what was asked is rolled back."""
+        """The result of `work`. Raises what it raises, and sqlite3.Error; cancelled: see the module's rules."""
         wanted = _Wanted()
         job = asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, wanted)
         try:
@@ -63,8 +78,9 @@ class Line:
             if not job.done():
                 wanted.is_still = False
                 job.cancel()  # of what has not begun
-                if self._running is wanted and self._connection is not None:
-                    self._connection.interrupt()
+                with self._lock:
+                    if self._running is wanted and self._connection is not None:
+                        self._connection.interrupt()
 
     async def close(self) -> None:
         """Close the connection, once what runs has ended."""
@@ -72,7 +88,8 @@ class Line:
         self._thread.shutdown(wait=False)
 
     def _run(self, work: Callable[[Prepared], T], wanted: _Wanted) -> T:
-        self._running = wanted
+        with self._lock:
+            self._running = wanted
         try:
             connection = self._connection or self._open()
             connection.execute(self._begin)
@@ -86,10 +103,12 @@ class Line:
                 raise
             return result
         finally:
-            self._running = None
+            with self._lock:
+                self._running = None
 
     def _open(self) -> sqlite3.Connection:
-        made = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        where = f"{self._path.absolute().as_uri()}?mode=rw"
+        made = sqlite3.connect(where, uri=True, isolation_level=None, check_same_thread=False)
         try:
             for pragma in pragmas(self._timeout_s):
                 made.execute(pragma)
@@ -109,17 +128,16 @@ class File:
     """A SQLite database that exists and has the schema of this version."""
 
     def __init__(self, path: Path, timeout_s: float) -> None:
-        self._reading = Line(path, timeout_s, "BEGIN")
-        self._writing = Line(path, timeout_s, "BEGIN IMMEDIATE")
+        self._lines = {kind: Line(path, timeout_s, _BEGIN.get(kind, "BEGIN")) for kind in Work}
 
-    async def run(self, work: Callable[[Prepared], T], *, is_write: bool) -> T:
+    async def run(self, work: Callable[[Prepared], T], kind: Work) -> T:
         """See Line.run."""
-        return await (self._writing if is_write else self._reading).run(work)
+        return await self._lines[kind].run(work)
 
     async def close(self) -> None:
-        """Close both connections."""
-        await self._reading.close()
-        await self._writing.close()
+        """Close every connection."""
+        for line in self._lines.values():
+            await line.close()
 
 
 def version_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from gateway.accounts.journal.flush import adopt, flush
+from gateway.accounts.journal.keeper import Keeper
 from gateway.accounts.journal.record import Running, Used
 from gateway.accounts.journal.segments import Journal, segments_of
 from gateway.core.errors import GatewayError, Kind
@@ -151,3 +153,44 @@ async def test_without_a_database_the_journal_waits(tmp_path: Path) -> None:
     assert await flush(journal, database) == 1
     await database.close()
     journal.close()
+
+
+@pytest.mark.parametrize("poison", [{"model": "sim-\0"}, {"prompt_tokens": 2**70}, {"cost_usd_micros": 2**70}])
+async def test_a_record_that_cannot_be_stored_costs_no_other(
+    database: Database, tmp_path: Path, poison: dict[str, Any]
+) -> None:
+    """It is left out alone, with all it says told; those around it are charged once, now and told again."""
+    journal = Journal(tmp_path / "journal", "a")
+    for number in range(100):
+        members: dict[str, Any] = {"cost_usd_micros": 1, **(poison if number == 41 else {})}
+        journal.ended(replace(USED, id=f"call-{number}", **members))
+    told: list[str] = []
+    is_stored = poison.get("model") is not None and database.place.is_sqlite  # which holds a NUL
+    await flush(journal, database, lambda row, _why: told.append(str(row["id"])))
+    assert told == ([] if is_stored else ["call-41"])
+    count = 100 if is_stored else 99
+    assert await state(database) == {
+        "calls": count, "balances": {"u1": 1000 - count, "u2": 1000}, "spent": {"k1": count, "k2": 0}
+    }  # fmt: skip
+    assert segments_of(journal.folder)[:-1] == []
+    journal.close()
+
+
+async def test_no_record_ends_the_keeping(database: Database, tmp_path: Path) -> None:
+    """Left by a dead process, it holds up no balance; come later, no call after it."""
+    root = tmp_path / "journal"
+    dead = Journal(root, "dead")
+    dead.ended(replace(USED, id="first", cost_usd_micros=2**70))
+    dead.close()
+    said: list[str] = []
+    keeper = Keeper(root, "lives", database, lambda event, _cause: said.append(event))
+    keeper.start()
+    async with asyncio.timeout(20):
+        await keeper.is_adopted.wait()
+    keeper.journal.ended(replace(USED, id="second", cost_usd_micros=2**70))
+    assert await keeper.bring()
+    keeper.journal.ended(replace(USED, id="third"))
+    assert await keeper.bring()
+    await keeper.stop()
+    assert said.count("usage cannot be stored") == 2
+    assert (await state(database))["balances"] == {"u1": 900, "u2": 1000}

@@ -17,6 +17,7 @@ from sqlalchemy import insert, select
 from gateway.core.errors import GatewayError, Kind
 from gateway.store.sql import statements
 from gateway.store.sql.database import Database
+from gateway.store.sql.file import Work
 from gateway.store.sql.prepared import JSON_COLUMNS, Prepared
 from gateway.store.sql.tables import api_keys, groups, key_secrets, metadata, usage_records, users, wallets
 from tests.support.databases import KINDS, fresh, migrated
@@ -96,9 +97,9 @@ async def test_records_are_entered_once(database: Database) -> None:
     def enter(*calls: str) -> Any:
         return lambda prepared: prepared.enter_usage([usage(call) for call in calls])
 
-    assert await database.run(enter("a", "b"), is_write=True) == {"a", "b"}
-    assert await database.run(enter("b", "c"), is_write=True) == {"c"}
-    assert await database.run(enter("a", "b", "c"), is_write=True) == set()
+    assert await database.run(enter("a", "b"), Work.WRITE) == {"a", "b"}
+    assert await database.run(enter("b", "c"), Work.WRITE) == {"c"}
+    assert await database.run(enter("a", "b", "c"), Work.WRITE) == set()
     async with database.read() as connection:
         rows = (await connection.execute(select(usage_records).order_by(usage_records.c.id))).mappings().all()
     for row, call in zip(rows, "abc", strict=True):
@@ -114,20 +115,18 @@ async def test_work_that_fails_leaves_nothing(database: Database) -> None:
         raise ValueError("half way")
 
     with pytest.raises(ValueError, match="half way"):
-        await database.run(work, is_write=True)
+        await database.run(work, Work.WRITE)
     rows = await database.run(lambda prepared: prepared.rows("wallet", user_id="u"))
     assert [tuple(row) for row in rows] == [(100, None)]
 
 
 async def test_changes_say_what_they_met(database: Database) -> None:
     """The number of rows; many at once are one transaction."""
-    met = await database.run(
-        lambda prepared: prepared.change("charge_key", of_key="k", amount=7, at_ms=9), is_write=True
-    )
+    met = await database.run(lambda prepared: prepared.change("charge_key", of_key="k", amount=7, at_ms=9), Work.WRITE)
     assert met == 1
-    assert await database.run(lambda p: p.change("charge_key", of_key="no", amount=7, at_ms=9), is_write=True) == 0
+    assert await database.run(lambda p: p.change("charge_key", of_key="no", amount=7, at_ms=9), Work.WRITE) == 0
     each = [{"of_key": "k", "at_ms": 11}, {"of_key": "no", "at_ms": 12}]
-    await database.run(lambda prepared: prepared.change_each("note_used", each), is_write=True)
+    await database.run(lambda prepared: prepared.change_each("note_used", each), Work.WRITE)
     rows = await database.run(lambda prepared: prepared.rows("key_facts", key_id="k"))
     assert {(row.spent_usd_micros, row.last_used_at_ms) for row in rows} == {(7, 11)}
 
@@ -141,12 +140,12 @@ async def test_a_file_that_is_locked_is_unavailable_and_recovers(tmp_path: Path)
     with sqlite3.connect(place.file, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(GatewayError) as caught:
-            await database.run(lambda prepared: prepared.enter_usage([usage("a")]), is_write=True)
+            await database.run(lambda prepared: prepared.enter_usage([usage("a")]), Work.WRITE)
         assert caught.value.kind is Kind.UNAVAILABLE
         assert await database.run(lambda prepared: prepared.rows("wallet", user_id="u")) == []
         other.execute("ROLLBACK")
     other.close()
-    assert await database.run(lambda prepared: prepared.enter_usage([usage("a")]), is_write=True) == {"a"}
+    assert await database.run(lambda prepared: prepared.enter_usage([usage("a")]), Work.WRITE) == {"a"}
     await database.close()
 
 
@@ -161,14 +160,63 @@ async def test_work_that_nobody_waits_for_is_rolled_back(tmp_path: Path) -> None
         may_go_on.wait(5)
         prepared.enter_usage([usage(str(number)) for number in range(100_000)])
 
-    task = asyncio.create_task(database.run(work, is_write=True))
+    task = asyncio.create_task(database.run(work, Work.WRITE))
     await asyncio.to_thread(has_begun.wait, 5)
     task.cancel()
     may_go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    known = await database.run(lambda prepared: prepared.enter_usage([usage("a")]), is_write=True)
+    known = await database.run(lambda prepared: prepared.enter_usage([usage("a")]), Work.WRITE)
     assert known == {"a"}
+    await database.close()
+
+
+async def test_a_long_question_holds_up_no_short_one(tmp_path: Path) -> None:
+    """A day's history is read while keys are looked up and usage is written."""
+    database = Database(await migrated("sqlite", tmp_path), timeout_s=20)
+    may_end = threading.Event()
+    task = asyncio.create_task(database.run(lambda _prepared: may_end.wait(20), Work.LONG))
+    assert await database.run(lambda prepared: prepared.rows("wallet", user_id="u")) == []
+    assert await database.run(lambda prepared: prepared.enter_usage([usage("a")]), Work.WRITE) == {"a"}
+    assert not task.done()
+    may_end.set()
+    assert await task
+    await database.close()
+
+
+async def test_who_waits_when_it_is_closed_is_told(tmp_path: Path) -> None:
+    """A change that stands in line finds the database closed: UNAVAILABLE, and nothing of it is done."""
+    place = await migrated("sqlite", tmp_path)
+    database, may_end = Database(place, timeout_s=20), threading.Event()
+    first = asyncio.create_task(database.run(lambda _prepared: may_end.wait(20), Work.WRITE))
+    await asyncio.sleep(0.05)
+    second = asyncio.create_task(database.run(lambda prepared: prepared.enter_usage([usage("a")]), Work.WRITE))
+    await asyncio.sleep(0.05)
+    closing = asyncio.create_task(database.close())
+    await asyncio.sleep(0.05)
+    may_end.set()
+    assert await first
+    with pytest.raises(GatewayError) as caught:
+        await second
+    assert caught.value.kind is Kind.UNAVAILABLE
+    await closing
+    assert place.file is not None
+    with sqlite3.connect(place.file) as read:
+        assert read.execute("SELECT count(*) FROM usage_records").fetchone() == (0,)
+    read.close()
+
+
+async def test_a_file_that_went_away_is_not_made_anew(tmp_path: Path) -> None:
+    """An empty database would look like one without users."""
+    place = await migrated("sqlite", tmp_path)
+    database = Database(place, timeout_s=3)
+    await database.open()
+    assert place.file is not None
+    place.file.unlink()
+    with pytest.raises(GatewayError) as caught:
+        await database.run(lambda prepared: prepared.rows("wallet", user_id="u"))
+    assert caught.value.kind is Kind.UNAVAILABLE
+    assert not place.file.exists()
     await database.close()
 
 
