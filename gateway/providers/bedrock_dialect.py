@@ -23,7 +23,7 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.providers.aws_signature import signature_headers
 from gateway.providers.outgoing import configured, headers_of, lacking, not_json, url_of
 from gateway.providers.refusals import refusal
-from gateway.providers.upstream import UpstreamRequest, answered, sendable, unusable
+from gateway.providers.upstream import UpstreamRequest, answered, embedded, sendable, unusable
 from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.anthropic import DIALECT as ANTHROPIC
@@ -100,10 +100,7 @@ def decode_reply(method: Method, body: bytes) -> Message:
     """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
     answer = answered(body)
     if method is EMBED:
-        try:
-            return embeddings.decode_response(answer)
-        except (ValueError, OverflowError) as error:
-            raise unusable(str(error)) from error
+        return embedded(answer, embeddings.decode_response)
     if not isinstance(answer.get("output"), dict):
         raise unusable("its answer has no object `output`")
     response = chat.decode_response(anthropic_answer(answer, id_=_new_id(), model=""))

@@ -22,7 +22,7 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.providers.outgoing import configured, headers_of, lacking, not_json, url_of
 from gateway.providers.refusals import refusal
 from gateway.providers.sse_stream import SseStream
-from gateway.providers.upstream import UpstreamRequest, answered, unusable
+from gateway.providers.upstream import UpstreamRequest, answered, embedded, unusable
 from gateway.rpc.contract import CHAT, EMBED, STREAM_CHAT, Event, Method
 from gateway.wire import json
 from gateway.wire.cohere import DIALECT, answers, embeddings
@@ -72,10 +72,7 @@ def decode_reply(method: Method, body: bytes) -> Message:
     """A whole answer. Raises GatewayError PROVIDER_INVALID when it is not of the format."""
     answer = answered(body)
     if method is EMBED:
-        try:
-            return embeddings.decode_response(answer)
-        except (ValueError, OverflowError) as error:
-            raise unusable(str(error)) from error
+        return embedded(answer, embeddings.decode_response)
     if answer.get("finish_reason") in ("ERROR", "TIMEOUT"):
         raise classify(answers.FAILURES[answer["finish_reason"]], {}, body)
     if not isinstance(answer.get("message"), dict):

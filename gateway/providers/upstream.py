@@ -10,7 +10,7 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -115,6 +115,14 @@ def answered(body: bytes) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise unusable("its answer is not a JSON object")
     return answer
+
+
+def embedded(answer: dict[str, Any], decode: Callable[[dict[str, Any]], Message]) -> Message:
+    """The embeddings of an answer. Raises GatewayError PROVIDER_INVALID where `decode` finds them wrong."""
+    try:
+        return decode(answer)
+    except (ValueError, OverflowError) as error:
+        raise unusable(str(error)) from error
 
 
 def unusable(why: str) -> GatewayError:

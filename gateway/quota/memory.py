@@ -20,7 +20,7 @@ from typing import NamedTuple
 from gateway.core.clock import Clock
 from gateway.core.errors import GatewayError
 from gateway.core.limits import DAY_S, DIMENSIONS, Amounts, Debit, Limits, Scope
-from gateway.quota.headers import Standing, Standings, openai_headers
+from gateway.quota.headers import Standing, Standings, noted, openai_headers
 from gateway.quota.purses import Purses
 from gateway.quota.reservation import Reservation, UnknownPurse, over_concurrency, over_limit
 from gateway.quota.window import Window
@@ -202,11 +202,7 @@ def _wishes(subject: _Subject, limits: Limits, amounts: dict[str, int], now_s: f
 
 
 def _standings(wishes: Sequence[_Wish], now_s: float) -> Standings:
-    """The tightest of each amount."""
     standings: Standings = {}
     for window, amount, limit, _ in wishes:
-        remaining = max(0, limit - window.used)
-        known = standings.get(amount)
-        if known is None or remaining < known.remaining:
-            standings[amount] = Standing(limit, remaining, window.full_in_s(now_s))
+        noted(standings, amount, Standing(limit, max(0, limit - window.used), window.full_in_s(now_s)))
     return standings
