@@ -25,7 +25,10 @@ PASSWORD = "correct horse battery"
 
 @dataclass
 class Desk:
-    """Accounts and their clock; `settings` are the section `accounts` and may be changed."""
+    """Accounts and their clock; `settings` are the section `accounts` and may be changed.
+
+    A key is waited for as long as may be, unless a test says otherwise: machines that test stand still at times.
+    """
 
     database: Database
     clock: ManualClock = field(default_factory=ManualClock)
@@ -41,7 +44,7 @@ class Desk:
 
     def config(self) -> Config:
         """The configuration in force."""
-        return Config.model_validate({"accounts": self.settings})
+        return Config.model_validate({"accounts": {"key_lookup_timeout_s": 60.0, **self.settings}})
 
     async def user(self, **members: Any) -> Mapping[str, Any]:
         """A user with a password, by an administrator."""
