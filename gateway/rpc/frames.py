@@ -9,7 +9,7 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from gateway.core.errors import GatewayError, Kind
@@ -50,31 +50,40 @@ def hello(protocol: int, instance: str, generation: int, credit_bytes: int, part
 
 def opening(call: int, method: str, context: CallContext, request: bytes, *, is_in_parts: bool) -> bytes:
     """The frame that starts a call."""
-    opened = link_pb2.Open(method=method, context=context, request=request, is_in_parts=is_in_parts)
-    return _chunk(link_pb2.Frame(call=call, open=opened))
+    batch = link_pb2.FrameBatch()
+    opened = batch.frames.add(call=call).open  # filled in place: a message given to a constructor is encoded and read
+    opened.method = method
+    opened.request = request
+    opened.context.CopyFrom(context)
+    if is_in_parts:
+        opened.is_in_parts = True
+    return batch.SerializeToString()
 
 
 def head(call: int, headers: Mapping[str, str]) -> bytes:
     """Response headers."""
-    return _chunk(link_pb2.Frame(call=call, head=link_pb2.Head(headers=_texts(headers))))
+    batch = link_pb2.FrameBatch()
+    _add_head(batch, call, headers)
+    return batch.SerializeToString()
 
 
 def whole(call: int, headers: Mapping[str, str], event: Event, trailers: Mapping[str, str]) -> bytes:
     """A complete call with one event: its three frames at once, which costs half of three chunks."""
     batch = link_pb2.FrameBatch()
-    batch.frames.add(call=call, head=link_pb2.Head(headers=_texts(headers)))
+    _add_head(batch, call, headers)
     if type(event) is Raw:
         batch.frames.add(call=call, json=event.json)
     else:
         batch.frames.add(call=call, event=event.SerializeToString())  # type: ignore[union-attr]  # never a str
-    ended = link_pb2.End(state=link_pb2.END_STATE_COMPLETE, trailers=_texts(trailers))
-    batch.frames.add(call=call, end=ended)
+    _add_end(batch, call, trailers)
     return batch.SerializeToString()
 
 
 def texts(call: int, several: Iterable[Any]) -> bytes:
     """Neighbouring text events, all of them `str`."""
-    return _chunk(link_pb2.Frame(call=call, texts=link_pb2.TextEvents(texts=several)))
+    batch = link_pb2.FrameBatch()
+    batch.frames.add(call=call).texts.texts.extend(several)
+    return batch.SerializeToString()
 
 
 def parts(call: int, payload: bytes, part_bytes: int, *, is_json: bool = False) -> Iterator[tuple[bytes, int]]:
@@ -87,8 +96,9 @@ def parts(call: int, payload: bytes, part_bytes: int, *, is_json: bool = False) 
 
 def complete(call: int, trailers: Mapping[str, str]) -> bytes:
     """The end of a call that succeeded."""
-    ended = link_pb2.End(state=link_pb2.END_STATE_COMPLETE, trailers=_texts(trailers))
-    return _chunk(link_pb2.Frame(call=call, end=ended))
+    batch = link_pb2.FrameBatch()
+    _add_end(batch, call, trailers)
+    return batch.SerializeToString()
 
 
 def failed(call: int, failure: GatewayError) -> bytes:
@@ -118,11 +128,28 @@ def settings(generation: int, json: str) -> bytes:
     return _chunk(link_pb2.Frame(settings=link_pb2.Settings(generation=generation, json=json)))
 
 
+def _add_head(batch: link_pb2.FrameBatch, call: int, headers: Mapping[str, str]) -> None:
+    told = batch.frames.add(call=call).head
+    told.SetInParent()  # also without headers
+    _tell(told.headers, headers)
+
+
+def _add_end(batch: link_pb2.FrameBatch, call: int, trailers: Mapping[str, str]) -> None:
+    ended = batch.frames.add(call=call).end
+    ended.state = link_pb2.END_STATE_COMPLETE
+    _tell(ended.trailers, trailers)
+
+
+def _tell(told: MutableMapping[str, str], texts: Mapping[str, str]) -> None:
+    if not ("".join(texts.values()).isascii() and "".join(texts).isascii()):  # what nobody foresaw
+        texts = _texts(texts)
+    for name, value in texts.items():
+        told[name] = value
+
+
 def _chunk(frame: link_pb2.Frame) -> bytes:
     return link_pb2.FrameBatch(frames=[frame]).SerializeToString()
 
 
 def _texts(texts: Mapping[str, str]) -> Mapping[str, str]:
-    if "".join(texts.values()).isascii() and "".join(texts).isascii():  # always, but for what nobody foresaw
-        return texts
     return {valid_text(name): valid_text(value) for name, value in texts.items()}
