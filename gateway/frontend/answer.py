@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
+from itertools import compress
+from operator import add
 
 from gateway.core import hops
 from gateway.core.errors import Fault, GatewayError, Kind
@@ -87,30 +89,38 @@ def chunk(data: bytes) -> bytes:
 
 def header_lines(headers: Mapping[str, str], profile: Profile) -> str:
     """The headers a call gave as lines: unsafe characters replaced by `?`, reserved and malformed names dropped."""
-    return "".join(
-        [
-            f"{name}: {value if value.isprintable() and value.isascii() else _UNSAFE.sub('?', value)}\r\n"
-            for name, value in headers.items()
-            if _is_sendable(name) and _is_shown(name, profile)
-        ]
-    )
+    is_shown, starts = _layout(tuple(headers), profile.has_gateway_headers, profile.rate_limit_headers != "none")
+    values = [*compress(headers.values(), is_shown)]
+    if not _is_plain("".join(values)):
+        values = [_safe(value) for value in values]
+    return "\r\n".join([*map(add, starts, values), ""])
 
 
 @lru_cache(maxsize=1024)
-def _is_sendable(name: str) -> bool:
-    """Whether a call may set a header of that name; the names of all answers are the same few."""
-    return name not in _RESERVED and _NAME.fullmatch(name) is not None
+def _layout(names: tuple[str, ...], has_gateway: bool, has_limits: bool) -> tuple[tuple[bool, ...], tuple[str, ...]]:
+    """Which of a call's headers may be sent, and how their lines start; all answers have the same few sets."""
+    is_shown = tuple(
+        name not in _RESERVED
+        and _NAME.fullmatch(name) is not None
+        and (has_gateway or not name.startswith("x-gateway-"))
+        and (has_limits or not name.startswith("x-ratelimit-"))
+        for name in names
+    )
+    return is_shown, tuple(f"{name}: " for name in compress(names, is_shown))
 
 
-def _is_shown(name: str, profile: Profile) -> bool:
-    if name.startswith("x-gateway-"):
-        return profile.has_gateway_headers
-    return profile.rate_limit_headers != "none" or not name.startswith("x-ratelimit-")
+def _is_plain(text: str) -> bool:
+    """Whether all of it may stand in a head, as nearly always."""
+    return text.isascii() and text.isprintable()
+
+
+def _safe(text: str) -> str:
+    return text if _is_plain(text) else _UNSAFE.sub("?", text)
 
 
 def timing_line(*stages: str) -> str:
     """The `server-timing` line of some stages, each one or more entries; empty ones are left out."""
-    return f"server-timing: {_UNSAFE.sub('?', ', '.join(filter(None, stages)))}\r\n"
+    return f"server-timing: {_safe(', '.join(filter(None, stages)))}\r\n"
 
 
 def error_object(error: GatewayError) -> dict[str, object]:

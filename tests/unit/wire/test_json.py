@@ -37,6 +37,15 @@ def test_integers_of_any_size_stay_integers(number: int) -> None:
     assert dumps(number) == str(number).encode()
 
 
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**40])
+def test_long_integers_are_found_wherever_they_stand(number: int) -> None:
+    """The quick look takes only every so many bytes; where it begins must not matter."""
+    for distance in range(20):
+        document = b'["%b",%d,0]' % (b"x" * distance, number)
+        assert same(loads(document), json.loads(document))
+        assert _has_long_integer(document)
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False))
 @example(0.1234567890123456789)
 @example(5e-324)
