@@ -1,10 +1,11 @@
 """One POST with a small body, without what aiohttp's session does for requests in general.
 
 Rules:
-    - Pool, TLS, parser and response are aiohttp's; left out are cookies, redirects, proxies, middlewares, traces,
-      merging of headers, and the task that writes a body: head and body leave in one write.
+    - Pool, TLS and parser are aiohttp's; left out are cookies, redirects, proxies, middlewares, traces, merging of
+      headers, the task that writes a body, and its response: head and body leave in one write.
     - A body over `SMALL_BODY_BYTES` is left to the session, which minds that an answer may come before it was sent.
     - No line break passes from a header into the head.
+    - A connection is free again the moment its response is whole, before anybody read it.
     - On any failure, and on cancel, the connection is closed.
 Why: the session's part of a request is 17 of 56 us in a hot loop, one tenth of a call's CPU time (docs/performance.md).
 Not here:
@@ -15,27 +16,42 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import cached_property
-from typing import Any, Final
+from functools import cached_property, lru_cache
+from typing import Any, Final, NamedTuple, Protocol
 
 import aiohttp
 from aiohttp.helpers import TimerNoop
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 SMALL_BODY_BYTES = 65_536
 READ_BUFFER_BYTES = 65_536
+HEADS_MAX = 250
+SWITCHED = 101  # the one informational status that is final
 
 _OWN_HEADERS = ("host", "authorization")  # what the URL itself says, unless the configuration says otherwise
 _NO_TIMER: Final = TimerNoop()
 
 
-class _Sent:
-    """What aiohttp asks of the writer of a request that is sent already."""
+class Held(Protocol):
+    """What an answer comes over."""
 
-    output_size = 0
+    def release(self) -> Any:
+        """The answer was read to its end. The second call does nothing."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection, unless it was released."""
+        ...
 
 
-_SENT: Any = _Sent()
+class Answer(NamedTuple):
+    """A response whose head has arrived. Whoever gets it releases or closes `connection`."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: aiohttp.StreamReader
+    connection: Held
 
 
 class _Where(aiohttp.ClientRequest):
@@ -53,26 +69,25 @@ class Target:
     ValueError when the text is no URL.
     """
 
-    __slots__ = ("_info", "_loop", "_own_headers", "_request", "_start", "url")
+    __slots__ = ("_own", "_request", "_start", "url")
 
     def __init__(self, text: str) -> None:
         self.url = URL(text, encoded=True)
-        self._loop = asyncio.get_running_loop()
-        self._request = _Where("POST", self.url, loop=self._loop)
-        self._info = self._request.request_info
-        own = {name: self._request.headers[name] for name in _OWN_HEADERS if name in self._request.headers}
+        self._request = _Where("POST", self.url, loop=asyncio.get_running_loop())
+        own = self._request.headers
+        self._own = tuple((name, own[name]) for name in _OWN_HEADERS if name in own)
         self._start = f"POST {self.url.raw_path_qs} HTTP/1.1\r\n"
-        self._own_headers = {name: f"{name}: {value}\r\n" for name, value in own.items()}
 
     async def post(
         self, connector: aiohttp.BaseConnector, headers: Mapping[str, str], body: bytes, timeout: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
-        """Send and wait for the response's head. The caller releases or closes the response.
+    ) -> Answer:
+        """Send and wait for the response's head.
 
         Raises TimeoutError when no connection was made in time; aiohttp.ClientError, OSError and ValueError as a
         session does.
         """
-        head = self._head(headers, len(body))
+        lines = _lines(self._own, tuple(headers.items()))
+        head = f"{self._start}{lines}content-length: {len(body)}\r\n\r\n".encode()
         connection = await connector.connect(self._request, [], timeout)
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:  # it broke the moment it was taken
@@ -81,26 +96,27 @@ class Target:
         try:
             protocol.set_response_params(timer=_NO_TIMER, read_until_eof=True, read_bufsize=READ_BUFFER_BYTES)
             transport.write(head + body)
-            response = aiohttp.ClientResponse(
-                "POST",
-                self.url,
-                writer=None,
-                continue100=None,
-                timer=_NO_TIMER,
-                request_info=self._info,
-                traces=[],
-                loop=self._loop,
-                session=None,  # type: ignore[arg-type]  # asked only for guessing a text's charset
-                stream_writer=_SENT,
-            )
-            return await response.start(connection)
+            message, content = await protocol.read()
+            while 100 <= message.code < 200 and message.code != SWITCHED:  # informational: another one follows
+                message, content = await protocol.read()
+        except HttpProcessingError as error:
+            connection.close()
+            raise aiohttp.ClientResponseError(
+                self._request.request_info, (), status=error.code, message=error.message, headers=error.headers
+            ) from error
         except BaseException:
             connection.close()
             raise
+        content.on_eof(connection.release)
+        return Answer(message.code, message.headers, content, connection)
 
-    def _head(self, headers: Mapping[str, str], body_bytes: int) -> bytes:
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
-            raise ValueError("a header of the provider's configuration holds a line break or a NUL")
-        own = "".join([line for name, line in self._own_headers.items() if name not in headers])
-        return f"{self._start}{own}{lines}content-length: {body_bytes}\r\n\r\n".encode()
+
+@lru_cache(HEADS_MAX)
+def _lines(own: tuple[tuple[str, str], ...], headers: tuple[tuple[str, str], ...]) -> str:
+    """The lines of these headers, nearly always those of an earlier call. ValueError for what would be two lines."""
+    names = {name for name, _ in headers}
+    given = [f"{name}: {value}\r\n" for name, value in headers]
+    lines = "".join(given)
+    if lines.count("\n") != len(given) or lines.count("\r") != len(given) or "\0" in lines:
+        raise ValueError("a header of the provider's configuration holds a line break or a NUL")
+    return "".join([f"{name}: {value}\r\n" for name, value in own if name not in names]) + lines

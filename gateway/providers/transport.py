@@ -16,17 +16,16 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Awaitable, Mapping
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import aiohttp
-from cachetools import LRUCache
 
 from gateway.config.catalogue import Deployment
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.clocks import Clocks, Watchman
-from gateway.providers.post import READ_BUFFER_BYTES, SMALL_BODY_BYTES, Target
+from gateway.providers.post import READ_BUFFER_BYTES, SMALL_BODY_BYTES, Answer, Target
 from gateway.providers.protocol import Connector
 from gateway.providers.upstream import ERROR_BODY_MAX_BYTES, STREAM_MEDIA_TYPES, UpstreamRequest
 
@@ -69,7 +68,7 @@ class Transport:
 
     def __init__(self) -> None:
         self._pools: dict[_PoolKey, _Pool] = {}
-        self._targets: LRUCache[str, Target] = LRUCache(TARGETS_MAX)
+        self._target = lru_cache(TARGETS_MAX)(Target)
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
         self._watchman = Watchman()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -96,25 +95,23 @@ class Transport:
         pool.leases += 1
         self._watchman.watch(clocks)
         try:
-            response = await self._post(pool, deployment, request, clocks)
-            return Reply(self, pool, response, deployment, clocks, now_s + timeouts.first_token_s)
+            answer = await self._post(pool, deployment, request, clocks)
+            return Reply(self, pool, answer, deployment, clocks, now_s + timeouts.first_token_s)
         except BaseException:
             self._watchman.forget(clocks)
             await pool.give_back()
             raise
 
-    async def _post(
-        self, pool: _Pool, deployment: Deployment, request: UpstreamRequest, clocks: Clocks
-    ) -> aiohttp.ClientResponse:
+    async def _post(self, pool: _Pool, deployment: Deployment, request: UpstreamRequest, clocks: Clocks) -> Answer:
         task = asyncio.current_task(self.loop)
         if task is None:
             raise AssertionError("a request is sent by a task")
         cancels = task.cancelling()
         clocks.on_expiry = task.cancel
         try:
-            response = await self._send(pool.session, request, self._timeout(deployment.timeouts.connect_s))
+            answer = await self._send(pool.session, request, self._timeout(deployment.timeouts.connect_s))
             if clocks.expired:  # at the last moment: the cancel is on its way
-                response.close()
+                answer.connection.close()
                 await asyncio.sleep(0)
         except asyncio.CancelledError:
             if clocks.expired and task.uncancel() <= cancels:
@@ -124,7 +121,7 @@ class Transport:
             raise _timed_out("connect", deployment.timeouts.connect_s) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _broken(error) from error
-        return response
+        return answer
 
     def forget(self, clocks: Clocks) -> None:
         """A reply is closed: its clocks stop."""
@@ -155,21 +152,14 @@ class Transport:
                 raise _broken(error) from error
         return pool
 
-    async def _send(
+    def _send(
         self, session: aiohttp.ClientSession, request: UpstreamRequest, timeout: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
+    ) -> Awaitable[Answer]:
+        """No coroutine of its own: one layer less on the way of every call."""
         target, connector = self._target(request.url), session.connector
         if len(request.body) <= SMALL_BODY_BYTES and connector is not None:
-            return await target.post(connector, request.headers, request.body, timeout)
-        return await session.post(
-            target.url, data=request.body, headers=request.headers, allow_redirects=False, timeout=timeout
-        )
-
-    def _target(self, url: str) -> Target:
-        target = self._targets.get(url)
-        if target is None:
-            target = self._targets[url] = Target(url)
-        return target
+            return target.post(connector, request.headers, request.body, timeout)
+        return _by_session(session, target, request, timeout)
 
     def _timeout(self, connect_s: float) -> aiohttp.ClientTimeout:
         timeout = self._timeouts.get(connect_s)
@@ -183,7 +173,7 @@ class Reply:
     """One response whose head has arrived."""
 
     __slots__ = (
-        "_clocks", "_content", "_deployment", "_is_open", "_loop", "_pool", "_response", "_transport",
+        "_clocks", "_connection", "_content", "_deployment", "_is_open", "_loop", "_pool", "_transport",
         "headers", "media_type", "status",
     )  # fmt: skip
 
@@ -191,22 +181,19 @@ class Reply:
         self,
         transport: Transport,
         pool: _Pool,
-        response: aiohttp.ClientResponse,
+        answer: Answer,
         deployment: Deployment,
         clocks: Clocks,
         first_token_s: float,
     ) -> None:
         self._transport = transport
         self._pool = pool
-        self._response = response
-        self._content = response.content
         self._deployment = deployment
         self._loop = transport.loop
         self._clocks = clocks
         self._is_open = True
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
-        self.media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        self.status, self.headers, self._content, self._connection = answer
+        self.media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         clocks.headers_s = math.inf
         clocks.on_expiry = self._abort
         if self.media_type in STREAM_MEDIA_TYPES:
@@ -216,9 +203,7 @@ class Reply:
     def content_came(self) -> None:
         """Stop the clock of the first token, and let go of the head: a stream may stay open for hours."""
         self._clocks.first_token_s = math.inf
-        response: Any = self._response  # aiohttp's own names: the head is 1.5 KB of every open stream
-        self.headers = response._headers = _NO_HEADERS  # noqa: SLF001 - as above
-        response._raw_headers = ()  # noqa: SLF001 - as above
+        self.headers = _NO_HEADERS
 
     async def next(self) -> bytes:
         """The next bytes as they come, also those before a connection was lost; empty at the end.
@@ -286,9 +271,9 @@ class Reply:
         self._clocks.on_expiry = None  # the cycle would keep the response until a full garbage collection
         self._transport.open_replies -= 1
         if self._content.at_eof():
-            self._response.release()
+            self._connection.release()
         else:
-            self._response.close()
+            self._end(aiohttp.ClientConnectionError("Connection closed"))
         await self._pool.give_back()
 
     async def finish(self) -> None:
@@ -302,9 +287,24 @@ class Reply:
             return
 
     def _abort(self) -> None:
-        """A clock ran out: end the reading and the connection."""
-        self._content.set_exception(_ClockRanOut())
-        self._response.close()
+        """A clock ran out."""
+        self._end(_ClockRanOut())
+
+    def _end(self, why: Exception) -> None:
+        """End the reading and the connection."""
+        self._content.set_exception(why)
+        self._connection.close()
+
+
+async def _by_session(
+    session: aiohttp.ClientSession, target: Target, request: UpstreamRequest, timeout: aiohttp.ClientTimeout
+) -> Answer:
+    response: Any = await session.post(
+        target.url, data=request.body, headers=request.headers, allow_redirects=False, timeout=timeout
+    )
+    answer = Answer(response.status, response._headers, response.content, response)  # noqa: SLF001 - as below
+    response._headers, response._raw_headers = _NO_HEADERS, ()  # noqa: SLF001 - 1.5 KB of every open stream
+    return answer
 
 
 def deadline_exceeded() -> GatewayError:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from gateway.providers.post import Target
+from gateway.providers.post import Answer, Target
 
 TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5)
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -36,7 +36,7 @@ async def sent(connector: aiohttp.TCPConnector, path: str, headers: dict[str, st
         port = server.sockets[0].getsockname()[1]
         response = await Target(f"http://{user}127.0.0.1:{port}{path}").post(connector, headers, body, TIMEOUT)
         assert (response.status, await response.content.read()) == (200, b"ok")
-        response.release()
+        response.connection.release()
     return seen[0].decode().replace(str(port), "PORT")
 
 
@@ -64,3 +64,42 @@ async def test_line_break_in_a_header_is_refused(connector: aiohttp.TCPConnector
     """Nothing is sent when a header would begin a line of its own."""
     with pytest.raises(ValueError, match="line break"):
         await Target("http://127.0.0.1:1/").post(connector, {"x-a": value}, b"", TIMEOUT)
+
+
+async def served(connector: aiohttp.TCPConnector, wire: bytes) -> Answer:
+    """What is made of these bytes, which are all on their way before anybody reads."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(wire)
+        await reader.read()  # until the other side is done with the connection
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        target = Target(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        return await target.post(connector, {}, b"", TIMEOUT)
+
+
+async def test_informational_responses_are_passed_over(connector: aiohttp.TCPConnector) -> None:
+    """What is given is the final response, however many came before it."""
+    early = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
+    answer = await served(connector, b"HTTP/1.1 100 Continue\r\n\r\n" + early + ANSWER)
+    assert (answer.status, await answer.content.read(), "link" in answer.headers) == (200, b"ok", False)
+
+
+async def test_a_whole_answer_frees_its_connection_unread(connector: aiohttp.TCPConnector) -> None:
+    """The next call may use the connection before the answer was read; to release or close it then changes nothing."""
+    answer = await served(connector, ANSWER)
+    assert answer.content.is_eof()
+    assert len(connector._acquired) == 0
+    answer.connection.close()
+    assert [len(held) for held in connector._conns.values()] == [1]
+    assert await answer.content.read() == b"ok"
+
+
+async def test_a_head_that_is_none_is_a_client_error(connector: aiohttp.TCPConnector) -> None:
+    """What is not HTTP fails as it does with a session, and its connection is not used again."""
+    with pytest.raises(aiohttp.ClientResponseError, match="400"):
+        await served(connector, b"SSH-2.0-x\r\n\r\n")
+    assert not connector._acquired
+    assert not connector._conns
