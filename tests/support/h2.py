@@ -10,6 +10,8 @@ import asyncio
 import struct
 from collections.abc import Iterable
 
+from tests.support.waiting import PATIENCE_S
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
@@ -52,7 +54,7 @@ async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
     return reader, writer
 
 
-async def frames_until(reader: asyncio.StreamReader, kinds: set[int], wait_s: float = 10.0) -> list[int]:
+async def frames_until(reader: asyncio.StreamReader, kinds: set[int], wait_s: float = PATIENCE_S) -> list[int]:
     """The kinds of frames that came, up to the first of `kinds` for a stream, or the end of the connection (-1)."""
     seen: list[int] = []
     async with asyncio.timeout(wait_s):

@@ -72,7 +72,7 @@ class Postgres:
 
     async def start(self) -> None:
         """Begin another life."""
-        await eventually(lambda: not self._is_running(), "its end", within_s=20)
+        await eventually(lambda: not self._is_running(), "its end")
         command = [str(self._server.bin_path / "pg_ctl"), "-w", "-l", f"{self._folder}/log", "-D", str(self._folder)]
         options = ["-o", f'-h "" -k {self._sockets} -c fsync=off', "start"]
         line = [*self._as_user(), *command, *options]

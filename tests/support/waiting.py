@@ -16,12 +16,16 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+PATIENCE_S = 30.0
+"""How long a test waits for what must come: shared machines stand still for seconds. It costs nothing where nothing is
+wrong, and is less than any time limit of the product's own that would end the wait by itself (60 s and more)."""
+
 _PORTS = (20_000, 32_000)
 _WORKERS = 8
 
 
 async def eventually(
-    check: Callable[[], Any | Awaitable[Any]], what: str = "", *, within_s: float = 5.0, every_s: float = 0.01
+    check: Callable[[], Any | Awaitable[Any]], what: str = "", *, within_s: float = PATIENCE_S, every_s: float = 0.01
 ) -> Any:
     """Call `check` (a function or a coroutine function) until its value is true, and return it.
 

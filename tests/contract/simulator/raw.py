@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.wire.sse import SseEvent, SseParser
+from tests.support.waiting import PATIENCE_S
 
 MESSAGES = [{"role": "user", "content": "hello big world"}]
 
@@ -75,7 +76,7 @@ def request_bytes(model: str, *, stream: bool, **fields: Any) -> bytes:
     )
 
 
-async def chat(port: int, model: str, *, stream: bool = True, within_s: float = 10.0, **fields: Any) -> Seen:
+async def chat(port: int, model: str, *, stream: bool = True, within_s: float = PATIENCE_S, **fields: Any) -> Seen:
     """Send one chat request and read until the answer or the connection ends; TimeoutError when neither does."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=64 << 20)
     try:

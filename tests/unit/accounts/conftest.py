@@ -17,6 +17,7 @@ from gateway.config.schema import Config
 from gateway.core.clock import ManualClock
 from gateway.store.sql.database import Database
 from tests.support.databases import KINDS, migrated
+from tests.support.waiting import PATIENCE_S
 
 PEPPER = b"a pepper of the tests"
 WHO = Actor("key:tester", "192.0.2.7:4711", "req_test")
@@ -40,7 +41,7 @@ class Desk:
 
     def beside(self) -> Accounts:
         """Another process's accounts over the same database."""
-        return Accounts(Database(self.database.place, timeout_s=5), self.config, PEPPER, self.clock)
+        return Accounts(Database(self.database.place, timeout_s=PATIENCE_S), self.config, PEPPER, self.clock)
 
     def config(self) -> Config:
         """The configuration in force."""
@@ -70,6 +71,6 @@ class Desk:
 @pytest.fixture(params=KINDS)
 async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
     """Accounts over an empty database of each kind."""
-    made = Desk(Database(await migrated(request.param, tmp_path)))
+    made = Desk(Database(await migrated(request.param, tmp_path), timeout_s=PATIENCE_S))
     yield made
     await made.book.stop()

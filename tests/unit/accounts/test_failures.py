@@ -15,9 +15,8 @@ import pytest
 
 from gateway.accounts.failures import Failures
 from gateway.accounts.keys import Digester
-from gateway.store.valkey import Valkey
-from tests.support.stored import Stored, stored
-from tests.support.waiting import eventually
+from tests.support.stored import Stored, client, stored
+from tests.support.waiting import PATIENCE_S, eventually
 
 NOW_S = 1000.0
 
@@ -32,11 +31,11 @@ def server() -> Iterator[Stored]:
 @asynccontextmanager
 async def services(server: Stored, count: int) -> AsyncIterator[list[Failures]]:
     """So many services on that store."""
-    stores = [Valkey(server.url, timeout_s=2.0, connect_timeout_s=2.0, backoff_s=(0.02, 0.1)) for _ in range(count)]
+    stores = [client(server) for _ in range(count)]
     try:
         for store in stores:
             store.start()
-            assert await store.ready(10)
+            assert await store.ready(PATIENCE_S)
         yield [Failures(Digester(b"pepper").digest, store, "t:") for store in stores]
     finally:
         for store in stores:

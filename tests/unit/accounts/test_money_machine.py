@@ -37,6 +37,7 @@ from gateway.quota.reservation import Reservation, UnknownPurse
 from gateway.store.sql.database import Database
 from gateway.store.sql.tables import ledger_entries, usage_records, wallets
 from tests.support.databases import KINDS, migrated
+from tests.support.waiting import PATIENCE_S
 
 START = 1000
 OUTPUT_USD_MICROS = 4  # a token
@@ -187,7 +188,7 @@ class Machine:
 async def book(request: pytest.FixtureRequest) -> Any:
     """Accounts over one database; each example has a user of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        database = Database(await migrated(request.param, Path(folder)))
+        database = Database(await migrated(request.param, Path(folder)), timeout_s=PATIENCE_S)
         config = Config.model_validate({"accounts": {"is_charged": True}})
         made = Accounts(database, lambda: config, b"pepper", ManualClock())
         yield made

@@ -10,7 +10,7 @@ import pytest
 from gateway.cache.flight import Flight, Reader, size_of
 from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import Batch
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 
 class Scripted:
@@ -61,7 +61,7 @@ async def rest(reader: Reader) -> list[str]:
 
 async def within(work: Awaitable[object]) -> object:
     """Bounded."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return await work
 
 

@@ -15,6 +15,7 @@ from gateway.frontend.server import Running, serve
 from gateway.frontend.settings import FrontendSettings
 from gateway.rpc.contract import CallContext, Head, Item, Method, Tail
 from gateway.wire.pb import chat_pb2, completions_pb2, embeddings_pb2, models_pb2
+from tests.support.waiting import PATIENCE_S
 
 Script = Callable[[Method, Any, CallContext], AsyncGenerator[Item, None]]
 CHAT_BODY = {"model": "m-1", "messages": [{"role": "user", "content": "hi"}]}
@@ -102,8 +103,8 @@ class Toy:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that has no event of its own; at most 5 s."""
-    async with asyncio.timeout(5):
+    """Wait for something that has no event of its own."""
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110  # the product has no event for the tests' sake
             await asyncio.sleep(0.005)
 
@@ -125,7 +126,7 @@ class Front:
     def port(self) -> int:
         return self.running.port
 
-    async def raw(self, data: bytes, *, wait_s: float = 10.0, eof: bool = False) -> bytes:
+    async def raw(self, data: bytes, *, wait_s: float = PATIENCE_S, eof: bool = False) -> bytes:
         """Send bytes, return everything that comes back until the server closes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:

@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from tests.support.waiting import PATIENCE_S
 from tests.unit.frontend.harness import Front, answers, error_of, frontend, post, split, until
 from tests.unit.frontend.test_connections import connected, never, silent_mid_stream
 
@@ -111,7 +112,7 @@ async def test_a_stream_under_way_holds_nothing() -> None:
     """It may stay open for hours."""
     async with frontend(silent_mid_stream, http=HTTP) as front, connected(front) as (reader, writer):
         writer.write(post(CHAT, chat_of(900_000, is_stream=True)))
-        await asyncio.wait_for(reader.readuntil(b'"a"'), 5)
+        await asyncio.wait_for(reader.readuntil(b'"a"'), PATIENCE_S)
         assert held_bytes(front) == 0
         assert front.toy.running == 1
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.wire import json as exact
 from tests.support.strategies import json_values
+from tests.support.waiting import PATIENCE_S
 from tests.unit.frontend.harness import error_of, frontend, split
 
 FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -108,7 +109,7 @@ async def test_any_head(method: str, path: str, headers: list[tuple[str, str]], 
     lines = [f"{method} {path} HTTP/1.1", "Host: x", *(f"{name}: {value}" for name, value in headers)]
     data = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
     async with frontend(http={"headers_timeout_s": 0.2, "body_timeout_s": 0.2, "keepalive_s": 0.2}) as front:
-        check(await or_dropped(front.raw(data, wait_s=8)), is_head=method == "HEAD")
+        check(await or_dropped(front.raw(data)), is_head=method == "HEAD")
 
 
 @FUZZ
@@ -122,6 +123,6 @@ async def test_any_bytes_in_any_pieces(data: bytes, cuts: list[int]) -> None:
             writer.write(data[at : at + cut])
             at += cut
             await asyncio.sleep(0)
-        check(await or_dropped(asyncio.wait_for(reader.read(), 8)))
+        check(await or_dropped(asyncio.wait_for(reader.read(), PATIENCE_S)))
         writer.close()
         assert split(await front.raw(b"GET /health HTTP/1.0\r\n\r\n"))[0] == 200

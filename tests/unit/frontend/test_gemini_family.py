@@ -12,6 +12,7 @@ import pytest
 from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import CallContext, Head, Item, Method, Tail
 from gateway.wire.pb import chat_pb2
+from tests.support.waiting import PATIENCE_S
 from tests.unit.frontend.harness import Front, answers, chunk, frontend, post, split
 
 BODY: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
@@ -240,15 +241,22 @@ async def test_a_stream_that_fails_before_it_began(is_sse: bool) -> None:
 async def test_a_quiet_stream_is_kept_alive(path: str) -> None:
     """By an empty line, which neither Google's SDKs nor a JSON parser mind."""
 
+    is_kept = asyncio.Event()
+
     async def quiet(method: Method, request: Any, context: CallContext) -> AsyncGenerator[Item, None]:
         yield Head({})
         yield [chunk("a")]
-        await asyncio.sleep(0.4)
+        await is_kept.wait()
         yield ["b"]
         yield Tail({})
 
     async with frontend(quiet, http={"stream_ping_s": 0.05}) as front:
-        raw = await front.raw(post(path, BODY))
+        reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+        writer.write(post(path, BODY))
+        raw = await asyncio.wait_for(reader.readuntil(b"1\r\n\n\r\n"), PATIENCE_S)
+        is_kept.set()
+        raw += await asyncio.wait_for(reader.read(), PATIENCE_S)
+        writer.close()
     assert b"1\r\n\n\r\n" in raw
     assert b": ping" not in raw
     _, _, data = split(raw)
@@ -271,7 +279,7 @@ async def test_a_client_that_leaves_ends_its_call(is_sse: bool) -> None:
         writer.write(post(f"/v1beta/models/m:streamGenerateContent{'?alt=sse' * is_sse}", BODY))
         await reader.readuntil(b"candidates")
         writer.close()
-        await asyncio.wait_for(front.toy.closed.wait(), 5)
+        await asyncio.wait_for(front.toy.closed.wait(), PATIENCE_S)
         (seen,) = await front.observed()
     assert seen.outcome == "cancelled"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.support.waiting import PATIENCE_S
 from tests.unit.frontend.harness import frontend, post, split
 from tests.unit.frontend.test_connections import connected
 
@@ -17,13 +18,13 @@ async def test_refused_body_that_still_comes_is_no_head() -> None:
             b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             b"content-length: 50000000\r\n\r\n"
         )
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
         assert b" 413 " in head
         for _ in range(8):
             writer.write(b"x" * 16_384)
             await writer.drain()
             await asyncio.sleep(0)
-        rest = await asyncio.wait_for(reader.read(), 5)
+        rest = await asyncio.wait_for(reader.read(), PATIENCE_S)
         assert b"HTTP/1.1" not in rest, rest
 
 
@@ -40,5 +41,5 @@ async def test_body_that_follows_its_head_at_once_is_no_head() -> None:
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 protocol.data_received(data[cut + 10 :])
-                status, _, _ = split(await asyncio.wait_for(reader.read(), 5))
+                status, _, _ = split(await asyncio.wait_for(reader.read(), PATIENCE_S))
                 assert status == 200, turns

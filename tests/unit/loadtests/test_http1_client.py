@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from loadtests.http1 import Address, Answer, Connection
+from tests.support.waiting import PATIENCE_S
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 EVENT = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
@@ -97,5 +98,5 @@ async def test_cancelling_closes_the_connection() -> None:
     await asyncio.sleep(0.02)
     job.cancel()
     await asyncio.wait([job])
-    await asyncio.wait_for(gone.wait(), 5)
+    await asyncio.wait_for(gone.wait(), PATIENCE_S)
     server.close()

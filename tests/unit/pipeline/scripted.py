@@ -77,14 +77,18 @@ class Script:
 
 @asynccontextmanager
 async def scripted(
-    steps: dict[str, list[Step]], policies: dict[str, Any] | None = None, *, headers_s: float = 0.15, **members: Any
+    steps: dict[str, list[Step]], policies: dict[str, Any] | None = None, *, silence_s: float = 0.15, **members: Any
 ) -> AsyncIterator[tuple[Bench, Script]]:
-    """A kit whose model is served by these providers in order."""
+    """A kit whose model is served by these providers in order; one that is to be silent is waited for `silence_s`."""
     script = Script(steps)
     members = {"retry": RETRY, **members}
     async with loopback(script) as script.server:
-        clocks = {"headers_s": headers_s, "idle_s": 5.0}
-        blocks = {name: provider(f"{script.server.url}/{name}", timeouts=clocks) for name in steps}
+        blocks = {
+            name: provider(
+                f"{script.server.url}/{name}", timeouts={"headers_s": silence_s} if "silent" in answers else {}
+            )
+            for name, answers in steps.items()
+        }
         config = config_of(blocks, {"m": model(*steps, **members)}, policies=policies or {})
         async with bench(config, lambda: 0.5) as made:
             yield made, script

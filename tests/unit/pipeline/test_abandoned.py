@@ -18,7 +18,7 @@ WORDS = "word " * 40
 async def test_a_caller_that_leaves_pays_for_the_prompt(stream: bool) -> None:
     """The provider was sent it, and bills it; nothing was answered."""
     request = chat.decode_request({"model": "m", "messages": [{"role": "user", "content": WORDS}], "stream": stream})
-    async with scripted({"a": ["silent"]}, headers_s=30.0) as (made, script):
+    async with scripted({"a": ["silent"]}, silence_s=30.0) as (made, script):
         task = asyncio.create_task(made.call(STREAM_CHAT if stream else CHAT, request))
         await eventually(lambda: script.seen)
         task.cancel()

@@ -11,6 +11,7 @@ from gateway.config.schema.routing import Concurrency
 from gateway.core.errors import GatewayError, Kind
 from gateway.pipeline.gate import Door, Gate
 from gateway.routing.breaker import Verdict
+from tests.support.waiting import PATIENCE_S
 from tests.unit.pipeline.kits import deployment_of
 
 FOREVER_S = 1e9
@@ -18,7 +19,7 @@ FOREVER_S = 1e9
 
 def door(**rules: Any) -> Door:
     """One with a single place, unless the rules say otherwise."""
-    made = Concurrency(**{"limit_min": 1, "limit_first": 1, "wait_max_s": 5.0, **rules})
+    made = Concurrency(**{"limit_min": 1, "limit_first": 1, "wait_max_s": PATIENCE_S, **rules})
     return Door(deployment_of(), made, 0.0)
 
 
@@ -93,7 +94,7 @@ async def test_nobody_waits_longer_than_allowed() -> None:
 
 
 async def test_who_cannot_make_it_is_shed_at_once() -> None:
-    """When places are held for a minute each, a wait of five seconds is no use; nor is a deadline that has passed."""
+    """When places are held for a minute each, a wait of half of that is no use; nor is a deadline that has passed."""
     made = door()
     await made.enter(FOREVER_S, is_batch=False)
     made.leave(60.0, Verdict.OK)

@@ -15,7 +15,7 @@ from gateway.routing.breaker import Verdict
 from gateway.rpc.contract import CHAT
 from gateway.wire.openai import chat
 from tests.support.recorder import Recorder, Scripted, Seen, recording
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 from tests.unit.pipeline.kits import Bench, Outcome, bench, config_of, model, provider
 from tests.unit.pipeline.scripted import call, scripted
 
@@ -119,12 +119,12 @@ async def test_a_failing_deployment_is_left_out_after_five_failures() -> None:
 
 async def test_calls_that_come_at_once_send_one_probe() -> None:
     """Twenty calls find a breaker whose time is over: one tries it, the others go to the next deployment."""
-    rules = {"cooldown_base_s": 0.05}
-    async with routed({"m": model("a", "b", retry=RETRY)}, policies={"breaker": rules}) as (made, upstream):
+    async with routed({"m": model("a", "b", retry=RETRY)}) as (made, upstream):
         upstream.answer = failing("a")
         for _ in range(5):
             await ask(made)
-        await asyncio.sleep(0.06)
+        (broken,) = [live for live in made.kit.board if live.breaker.reason]
+        broken.breaker.open_until_s = asyncio.get_running_loop().time()  # as if its time had passed
         upstream.seen.clear()
         outcomes = await asyncio.gather(*(ask(made) for _ in range(20)))
         assert [outcome.error for outcome in outcomes] == [None] * 20
@@ -197,7 +197,7 @@ async def test_no_more_copies_than_allowed_run_at_a_time() -> None:
 async def test_batch_calls_are_told_by_their_condition() -> None:
     """One place, held by a call: an interactive call gets it before a batch call that came earlier."""
     conditions = [{"headers": {"x-priority": "batch"}}]
-    limited = {"concurrency": {"limit_min": 1, "limit_first": 1, "limit_max": 1}}
+    limited = {"concurrency": {"limit_min": 1, "limit_first": 1, "limit_max": 1, "wait_max_s": PATIENCE_S}}
     models = {"m": model("a", routing=limited)}
     async with routed(models, policies={"batch": conditions}) as (made, upstream):
         deployment = made.kit.runtime.catalogue.entries[0].candidates[0]

@@ -9,7 +9,7 @@ import pytest
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.transport import Transport
 from gateway.providers.upstream import UpstreamRequest
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 from tests.unit.pipeline.kits import deployment_of
 from tests.unit.providers.loopback import Connection, loopback
 
@@ -38,7 +38,7 @@ async def test_a_malformed_chunk_is_a_cut(*, is_waiting: bool) -> None:
             if not is_waiting:
                 await eventually(lambda: server.closed == 1, "the connection is gone")
             with pytest.raises(GatewayError) as caught:
-                await asyncio.wait_for(reading or reply.next(), 5)
+                await asyncio.wait_for(reading or reply.next(), PATIENCE_S)
             assert caught.value.kind is Kind.STREAM_CUT
             await reply.close()
     finally:

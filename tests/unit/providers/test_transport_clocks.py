@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 
 import pytest
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.providers.transport import Reply, Transport
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 from tests.unit.providers.loopback import Connection, loopback
 from tests.unit.providers.requests import failure, ok, open_at, reply_of, silent
 
@@ -89,11 +90,13 @@ async def test_the_first_token_runs_out_although_bytes_come(transport: Transport
 
 
 async def test_idle_runs_out_between_pieces(transport: Transport) -> None:
-    """Counted from the last piece, not from the start."""
+    """Counted from the last piece, not from the start: what came without a pause so long is all read."""
+    loop, sent_at_s = asyncio.get_running_loop(), []
 
     async def slowing(connection: Connection, _: bytes) -> None:
         await connection.stream()
         for _ in range(4):
+            sent_at_s.append(loop.time())
             await connection.piece(b"x")
             await asyncio.sleep(0.1)
         await connection.closed()
@@ -103,7 +106,10 @@ async def test_idle_runs_out_between_pieces(transport: Transport) -> None:
         with pytest.raises(GatewayError) as caught:
             while True:
                 got += await reply.next()
-        assert (got, caught.value.cause) == (b"xxxx", "idle")
+    pauses_s = [later - sooner for sooner, later in itertools.pairwise(sent_at_s)]
+    is_steady = len(sent_at_s) == 4 and max(pauses_s) < 0.25  # the machine went on all the time
+    assert caught.value.cause == "idle"
+    assert got == b"xxxx" or (not is_steady and b"xxxx".startswith(got))
 
 
 async def test_a_slow_reader_is_no_idle_provider(transport: Transport) -> None:
@@ -163,5 +169,5 @@ async def test_an_expired_clock_leaves_its_task_usable(transport: Transport) -> 
         return task.cancelling()
 
     async with loopback(silent) as server:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert await asyncio.create_task(tries()) == 0

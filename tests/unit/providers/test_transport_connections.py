@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from gateway.providers.transport import Transport
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 from tests.unit.providers.loopback import Connection, loopback
 from tests.unit.providers.requests import ok, open_at, reply_of, to
 
@@ -47,7 +47,7 @@ async def test_a_stream_left_open_after_its_end_mark_is_closed(transport: Transp
     async with loopback(stream) as server:
         async with reply_of(transport, server.url) as reply:
             await reply.next()
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(PATIENCE_S):
                 await reply.finish()
         await eventually(lambda: server.closed == 1)
 
@@ -64,7 +64,7 @@ async def test_closing_early_closes_the_connection(transport: Transport) -> None
     async with loopback(stream) as server:
         async with reply_of(transport, server.url) as reply:
             await reply.next()
-        await eventually(lambda: server.closed == 1, within_s=1)
+        await eventually(lambda: server.closed == 1)
 
 
 async def test_closing_twice_is_closing_once(transport: Transport) -> None:

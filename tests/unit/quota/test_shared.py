@@ -17,8 +17,8 @@ from gateway.quota import shared
 from gateway.quota.memory import MemoryQuota
 from gateway.quota.reservation import Quota, Reservation, UnknownPurse
 from gateway.quota.shared import SharedQuota, share
-from gateway.store.valkey import Valkey
-from tests.support.stored import Stored, stored
+from tests.support.stored import Stored, client, hasty, stored
+from tests.support.waiting import PATIENCE_S
 
 WALLET = Debit("user:7")
 
@@ -31,18 +31,16 @@ def server() -> Iterator[Stored]:
 
 
 @asynccontextmanager
-async def services(
-    server: Stored, count: int, *, on_loss: str = "local", timeout_s: float = 20.0
-) -> AsyncIterator[list[SharedQuota]]:
-    """The quotas of `count` services on an empty store; a machine that is busy is no outage, unless it is one."""
+async def services(server: Stored, count: int, *, on_loss: str = "local") -> AsyncIterator[list[SharedQuota]]:
+    """The quotas of `count` services on an empty store; a machine that is busy is no outage."""
     server.revive()
     server.command("FLUSHALL")
-    stores = [Valkey(server.url, timeout_s=timeout_s, backoff_s=(0.02, 0.1)) for _ in range(count)]
+    stores = [client(server) for _ in range(count)]
     made = [SharedQuota(store, MemoryQuota(SystemClock()), on_loss=on_loss, replicas=count) for store in stores]
     try:
         for store, quota in zip(stores, made, strict=True):
             store.start()
-            assert await store.ready(10)
+            assert await store.ready(PATIENCE_S)
             quota.start()
         yield made
     finally:
@@ -188,7 +186,7 @@ async def test_places_of_a_service_that_died_come_back(server: Stored, monkeypat
 @pytest.mark.parametrize(("on_loss", "passes"), [("local", 3), ("allow", 10), ("deny", 0)])
 async def test_without_the_store_the_setting_decides(server: Stored, on_loss: str, passes: int) -> None:
     """A third of nine for each of three services; everything; nothing, and then it is 503 and not 429."""
-    async with services(server, 3, on_loss=on_loss, timeout_s=1) as quotas:
+    async with services(server, 3, on_loss=on_loss) as quotas:
         server.kill()
         answers = [await _answer_of(quotas[0], Limits(9)) for _ in range(10)]
         held = [answer for answer in answers if isinstance(answer, Reservation)]
@@ -209,11 +207,12 @@ async def _answer_of(quota: SharedQuota, limits: Limits) -> Reservation | Gatewa
 
 async def test_a_settlement_during_an_outage_is_told_afterwards(server: Stored) -> None:
     """The store hangs while a call ends; when it answers again the money is taken, once."""
-    async with services(server, 1, timeout_s=1) as (quota,):
+    async with services(server, 1) as (quota,):
         await quota.put("user:7", 100)
         held = await quota.reserve([], Amounts(0, 0, 80), [WALLET])
         server.hang()
-        await quota.settle(held, Amounts(0, 0, 30))
+        with hasty(quota._store):
+            await quota.settle(held, Amounts(0, 0, 30))
         assert quota.open_count == 0
         server.wake()
 
@@ -231,7 +230,7 @@ async def test_a_settlement_during_an_outage_is_told_afterwards(server: Stored) 
 
 async def test_a_caller_that_leaves_during_the_step_holds_nothing(server: Stored) -> None:
     """The store hangs, the caller goes; whatever the store took when it woke is given back."""
-    async with services(server, 1, timeout_s=1) as (quota,):
+    async with services(server, 1) as (quota,):
         await quota.put("user:7", 100)
         server.hang()
         leaving = asyncio.create_task(quota.reserve([Scope("k", Limits(concurrency=1))], Amounts(0, 0, 80), [WALLET]))
@@ -262,17 +261,18 @@ async def _balance(quota: SharedQuota, wanted: tuple[int, int]) -> None:
 @pytest.mark.parametrize(("on_loss", "passes"), [("local", 3), ("allow", 12)])
 async def test_money_spent_alone_is_bounded_and_told_once(server: Stored, on_loss: str, passes: int) -> None:
     """Each of three services may spend a third of what it saw free; what it spent is taken when the store answers."""
-    async with services(server, 3, on_loss=on_loss, timeout_s=1) as quotas:
+    async with services(server, 3, on_loss=on_loss) as quotas:
         await quotas[0].put("user:7", 1000)
         first = await quotas[0].reserve([], Amounts(0, 0, 100), [WALLET])
         await quotas[0].settle(first, Amounts(0, 0, 100))
         server.hang()
-        answers = await outcomes([quotas[0]], 12, [], Amounts(0, 0, 100), WALLET)
-        held = [answer for answer in answers if isinstance(answer, Reservation)]
-        assert len(held) == passes
-        for reservation in held:
-            await quotas[0].settle(reservation, Amounts(0, 0, 90))
-            await quotas[0].settle(reservation, Amounts(0, 0, 90))
+        with hasty(quotas[0]._store):
+            answers = await outcomes([quotas[0]], 12, [], Amounts(0, 0, 100), WALLET)
+            held = [answer for answer in answers if isinstance(answer, Reservation)]
+            assert len(held) == passes
+            for reservation in held:
+                await quotas[0].settle(reservation, Amounts(0, 0, 90))
+                await quotas[0].settle(reservation, Amounts(0, 0, 90))
         assert quotas[0].open_count == 0
         assert len(quotas[0]._late) <= passes + 12  # one for each call that was asked, one for each that cost
         server.wake()
@@ -281,7 +281,7 @@ async def test_money_spent_alone_is_bounded_and_told_once(server: Stored, on_los
 
 async def test_a_store_that_lost_everything_takes_no_cost_twice(server: Stored) -> None:
     """The balance is read anew, with the costs in it: those told late are of a purse that is gone."""
-    async with services(server, 1, timeout_s=1) as (quota,):
+    async with services(server, 1) as (quota,):
         await quota.put("user:7", 1000)
         held = await quota.reserve([], Amounts(0, 0, 100), [WALLET])
         server.kill()
@@ -293,7 +293,7 @@ async def test_a_store_that_lost_everything_takes_no_cost_twice(server: Stored) 
                 await quota.reserve([], Amounts(0, 0, 2000), [WALLET])
         assert len(quota._late) <= 3  # calls that nobody was asked about leave nothing to tell
         server.revive()
-        assert await quota._store.ready(10)
+        assert await quota._store.ready(PATIENCE_S)
         await quota.put("user:7", 800)  # as the database has it after both
         for _ in range(100):
             if not quota._late:

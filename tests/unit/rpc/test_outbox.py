@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from gateway.rpc.outbox import Outbox, OutboxClosed
+from tests.support.waiting import PATIENCE_S
 
 
 class Stream:
@@ -98,7 +99,7 @@ async def test_close_sends_what_is_queued_and_refuses_the_rest() -> None:
     await settle()
     outbox.close()
     stream.gate.release()
-    await asyncio.wait_for(outbox.drive(stream.write), 5)
+    await asyncio.wait_for(outbox.drive(stream.write), PATIENCE_S)
     assert stream.batches == [b"x" * 10]
     with pytest.raises(OutboxClosed):
         await in_line

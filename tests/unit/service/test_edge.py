@@ -191,7 +191,7 @@ async def test_cancelling_closes_the_call(items: list[Any]) -> None:
             await call.read()
         await eventually(lambda: caller.contexts)
         call.cancel()
-        await eventually(lambda: caller.closed == 1, within_s=1)
+        await eventually(lambda: caller.closed == 1)
 
 
 async def test_a_message_over_the_bound_is_refused() -> None:

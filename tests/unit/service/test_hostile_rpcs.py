@@ -13,7 +13,7 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import INFERENCE, METHODS, Tail
 from gateway.wire.pb import chat_pb2
 from tests.support import h2
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 from tests.unit.service.test_edge import ASKED, HEAD, WHOLE, Scripted, failed, reason, served
 
 CHAT = f"/{INFERENCE}/Chat"
@@ -185,7 +185,7 @@ async def test_S10_a_connection_that_says_nothing_is_closed() -> None:
     """No preface within the time for a handshake: closed."""
     async with served(answering(), handshake_timeout_s=0.5) as (_, server):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while await reader.read(1000):
                 pass
         writer.close()

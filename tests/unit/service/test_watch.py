@@ -8,6 +8,7 @@ import pytest
 
 from gateway.core.errors import GatewayError, Kind
 from gateway.service.watch import Rpc, Watch
+from tests.support.waiting import PATIENCE_S
 
 
 async def _rpc(watch: Watch, entered: asyncio.Future[Rpc]) -> None:
@@ -32,7 +33,7 @@ async def test_only_the_waiting_one_ends() -> None:
     quiet, quiet_task = await _begin(watch)
     stalled.waits_since_s = asyncio.get_running_loop().time()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(stalled_task, 5)
+        await asyncio.wait_for(stalled_task, PATIENCE_S)
     assert stalled.ended is not None
     assert stalled.ended.kind is Kind.STALLED_READER
     assert quiet.ended is None

@@ -19,6 +19,6 @@ def server() -> Iterator[Stored]:
 
 @pytest.fixture
 async def store(server: Stored) -> AsyncIterator[Valkey]:
-    """A connected client that gives the server 100 ms."""
-    async with connected(server, timeout_s=0.1) as made:
+    """A connected client; it gives the server time unless a test is about that."""
+    async with connected(server) as made:
         yield made

@@ -19,6 +19,7 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.store.sql.database import Database
 from gateway.store.sql.tables import api_keys, groups, ledger_entries, usage_records, users, wallets
 from tests.support.databases import KINDS, fresh
+from tests.support.waiting import PATIENCE_S
 
 USED = Used("call", 1_700_000_000_000, "u1", "k1", "sim", "simulator", "complete", 10, 20, 0, 100, is_charged=True)
 
@@ -26,7 +27,7 @@ USED = Used("call", 1_700_000_000_000, "u1", "k1", "sim", "simulator", "complete
 @pytest.fixture(params=KINDS)
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """A database with two users, each with money and a key."""
-    made = Database(fresh(request.param, tmp_path))
+    made = Database(fresh(request.param, tmp_path), timeout_s=PATIENCE_S)
     async with made.write() as connection:
         await connection.execute(
             insert(groups).values(id="g", name="", ratio_ppm=1_000_000, models=[], limits={}, created_at_ms=1)
@@ -141,7 +142,7 @@ async def test_without_a_database_the_journal_waits(tmp_path: Path) -> None:
     place = fresh("sqlite", tmp_path)
     assert place.file is not None
     place.file.mkdir(parents=True)  # nothing that opens as a database
-    database, journal = Database(place), Journal(tmp_path / "journal", "a")
+    database, journal = Database(place, timeout_s=PATIENCE_S), Journal(tmp_path / "journal", "a")
     journal.ended(USED)
     for _ in range(2):
         with pytest.raises((GatewayError, OSError)) as caught:
@@ -185,7 +186,7 @@ async def test_no_record_ends_the_keeping(database: Database, tmp_path: Path) ->
     said: list[str] = []
     keeper = Keeper(root, "lives", database, lambda event, _cause: said.append(event))
     keeper.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         await keeper.is_adopted.wait()
     keeper.journal.ended(replace(USED, id="second", cost_usd_micros=2**70))
     assert await keeper.bring()

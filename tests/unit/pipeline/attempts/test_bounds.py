@@ -51,7 +51,7 @@ async def test_without_a_breaker_the_budget_alone_holds() -> None:
         assert CALLS * 1.2 <= len(script.seen) <= CALLS * 1.2 + BURST
 
 
-@pytest.mark.parametrize(("timeout_ms", "seen"), [(400, []), (5_000, ["a"])])
+@pytest.mark.parametrize(("timeout_ms", "seen"), [(400, []), (60_000, ["a"])])
 async def test_a_call_without_time_for_an_answer_is_refused_at_once(timeout_ms: int, seen: list[Any]) -> None:
     """No provider is asked; the error names the setting."""
     async with scripted({"a": ["ok"]}, {"deadline_min_s": 0.5}) as (made, script):
@@ -77,28 +77,28 @@ def learn(made: Bench, name: str, seconds: float, ago_s: float = 0.0) -> None:
 async def test_a_call_that_no_deployment_can_make_is_refused_at_once(*, stream: bool) -> None:
     """Both are known to begin later than the caller waits: nobody is asked. A longer wait, or none said, is tried."""
     async with scripted({"a": ["ok"], "b": ["ok"]}, candidates=NAMED) as (made, script):
-        learn(made, "a", 2.0)
-        learn(made, "b", 1.0)
-        error = (await call(made, stream=stream, timeout_ms=900)).error
+        learn(made, "a", 60.0)
+        learn(made, "b", 40.0)
+        error = (await call(made, stream=stream, timeout_ms=30_000)).error
         assert error is not None
         assert (error.kind, script.seen) == (Kind.DEADLINE_EXCEEDED, [])
-        assert "under 1 s" in error.message
-        assert (await call(made, stream=stream, timeout_ms=1_500)).error is None
+        assert "under 40 s" in error.message
+        assert (await call(made, stream=stream, timeout_ms=59_000)).error is None
         assert (await call(made, stream=stream)).error is None
 
 
 async def test_what_is_not_known_well_keeps_nobody_out() -> None:
     """One deployment nobody measured, or nobody lately, may be fast."""
     async with scripted({"a": ["ok"], "b": ["ok"]}, candidates=NAMED) as (made, _):
-        learn(made, "a", 2.0)
-        assert (await call(made, timeout_ms=900)).error is None
-        learn(made, "b", 2.0, ago_s=11)
-        assert (await call(made, timeout_ms=900)).error is None
-        learn(made, "b", 2.0)
-        assert (await call(made, timeout_ms=900)).error is not None
+        learn(made, "a", 60.0)
+        assert (await call(made, timeout_ms=30_000)).error is None
+        learn(made, "b", 60.0, ago_s=11)
+        assert (await call(made, timeout_ms=30_000)).error is None
+        learn(made, "b", 60.0)
+        assert (await call(made, timeout_ms=30_000)).error is not None
     async with scripted({"a": ["ok"]}) as (made, _):
-        learn(made, "a", 2.0)  # of all the names it passes on
-        assert (await call(made, timeout_ms=900)).error is None
+        learn(made, "a", 60.0)  # of all the names it passes on
+        assert (await call(made, timeout_ms=30_000)).error is None
 
 
 async def test_no_attempt_begins_with_less_than_an_answer_needs() -> None:

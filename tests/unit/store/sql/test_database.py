@@ -21,12 +21,13 @@ from gateway.store.sql import migrate, tables
 from gateway.store.sql.database import Database, make_engine
 from gateway.store.sql.urls import HEAD, place_of
 from tests.support.databases import KINDS, fresh
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture(params=KINDS)
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """An empty database of each kind."""
-    made = Database(fresh(request.param, tmp_path))
+    made = Database(fresh(request.param, tmp_path), timeout_s=PATIENCE_S)
     yield made
     await made.close()
 
@@ -48,7 +49,7 @@ def test_head_is_alembics() -> None:
 
 async def test_two_that_open_at_once_migrate_once(database: Database) -> None:
     """Two processes of one database start together: both work, the steps ran once."""
-    other = Database(database.place)
+    other = Database(database.place, timeout_s=PATIENCE_S)
     await asyncio.gather(database.open(), other.open())
     for each in (database, other):
         async with each.read() as connection:
@@ -81,7 +82,7 @@ async def test_a_newer_database_is_refused(database: Database) -> None:
     async with database.write() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(GatewayError, match="cannot answer") as refused:
-        await Database(database.place).open()
+        await Database(database.place, timeout_s=PATIENCE_S).open()
     assert "another version" in refused.value.cause
 
 
@@ -171,7 +172,7 @@ async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
 
 async def test_a_backup_is_whole(tmp_path: Path) -> None:
     """A copy made while the database is open has what was committed; an existing file is not overwritten."""
-    database = Database(fresh("sqlite", tmp_path))
+    database = Database(fresh("sqlite", tmp_path), timeout_s=PATIENCE_S)
     async with database.write() as connection:
         await connection.execute(update(tables.groups).values(name="kept"))
     size = migrate.backup(database.place, tmp_path / "copy.db")

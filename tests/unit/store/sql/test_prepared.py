@@ -21,6 +21,7 @@ from gateway.store.sql.file import Work
 from gateway.store.sql.prepared import JSON_COLUMNS, Prepared
 from gateway.store.sql.tables import api_keys, groups, key_secrets, metadata, usage_records, users, wallets
 from tests.support.databases import KINDS, fresh, migrated
+from tests.support.waiting import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -38,7 +39,7 @@ def usage(call: str, **members: Any) -> dict[str, Any]:
 @pytest.fixture(params=KINDS)
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """A database of each kind with a user, a key and two secrets."""
-    made = Database(await migrated(request.param, tmp_path), timeout_s=3)
+    made = Database(await migrated(request.param, tmp_path), timeout_s=PATIENCE_S)
     async with made.write() as connection:
         await connection.execute(
             insert(groups).values(
@@ -151,17 +152,17 @@ async def test_a_file_that_is_locked_is_unavailable_and_recovers(tmp_path: Path)
 
 async def test_work_that_nobody_waits_for_is_rolled_back(tmp_path: Path) -> None:
     """The caller is cancelled between two statements: the second is interrupted, or the first undone."""
-    database = Database(await migrated("sqlite", tmp_path), timeout_s=5)
+    database = Database(await migrated("sqlite", tmp_path), timeout_s=PATIENCE_S)
     has_begun, may_go_on = threading.Event(), threading.Event()
 
     def work(prepared: Prepared) -> None:
         prepared.enter_usage([usage("a")])
         has_begun.set()
-        may_go_on.wait(5)
+        may_go_on.wait(PATIENCE_S)
         prepared.enter_usage([usage(str(number)) for number in range(100_000)])
 
     task = asyncio.create_task(database.run(work, Work.WRITE))
-    await asyncio.to_thread(has_begun.wait, 5)
+    await asyncio.to_thread(has_begun.wait, PATIENCE_S)
     task.cancel()
     may_go_on.set()
     with pytest.raises(asyncio.CancelledError):
@@ -173,9 +174,9 @@ async def test_work_that_nobody_waits_for_is_rolled_back(tmp_path: Path) -> None
 
 async def test_a_long_question_holds_up_no_short_one(tmp_path: Path) -> None:
     """A day's history is read while keys are looked up and usage is written."""
-    database = Database(await migrated("sqlite", tmp_path), timeout_s=20)
+    database = Database(await migrated("sqlite", tmp_path), timeout_s=PATIENCE_S)
     may_end = threading.Event()
-    task = asyncio.create_task(database.run(lambda _prepared: may_end.wait(20), Work.LONG))
+    task = asyncio.create_task(database.run(lambda _prepared: may_end.wait(PATIENCE_S), Work.LONG))
     assert await database.run(lambda prepared: prepared.rows("wallet", user_id="u")) == []
     assert await database.run(lambda prepared: prepared.enter_usage([usage("a")]), Work.WRITE) == {"a"}
     assert not task.done()
@@ -187,8 +188,8 @@ async def test_a_long_question_holds_up_no_short_one(tmp_path: Path) -> None:
 async def test_who_waits_when_it_is_closed_is_told(tmp_path: Path) -> None:
     """A change that stands in line finds the database closed: UNAVAILABLE, and nothing of it is done."""
     place = await migrated("sqlite", tmp_path)
-    database, may_end = Database(place, timeout_s=20), threading.Event()
-    first = asyncio.create_task(database.run(lambda _prepared: may_end.wait(20), Work.WRITE))
+    database, may_end = Database(place, timeout_s=PATIENCE_S), threading.Event()
+    first = asyncio.create_task(database.run(lambda _prepared: may_end.wait(PATIENCE_S), Work.WRITE))
     await asyncio.sleep(0.05)
     second = asyncio.create_task(database.run(lambda prepared: prepared.enter_usage([usage("a")]), Work.WRITE))
     await asyncio.sleep(0.05)
@@ -209,7 +210,7 @@ async def test_who_waits_when_it_is_closed_is_told(tmp_path: Path) -> None:
 async def test_a_file_that_went_away_is_not_made_anew(tmp_path: Path) -> None:
     """An empty database would look like one without users."""
     place = await migrated("sqlite", tmp_path)
-    database = Database(place, timeout_s=3)
+    database = Database(place, timeout_s=PATIENCE_S)
     await database.open()
     assert place.file is not None
     place.file.unlink()
@@ -264,6 +265,6 @@ asyncio.run(main())
 
 async def test_a_new_file_is_migrated_first(tmp_path: Path) -> None:
     """Prepared statements find the tables, whoever opens the database first."""
-    database = Database(fresh("sqlite", tmp_path))
+    database = Database(fresh("sqlite", tmp_path), timeout_s=PATIENCE_S)
     assert await database.run(lambda prepared: prepared.rows("wallet", user_id="u")) == []
     await database.close()
