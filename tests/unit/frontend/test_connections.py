@@ -65,10 +65,7 @@ async def endless(method, request, context):
 @pytest.mark.parametrize("script", [never, silent_after_head, silent_mid_stream, endless])
 @pytest.mark.parametrize("ending", ["close", "reset"])
 async def test_call_ends_when_its_client_leaves(script, body, ending) -> None:
-    """In every phase the generator of the call is closed, whether the client closes or resets.
-
-    Nothing else would end it within PATIENCE_S; how soon it is, over real processes: tests/chaos/test_client_leaves.
-    """
+    """In every phase the generator of the call is closed when its client goes; nothing else would end it so soon."""
     async with frontend(script) as front:
         _, writer = await asyncio.open_connection("127.0.0.1", front.port)
         writer.write(keeping(PATH, json.dumps(body).encode()))
@@ -190,12 +187,11 @@ async def test_quiet_stream_carries_comments() -> None:
     async with frontend(script, http={"stream_ping_s": 0.1}) as front, connected(front) as (reader, writer):
         writer.write(post(PATH, STREAM))
         raw = b""
-        for _ in range(2):
-            raw += await asyncio.wait_for(reader.readuntil(b": ping\n\n"), PATIENCE_S)
+        while raw.count(b": ping") < 2:
+            raw += await reader.read(1000)
         has_pinged.set()
-        _, _, body = split(raw + await asyncio.wait_for(reader.read(), PATIENCE_S))
+        _, _, body = split(raw + await reader.read())
     frames = body.split(b"\n\n")
-    assert frames.count(b": ping") >= 2
     assert [frame[:7] for frame in frames if frame != b": ping"] == [b"data: {", b"data: {", b"data: [", b""]
 
 
