@@ -162,6 +162,7 @@ def call_context(
         dialect="openai",
         takes_json=True,
         takes_texts=True,
+        takes_whole=True,
         protocol="http",
     )
     if hops.HEADER in headers and (passed := hops.taken(headers.getall(hops.HEADER))):

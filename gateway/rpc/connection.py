@@ -22,6 +22,7 @@ from gateway.rpc.contract import CallContext, Head, Raw, Tail
 from gateway.rpc.options import FRAME_COST_BYTES, PATH, LinkObserver, LinkOptions
 from gateway.rpc.outbox import Outbox
 from gateway.rpc.status import from_error
+from gateway.wire import json
 from gateway.wire.pb import link_pb2
 
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # missing in the stubs
@@ -222,6 +223,9 @@ class Connection:
         elif kind == "texts":
             several = list(frame.texts.texts)
             call.add_all(several, frames.texts_cost(several))
+        elif kind == "whole":
+            del self.calls[frame.call]
+            call.add_all(_whole(frame.whole), 0)
         elif kind == "event":
             payload = frame.event
             call.add(payload, len(payload) + FRAME_COST_BYTES)
@@ -249,6 +253,16 @@ def open_stream(channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall[bytes, b
     exchange: Any = channel.stream_stream(PATH)  # type: ignore[call-arg]  # no serializers: bytes
     stream: grpc.aio.StreamStreamCall[bytes, bytes] = exchange()
     return stream
+
+
+def _whole(whole: link_pb2.Whole) -> list[Received]:
+    """What a call that came in one frame consists of."""
+    try:
+        headers, trailers = json.loads_own(whole.headers), json.loads_own(whole.trailers)
+    except json.JsonInvalid:
+        return [GatewayError(Kind.INTERNAL, "the service sent headers that are no JSON")]
+    answer = Raw(whole.json) if whole.HasField("json") else whole.event
+    return [Head(headers), answer, Tail(trailers)]
 
 
 def _ending(end: link_pb2.End) -> Tail | GatewayError:

@@ -16,6 +16,7 @@ from gateway.core.errors import GatewayError, Kind
 from gateway.rpc.contract import CallContext, Event, Raw
 from gateway.rpc.options import FRAME_COST_BYTES
 from gateway.rpc.status import to_error, valid_text
+from gateway.wire import json
 from gateway.wire.pb import link_pb2
 
 _STATE_OF_KIND = {
@@ -68,7 +69,20 @@ def head(call: int, headers: Mapping[str, str]) -> bytes:
 
 
 def whole(call: int, headers: Mapping[str, str], event: Event, trailers: Mapping[str, str]) -> bytes:
-    """A complete call with one event: its three frames at once, which costs half of three chunks."""
+    """A complete call with one event, in one frame."""
+    batch = link_pb2.FrameBatch()
+    told = batch.frames.add(call=call).whole
+    told.headers = json.dumps(dict(headers))
+    if type(event) is Raw:
+        told.json = event.json
+    else:
+        told.event = event.SerializeToString()  # type: ignore[union-attr]  # never a str
+    told.trailers = json.dumps(dict(trailers))
+    return batch.SerializeToString()
+
+
+def whole_apart(call: int, headers: Mapping[str, str], event: Event, trailers: Mapping[str, str]) -> bytes:
+    """The same as three frames at once, for a frontend that does not know the one."""
     batch = link_pb2.FrameBatch()
     _add_head(batch, call, headers)
     if type(event) is Raw:
@@ -123,9 +137,9 @@ def drain() -> bytes:
     return _chunk(link_pb2.Frame(drain=link_pb2.Drain()))
 
 
-def settings(generation: int, json: str) -> bytes:
+def settings(generation: int, settings_json: str) -> bytes:
     """The part of the configuration a frontend needs."""
-    return _chunk(link_pb2.Frame(settings=link_pb2.Settings(generation=generation, json=json)))
+    return _chunk(link_pb2.Frame(settings=link_pb2.Settings(generation=generation, json=settings_json)))
 
 
 def _add_head(batch: link_pb2.FrameBatch, call: int, headers: Mapping[str, str]) -> None:

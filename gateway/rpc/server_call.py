@@ -3,7 +3,8 @@
 Rules:
     - States: assembling (parts arrive) -> running (a task) -> over. `stop` is right in each of them.
     - The generator is closed before the call's end is sent, except when the reader itself is gone.
-    - Of a call without stream nothing is sent before its end is known: head, event and end leave together.
+    - Of a call without stream nothing is sent before its end is known: head, event and end leave together, as one
+      frame where the frontend takes it.
     - A call without credit waits; after `stalled_for_s` it ends with STALLED_READER.
     - Anything but GatewayError raised by the dispatch is a bug: one traceback in the log, INTERNAL outside.
 Not here:
@@ -52,6 +53,7 @@ class ServerCall:
         "_request",
         "_request_id",
         "_takes_texts",
+        "_takes_whole",
         "_waiter",
         "number",
         "request_bytes",
@@ -68,6 +70,7 @@ class ServerCall:
         self._context.CopyFrom(opened.context)  # a reference would keep the whole batch alive
         self._request_id = self._context.request_id
         self._takes_texts = self._context.takes_texts
+        self._takes_whole = self._context.takes_whole
         self._request = opened.request
         self._parts: list[bytes] | None = [] if opened.is_in_parts else None
         self._credit_bytes = link.credit_bytes
@@ -205,9 +208,10 @@ class ServerCall:
         if tail is None:
             raise RuntimeError(f"{self._method.name} ended without a Tail")
         if self._held is not None and len(events) == 1:
-            whole = frames.whole(self.number, self._held.headers, events[0], tail.trailers)
+            make = frames.whole if self._takes_whole else frames.whole_apart
+            whole = make(self.number, self._held.headers, events[0], tail.trailers)
             if len(whole) <= self._link.part_bytes:
-                self._last_frames = 3
+                self._last_frames = 1 if self._takes_whole else 3
                 return whole
         return await self._carry_in_pieces(events, tail)
 

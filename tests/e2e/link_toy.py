@@ -62,6 +62,25 @@ async def never(request: chat_pb2.ChatRequest, context: CallContext) -> AsyncGen
     yield Head({})
 
 
+class ReceivedFrames:
+    """An observer of a frontend's links that keeps how many frames each batch had."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def batch_sent(self, frames: int, size_bytes: int, waiting: int) -> None:
+        pass
+
+    def batch_received(self, frames: int, size_bytes: int) -> None:
+        self.counts.append(frames)
+
+    def call_stalled(self) -> None:
+        pass
+
+    def links_changed(self, links: int) -> None:
+        pass
+
+
 class Linked:
     """A service and a frontend."""
 

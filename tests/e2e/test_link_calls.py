@@ -9,10 +9,10 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from gateway.core.errors import GatewayError, Kind
-from gateway.rpc.contract import CHAT, STREAM_CHAT, CallContext, Head, Item, Raw, Tail
+from gateway.rpc.contract import CHAT, STREAM_CHAT, CallContext, Head, Item, Tail
 from gateway.rpc.options import LinkOptions
 from gateway.wire.pb import chat_pb2, link_pb2
-from tests.e2e.link_toy import WAIT_S, Toy, events, failure_of, for_ever, linked, never, take_all, until
+from tests.e2e.link_toy import WAIT_S, ReceivedFrames, Toy, events, failure_of, for_ever, linked, never, take_all, until
 
 
 async def count(request: chat_pb2.ChatRequest, context: CallContext) -> AsyncGenerator[Item, None]:
@@ -168,26 +168,12 @@ async def texts(request: chat_pb2.ChatRequest, context: CallContext) -> AsyncGen
 @pytest.mark.parametrize(("takes_texts", "count"), [(False, 44), (True, 5)])
 async def test_neighbouring_texts_are_one_frame_for_who_takes_it(takes_texts: bool, count: int) -> None:
     """The same events either way; a frontend that does not know such frames is sent none."""
-    received: list[int] = []
-
-    class Observer:
-        def batch_sent(self, frames: int, size_bytes: int, waiting: int) -> None:
-            pass
-
-        def batch_received(self, frames: int, size_bytes: int) -> None:
-            received.append(frames)
-
-        def call_stalled(self) -> None:
-            pass
-
-        def links_changed(self, links: int) -> None:
-            pass
-
-    async with linked(Toy(texts=texts), observer=Observer()) as link:
-        received.clear()  # of the greeting
+    observer = ReceivedFrames()
+    async with linked(Toy(texts=texts), observer=observer) as link:
+        observer.counts.clear()  # of the greeting
         found = events(await take_all(link.call("texts", takes_texts=takes_texts)))
     assert found == [chat_pb2.ChatChunk(id="first"), *map(str, range(40)), chat_pb2.ChatChunk(id="last")]
-    assert sum(received) == count  # head, two messages, the texts, end
+    assert sum(observer.counts) == count  # head, two messages, the texts, end
 
 
 @pytest.mark.parametrize("takes_texts", [False, True])
@@ -354,22 +340,6 @@ async def test_cleanup_is_cancelled_once(how: str) -> None:
         finish.set()
         await asyncio.wait_for(settled.wait(), WAIT_S)
         await until(lambda: link.toy.closed == ["call"])
-
-
-async def raw(request: chat_pb2.ChatRequest, context: CallContext) -> AsyncGenerator[Item, None]:
-    """A whole answer of `user` bytes as it is."""
-    yield Head({"n": request.user})
-    yield [Raw(b"x" * int(request.user))]
-    yield Tail({})
-
-
-@pytest.mark.parametrize("size", [0, 1, 10_000, 300_000])
-async def test_a_raw_answer_arrives_as_it_is(size: int) -> None:
-    """Also in parts, and it is not taken for a message."""
-    options = LinkOptions(part_bytes=4096)
-    async with linked(Toy(raw=raw), options, options) as link:
-        items = await take_all(link.client(CHAT, chat_pb2.ChatRequest(model="raw", user=str(size)), CallContext()))
-    assert items == [Head({"n": str(size)}), [Raw(b"x" * size)], Tail({})]
 
 
 async def test_the_head_of_a_failed_call_arrives_too() -> None:

@@ -28,7 +28,7 @@ class FrameBatch(_message.Message):
     def __init__(self, frames: _Optional[_Iterable[_Union[Frame, _Mapping]]] = ...) -> None: ...
 
 class Frame(_message.Message):
-    __slots__ = ("call", "hello", "open", "head", "event", "text", "end", "cancel", "credit", "drain", "part", "settings", "json", "texts")
+    __slots__ = ("call", "hello", "open", "head", "event", "text", "end", "cancel", "credit", "drain", "part", "settings", "json", "texts", "whole")
     CALL_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,7 @@ class Frame(_message.Message):
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     JSON_FIELD_NUMBER: _ClassVar[int]
     TEXTS_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_FIELD_NUMBER: _ClassVar[int]
     call: int
     hello: Hello
     open: Open
@@ -57,13 +58,26 @@ class Frame(_message.Message):
     settings: Settings
     json: bytes
     texts: TextEvents
-    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., head: _Optional[_Union[Head, _Mapping]] = ..., event: _Optional[bytes] = ..., text: _Optional[str] = ..., end: _Optional[_Union[End, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[int] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., part: _Optional[_Union[Part, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., json: _Optional[bytes] = ..., texts: _Optional[_Union[TextEvents, _Mapping]] = ...) -> None: ...
+    whole: Whole
+    def __init__(self, call: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., head: _Optional[_Union[Head, _Mapping]] = ..., event: _Optional[bytes] = ..., text: _Optional[str] = ..., end: _Optional[_Union[End, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., credit: _Optional[int] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., part: _Optional[_Union[Part, _Mapping]] = ..., settings: _Optional[_Union[Settings, _Mapping]] = ..., json: _Optional[bytes] = ..., texts: _Optional[_Union[TextEvents, _Mapping]] = ..., whole: _Optional[_Union[Whole, _Mapping]] = ...) -> None: ...
 
 class TextEvents(_message.Message):
     __slots__ = ("texts",)
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     texts: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, texts: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Whole(_message.Message):
+    __slots__ = ("headers", "event", "json", "trailers")
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    TRAILERS_FIELD_NUMBER: _ClassVar[int]
+    headers: bytes
+    event: bytes
+    json: bytes
+    trailers: bytes
+    def __init__(self, headers: _Optional[bytes] = ..., event: _Optional[bytes] = ..., json: _Optional[bytes] = ..., trailers: _Optional[bytes] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol", "instance", "generation", "credit_bytes", "part_bytes", "secret")
@@ -94,7 +108,7 @@ class Open(_message.Message):
     def __init__(self, method: _Optional[str] = ..., context: _Optional[_Union[CallContext, _Mapping]] = ..., request: _Optional[bytes] = ..., is_in_parts: _Optional[bool] = ...) -> None: ...
 
 class CallContext(_message.Message):
-    __slots__ = ("credential", "request_id", "timeout_ms", "traceparent", "peer", "profile", "dialect", "protocol", "headers", "takes_json", "takes_texts")
+    __slots__ = ("credential", "request_id", "timeout_ms", "traceparent", "peer", "profile", "dialect", "protocol", "headers", "takes_json", "takes_texts", "takes_whole")
     class HeadersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +127,7 @@ class CallContext(_message.Message):
     HEADERS_FIELD_NUMBER: _ClassVar[int]
     TAKES_JSON_FIELD_NUMBER: _ClassVar[int]
     TAKES_TEXTS_FIELD_NUMBER: _ClassVar[int]
+    TAKES_WHOLE_FIELD_NUMBER: _ClassVar[int]
     credential: str
     request_id: str
     timeout_ms: int
@@ -124,7 +139,8 @@ class CallContext(_message.Message):
     headers: _containers.ScalarMap[str, str]
     takes_json: bool
     takes_texts: bool
-    def __init__(self, credential: _Optional[str] = ..., request_id: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., peer: _Optional[str] = ..., profile: _Optional[str] = ..., dialect: _Optional[str] = ..., protocol: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., takes_json: _Optional[bool] = ..., takes_texts: _Optional[bool] = ...) -> None: ...
+    takes_whole: bool
+    def __init__(self, credential: _Optional[str] = ..., request_id: _Optional[str] = ..., timeout_ms: _Optional[int] = ..., traceparent: _Optional[str] = ..., peer: _Optional[str] = ..., profile: _Optional[str] = ..., dialect: _Optional[str] = ..., protocol: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., takes_json: _Optional[bool] = ..., takes_texts: _Optional[bool] = ..., takes_whole: _Optional[bool] = ...) -> None: ...
 
 class Head(_message.Message):
     __slots__ = ("headers",)

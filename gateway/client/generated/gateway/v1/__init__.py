@@ -145,6 +145,7 @@ __all__ = (
     "UsageSum",
     "User",
     "Wallet",
+    "Whole",
 )
 
 from dataclasses import dataclass
@@ -853,6 +854,11 @@ class CallContext(betterproto2.Message):
     takes_texts: "bool" = betterproto2.field(11, betterproto2.TYPE_BOOL)
     """
     neighbouring texts may come in one frame
+    """
+
+    takes_whole: "bool" = betterproto2.field(12, betterproto2.TYPE_BOOL)
+    """
+    a complete call with one event may come in one frame
     """
 
 
@@ -2159,6 +2165,11 @@ class Frame(betterproto2.Message):
     texts: "TextEvents | None" = betterproto2.field(14, betterproto2.TYPE_MESSAGE, optional=True, group="kind")
     """
     as many text frames, in order; only if CallContext.takes_texts
+    """
+
+    whole: "Whole | None" = betterproto2.field(15, betterproto2.TYPE_MESSAGE, optional=True, group="kind")
+    """
+    head, one event and a complete end at once; only if CallContext.takes_whole
     """
 
 
@@ -3728,3 +3739,36 @@ class Wallet(betterproto2.Message):
 
 
 default_message_pool.register_message("gateway.v1", "Wallet", Wallet)
+
+
+@dataclass(eq=False, repr=False)
+class Whole(betterproto2.Message):
+    """
+    A complete call with one event in one frame.
+
+    Oneofs:
+        - answer:
+    """
+
+    headers: "bytes" = betterproto2.field(1, betterproto2.TYPE_BYTES)
+    """
+    response headers, a JSON object of strings; as JSON because a map costs ten times as much
+    """
+
+    event: "bytes | None" = betterproto2.field(2, betterproto2.TYPE_BYTES, optional=True, group="answer")
+    """
+    as Frame.event
+    """
+
+    json: "bytes | None" = betterproto2.field(3, betterproto2.TYPE_BYTES, optional=True, group="answer")
+    """
+    as Frame.json
+    """
+
+    trailers: "bytes" = betterproto2.field(4, betterproto2.TYPE_BYTES)
+    """
+    a JSON object of strings
+    """
+
+
+default_message_pool.register_message("gateway.v1", "Whole", Whole)
