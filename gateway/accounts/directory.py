@@ -91,7 +91,7 @@ class Directory:
         Raises GatewayError INVALID_KEY, PERMISSION_DENIED, INSUFFICIENT_BALANCE, RATE_LIMITED, UNAVAILABLE.
         """
         now_s, now_ms = self._clock.monotonic(), int(self._clock.wall_s() * 1000)
-        subject, claims = self._subject(credential, digest, now_ms)
+        subject, claims = self._subject(credential, digest, now_s, now_ms)
         known = self._known.get(subject)
         if known is not None and _is_of(known.facts, digest, claims, now_ms):
             if now_s - known.read_at_s < self._settings().key_cache_s:
@@ -104,9 +104,9 @@ class Directory:
             raise refused("unknown to the database, or a wrong secret")
         return self._use(facts, peer, now_ms)
 
-    def _subject(self, credential: str, digest: str, now_ms: int) -> tuple[str, Claims | None]:
+    def _subject(self, credential: str, digest: str, now_s: float, now_ms: int) -> tuple[str, Claims | None]:
         """What the credential claims to be; refused at once when it can be nothing."""
-        if self._wrong.get(digest, 0.0) > self._clock.monotonic():
+        if digest in self._wrong and self._wrong[digest] > now_s:
             raise refused("a wrong key again")
         if not is_token(credential):
             key_id = key_id_in(credential)

@@ -29,9 +29,17 @@ def run(main: Callable[[], Coroutine[Any, Any, int]], event_loop: str = "auto") 
     sys.setswitchinterval(0.001)  # gRPC's polling thread waits for the loop's: 5 ms (the default) is added p99
     try:
         with asyncio.Runner(loop_factory=_factory(event_loop)) as runner:
-            return runner.run(main())
+            return runner.run(_unlisted(main))
     except KeyboardInterrupt:
         return 0
+
+
+async def _unlisted(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run `main` on a loop that keeps no list of generators: nobody leaves one open (`aclosing`), and a list of those
+    of every call costs 2 us of each. One that is forgotten after all is still closed when it is collected.
+    """
+    sys.set_asyncgen_hooks(firstiter=None)
+    return await main()
 
 
 def _factory(event_loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:

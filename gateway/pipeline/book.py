@@ -10,14 +10,12 @@ Not here:
 
 from __future__ import annotations
 
-from time import perf_counter
-
 from gateway.accounts.journal.record import NAME_MAX_CHARS, Running, Used
 from gateway.accounts.journal.segments import Journal
 from gateway.core.tariff import PPM, SCALE, Tariff
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.mode import told
-from gateway.pipeline.progress import End, Progress
+from gateway.pipeline.progress import End, Progress, Settled
 from gateway.rpc.contract import Batch, Method
 from gateway.wire.pb import types_pb2
 
@@ -49,12 +47,13 @@ def began(kit: Kit, method: Method, progress: Progress, first: Batch | None) -> 
         progress.meter(progress.output_chars)
 
 
-def ended(kit: Kit, progress: Progress, usage: types_pb2.Usage, cost_usd_micros: int | None) -> None:
+def ended(kit: Kit, progress: Progress, settled: Settled) -> None:
     """A call was settled."""
     journal, identity, deployment = kit.journal, progress.identity, progress.deployment
     if journal is None or identity is None:
         return
     meter, progress.meter = progress.meter, None
+    usage = settled.usage
     used = Used(
         id=_id(journal, progress),
         at_ms=int(kit.clock.wall_s() * 1000),
@@ -62,13 +61,13 @@ def ended(kit: Kit, progress: Progress, usage: types_pb2.Usage, cost_usd_micros:
         key_id=identity.key_id,
         model=_name(progress.model),
         provider=deployment.provider if deployment is not None else "",
-        outcome=progress.outcome,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
+        outcome=settled.outcome,
+        prompt_tokens=settled.prompt_tokens,
+        completion_tokens=settled.completion_tokens,
         cached_tokens=_cached(usage) if usage.HasField("prompt_tokens_details") else 0,
-        cost_usd_micros=cost_usd_micros,
-        latency_ms=int((perf_counter() - progress.started_s) * 1000),
-        is_estimate=usage.is_estimate,
+        cost_usd_micros=settled.cost_usd_micros,
+        latency_ms=int(settled.seconds * 1000),
+        is_estimate=settled.is_estimate,
         is_cached=progress.is_free and progress.end is End.COMPLETE,
         request_id=progress.request_id[:NAME_MAX_CHARS],
         is_charged=bool(identity.debits),

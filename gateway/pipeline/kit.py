@@ -14,7 +14,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.accounts.book import Accounts
 from gateway.accounts.journal.segments import Journal
@@ -34,6 +34,16 @@ from gateway.routing.board import Board
 from gateway.routing.budget import HEDGE_BURST, RetryBudget
 
 
+class PerCall(NamedTuple):
+    """What every call reads of the configuration: an attribute of a settings model costs ten times as much."""
+
+    deadline_default_s: float
+    deadline_max_s: float
+    retry_budget_percent: float
+    has_access_log: bool
+    explain_calls_max: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Runtime:
     """One snapshot, compiled."""
@@ -42,11 +52,20 @@ class Runtime:
     generation: int
     catalogue: Catalogue
     keyring: Keyring
+    per_call: PerCall
 
     @classmethod
     def of(cls, config: Config, generation: int, pepper: bytes) -> Runtime:
         """Compile a checked configuration."""
-        return cls(config, generation, Catalogue.of(config), Keyring.of(config, pepper))
+        policies, observe = config.policies, config.observe
+        per_call = PerCall(
+            policies.deadline_default_s,
+            policies.deadline_max_s,
+            policies.retry.budget_percent,
+            observe.has_access_log,
+            observe.explain_calls_max,
+        )
+        return cls(config, generation, Catalogue.of(config), Keyring.of(config, pepper), per_call)
 
 
 @dataclass(slots=True, eq=False)

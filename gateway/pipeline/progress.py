@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from time import perf_counter
+from typing import NamedTuple
 
 from gateway.accounts.journal.slots import Meter
 from gateway.accounts.keys import Identity
@@ -66,6 +67,18 @@ class Try:
             record["prompt_tokens"] = self.usage.prompt_tokens
             record["completion_tokens"] = self.usage.completion_tokens
         return {**record, "cause": self.cause} if self.cause else record
+
+
+class Settled(NamedTuple):
+    """What a call came to. `usage` is the provider's or ours; the numbers beside it are what is charged and told."""
+
+    usage: types_pb2.Usage
+    prompt_tokens: int
+    completion_tokens: int
+    is_estimate: bool
+    cost_usd_micros: int | None
+    outcome: str
+    seconds: float
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ Not here:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
@@ -116,11 +116,8 @@ def _chat(request: chat_pb2.ChatRequest, extra: dict[str, Any]) -> None:
         )
     if request.dialect in OPENAI:  # other formats allow more texts
         _stop(request.stop, extra)
-    if len(request.tools) > TOOLS_MAX:
-        raise _wrong("tools", f"`tools` may hold at most {TOOLS_MAX} tools, not {len(request.tools)}.")
-    for at, tool in enumerate(request.tools):
-        if tool.HasField("function") and not tool.function.name:
-            raise _wrong(f"tools[{at}].function.name", "A function tool needs a name.", "missing_required_parameter")
+    if tools := request.tools:
+        _tools(tools)
     if not isinstance(extra.get("tools", []), list):
         raise _wrong("tools", "`tools` must be a list.")
     if request.HasField("top_logprobs") and not request.logprobs:
@@ -130,6 +127,14 @@ def _chat(request: chat_pb2.ChatRequest, extra: dict[str, Any]) -> None:
     if request.logit_bias_json:
         _logit_bias(request.logit_bias_json)
     _metadata(request, extra)
+
+
+def _tools(tools: Sequence[types_pb2.Tool]) -> None:
+    if len(tools) > TOOLS_MAX:
+        raise _wrong("tools", f"`tools` may hold at most {TOOLS_MAX} tools, not {len(tools)}.")
+    for at, tool in enumerate(tools):
+        if tool.HasField("function") and not tool.function.name:
+            raise _wrong(f"tools[{at}].function.name", "A function tool needs a name.", "missing_required_parameter")
 
 
 def _logit_bias(text: str) -> None:

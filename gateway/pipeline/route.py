@@ -28,7 +28,7 @@ from gateway.rpc.contract import CallContext
 
 def plan_call(kit: Kit, runtime: Runtime, order: Order, context: CallContext, progress: Progress) -> Order:
     """Plan one call; its order, changed where a rule chose another model. Raises UNSUPPORTED_PARAMETER."""
-    kit.budget.earn(runtime.config.policies.retry.budget_percent)
+    kit.budget.earn(runtime.per_call.retry_budget_percent)
     entry, now_s = order.entry, kit.transport.loop.time()
     if entry.choice is None:
         progress.plan = make_plan(entry, NO_FACTS, kit.board, kit.draw, now_s)

@@ -17,7 +17,6 @@ Not here:
 from __future__ import annotations
 
 from time import perf_counter
-from typing import NamedTuple
 
 from gateway.config.catalogue import Entry
 from gateway.core.errors import Kind
@@ -32,7 +31,7 @@ from gateway.pipeline.attempts.shapes import estimate
 from gateway.pipeline.kit import Kit
 from gateway.pipeline.mode import final_mode
 from gateway.pipeline.price import cost_usd_micros
-from gateway.pipeline.progress import End, Progress
+from gateway.pipeline.progress import End, Progress, Settled
 from gateway.quota.estimate import tokens_of_text
 from gateway.quota.reservation import Reservation
 from gateway.routing.plan import Plan
@@ -41,46 +40,43 @@ from gateway.wire.pb import types_pb2
 
 TOKENS_MAX = 10**12
 COST_USD_MICROS_MAX = 10**15  # a billion USD
+_COMPLETE = End.COMPLETE
 _OPERATIONS = {"Chat": "chat", "StreamChat": "chat", "Complete": "text_completion", "StreamComplete": "text_completion"}
-
-
-class _Settled(NamedTuple):
-    """What a call came to."""
-
-    usage: types_pb2.Usage
-    cost_usd_micros: int | None
-    outcome: str
-    seconds: float
 
 
 async def settle(kit: Kit, method: Method, progress: Progress, reservation: Reservation | None, stages: Stages) -> None:
     """See the module's rules."""
-    usage, outcome = _believable(_usage(progress)), progress.outcome
-    cost = _cost_usd_micros(progress, usage)
+    usage, prompt, made, total = _believable(_usage(progress))
+    cost = _cost_usd_micros(progress, usage, is_empty=not (prompt or made))
     if reservation is not None:
-        await kit.quota.settle(reservation, _amounts(usage, cost or 0))
-        book.ended(kit, progress, usage, cost)
+        await kit.quota.settle(reservation, _amounts(prompt, made, total, cost or 0))
     seconds = perf_counter() - progress.started_s
-    settled = _Settled(usage, cost, outcome, seconds)
-    observe = kit.runtime.config.observe
+    settled = Settled(usage, prompt, made, usage.is_estimate, cost, progress.outcome, seconds)
+    if reservation is not None:
+        book.ended(kit, progress, settled)
+    told = kit.runtime.per_call
     with not_failing():
         _measure(kit, method, progress, settled)
     with not_failing():
-        if kit.log.level <= 20 and observe.has_access_log:  # the level `info`
+        if kit.log.level <= 20 and told.has_access_log:  # the level `info`
             _log(kit, method, progress, settled, stages)
     with not_failing():
-        kit.calls.add(progress, outcome, kit.clock.wall_s(), seconds, observe.explain_calls_max)
+        kit.calls.add(progress, settled.outcome, kit.clock.wall_s(), seconds, told.explain_calls_max)
 
 
-def _believable(usage: types_pb2.Usage) -> types_pb2.Usage:
-    """What a provider reports, up to what a call can be: beyond it, sums of many calls would not fit a database."""
-    if usage.prompt_tokens <= TOKENS_MAX and usage.completion_tokens <= TOKENS_MAX and usage.total_tokens <= TOKENS_MAX:
-        return usage
+def _believable(usage: types_pb2.Usage) -> tuple[types_pb2.Usage, int, int, int]:
+    """What a provider reports, with its tokens (prompt, completion, total), up to what a call can be.
+
+    Beyond it, sums of many calls would not fit a database.
+    """
+    prompt, made, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
+    if prompt <= TOKENS_MAX and made <= TOKENS_MAX and total <= TOKENS_MAX:
+        return usage, prompt, made, total
     cut = types_pb2.Usage()
     cut.CopyFrom(usage)
-    for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
-        setattr(cut, name, min(getattr(usage, name), TOKENS_MAX))
-    return cut
+    cut.prompt_tokens, cut.completion_tokens = min(prompt, TOKENS_MAX), min(made, TOKENS_MAX)
+    cut.total_tokens = min(total, TOKENS_MAX)
+    return cut, cut.prompt_tokens, cut.completion_tokens, cut.total_tokens
 
 
 def estimated_usage(progress: Progress) -> types_pb2.Usage:
@@ -98,18 +94,17 @@ def is_abandoned(progress: Progress) -> bool:
     return last.was_sent and last.outcome in (End.CANCELLED, Kind.DEADLINE_EXCEEDED.name.lower())
 
 
-def _amounts(usage: types_pb2.Usage, usd_micros: int) -> Amounts:
+def _amounts(prompt: int, made: int, total: int, usd_micros: int) -> Amounts:
     """What limits and purses are charged. A provider that counts backwards gives nothing back."""
-    prompt, made, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
     if prompt + made == total and prompt >= 0 <= made:  # nearly all of them
         return Amounts(prompt, made, usd_micros)
     prompt = max(0, prompt)
     return Amounts(prompt, max(0, made, total - prompt), usd_micros)
 
 
-def _cost_usd_micros(progress: Progress, usage: types_pb2.Usage) -> int | None:
+def _cost_usd_micros(progress: Progress, usage: types_pb2.Usage, *, is_empty: bool) -> int | None:
     """What the call costs; one that gave nothing, or whose answer somebody else pays, costs nothing."""
-    if progress.is_free or not (progress.is_committed or usage.prompt_tokens or usage.completion_tokens):
+    if progress.is_free or (is_empty and not progress.is_committed):
         return None if progress.entry is None or progress.entry.tariff is None else 0
     ratio_ppm = progress.identity.ratio_ppm if progress.identity is not None else PPM
     entry = progress.entry
@@ -125,7 +120,7 @@ def _usage(progress: Progress) -> types_pb2.Usage:
     is_counted = progress.counting is not None and progress.counting.is_unit
     if progress.usage is None or is_counted:
         return estimated_usage(progress) if progress.is_committed or is_abandoned(progress) else types_pb2.Usage()
-    if progress.end is not End.COMPLETE and not progress.is_whole:
+    if progress.end is not _COMPLETE and not progress.is_whole:
         return _partial(progress, progress.usage)
     return progress.usage
 
@@ -152,8 +147,8 @@ def label_of(entry: Entry, model: str) -> str:
     return model if model in entry.names and not is_glob(model) else entry.slug
 
 
-def _measure(kit: Kit, method: Method, progress: Progress, settled: _Settled) -> None:
-    usage, cost, outcome, seconds = settled
+def _measure(kit: Kit, method: Method, progress: Progress, settled: Settled) -> None:
+    outcome, seconds = settled.outcome, settled.seconds
     protocol = progress.protocol if progress.protocol in ("http", "grpc") else "other"
     kit.metrics.counted(protocol, method.name, outcome)
     if progress.error is not None and progress.error.kind is Kind.RATE_LIMITED:
@@ -167,28 +162,27 @@ def _measure(kit: Kit, method: Method, progress: Progress, settled: _Settled) ->
     first_s = progress.first_content_s if method.is_stream else None
     steps = progress.chunks - 1
     per_token_s = (seconds - first_s) / steps if first_s is not None and steps > 0 else None
-    error = "" if progress.end is End.COMPLETE else outcome
+    error = "" if progress.end is _COMPLETE else outcome
     told = kit.metrics.of(labels)
     told.ended(error, seconds, first_s, per_token_s)
     if not progress.is_free and (progress.is_committed or is_abandoned(progress)):
-        told.used(usage.prompt_tokens, usage.completion_tokens, cost)
+        told.used(settled.prompt_tokens, settled.completion_tokens, settled.cost_usd_micros)
 
 
-def _log(kit: Kit, method: Method, progress: Progress, settled: _Settled, stages: Stages) -> None:
-    usage, cost, outcome, seconds = settled
+def _log(kit: Kit, method: Method, progress: Progress, settled: Settled, stages: Stages) -> None:
     identity, deployment, error = progress.identity, progress.deployment, progress.error
     fields: dict[str, object] = {
         "request_id": progress.request_id,
         "protocol": progress.protocol,
         "method": method.name,
-        "outcome": outcome,
+        "outcome": settled.outcome,
         "key": identity.key_id if identity else None,
         "model": progress.model[:200],
         "provider": deployment.provider if deployment else None,
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "cost_usd_micros": cost,
-        "ms": int(seconds * 1e6) / 1000,
+        "prompt_tokens": settled.prompt_tokens,
+        "completion_tokens": settled.completion_tokens,
+        "cost_usd_micros": settled.cost_usd_micros,
+        "ms": int(settled.seconds * 1e6) / 1000,
         "stages": stages.as_millis(),
     }
     if progress.cache:
@@ -197,7 +191,7 @@ def _log(kit: Kit, method: Method, progress: Progress, settled: _Settled, stages
         fields["mode"] = progress.mode
     if progress.left_out:
         fields["left_out"] = progress.left_out[:20]
-    if usage.is_estimate:
+    if settled.is_estimate:
         fields["is_estimate"] = True
     if method.is_stream:
         fields["chunks"] = progress.chunks

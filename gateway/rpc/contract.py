@@ -81,7 +81,7 @@ class Caller(Protocol):
 INFERENCE, ACCOUNTS, ADMIN = "gateway.v1.Inference", "gateway.v1.Accounts", "gateway.v1.Admin"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Method:
     """One row of the method table. Names are unique over all services: they travel alone on the link."""
 

@@ -44,6 +44,7 @@ class ServerCall:
         "_credit_bytes",
         "_deadline",
         "_failure",
+        "_has_begun",
         "_held",
         "_is_stopped",
         "_last_frames",
@@ -76,7 +77,7 @@ class ServerCall:
         self._credit_bytes = link.credit_bytes
         self._waiter: asyncio.Future[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._is_stopped = False
+        self._has_begun = self._is_stopped = False
         self._failure: GatewayError | None = None  # what to say of a stopped call; None: nobody listens
         self._held: Head | None = None  # of a call without stream, until it ends
         self._last_frames = 1  # how many leave with the end
@@ -106,7 +107,6 @@ class ServerCall:
             self._parts = None
         loop = self._link.loop
         self.task = loop.create_task(self._run())
-        self.task.add_done_callback(self._over)
         if self._context.HasField("timeout_ms"):
             allowed_s = self._context.timeout_ms / 1000 + self._link.options.deadline_grace_s
             self._deadline = loop.call_later(allowed_s, self._expire)
@@ -121,8 +121,9 @@ class ServerCall:
             if not self._is_stopped:
                 self._is_stopped = True
                 self.task.cancel()
-            return
-        self._link.forget(self)
+            if self._has_begun:
+                return
+        self._leave()
         if failure is not None:
             self._link.outbox.force(frames.failed(self.number, failure))
 
@@ -135,27 +136,27 @@ class ServerCall:
     def _expire(self) -> None:
         self.stop(GatewayError(Kind.DEADLINE_EXCEEDED, "the call's deadline passed"))
 
-    def _over(self, task: asyncio.Task[None]) -> None:
+    def _leave(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
         self._link.forget(self)
-        if task.cancelled():
-            if self._failure is not None:  # stopped before its first step
-                self._link.outbox.force(frames.failed(self.number, self._failure))
-        elif (error := task.exception()) is not None:
-            _log.error("a call's task failed", exc_info=error)
 
     async def _run(self) -> None:
-        ending = await self._ending()
-        if ending is None:
-            return
+        self._has_begun = True
+        ending: bytes | None = None
         try:
-            await self._send(ending, self._last_frames)
+            ending = await self._ending()
+            if ending is not None:
+                await self._send(ending, self._last_frames)
         except OutboxClosed:
             return
         except asyncio.CancelledError:
-            if self._failure is not None:  # the deadline passed while the end stood in line
+            if self._failure is not None and ending is not None:  # the deadline passed while the end stood in line
                 self._link.outbox.force(ending)
+        except Exception:  # noqa: BLE001  # a bug of the link ends one call, not the link
+            _log.exception("a call's task failed")
+        finally:
+            self._leave()
 
     async def _ending(self) -> bytes | None:
         """Run the call; what is left to send of it, its end frame at least; None when nobody listens."""

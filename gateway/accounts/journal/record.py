@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, fields
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+import orjson
+
 from gateway.wire import json
 
 NAME_MAX_CHARS = 100
@@ -96,12 +98,14 @@ def used_of(line: bytes) -> Used | None:
 def used_row_of(line: bytes) -> Row | None:
     """The members of the record of a line, all of them; None for one that is no whole record."""
     try:
-        members: Row = json.loads(line)
-        if members.keys() == _KNOWN[Used]:
+        members: Row = orjson.loads(line)
+        if members.keys() == _KNOWN[Used] and float not in map(type, members.values()):
             return members
     except (ValueError, AttributeError):
-        return None
-    used = used_of(line)  # of another version of the gateway
+        pass
+    used = used_of(
+        line
+    )  # another version's, or with what orjson cannot read: an integer over 64 bits, half a surrogate
     return None if used is None else row_of(used)
 
 

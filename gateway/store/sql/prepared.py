@@ -28,6 +28,8 @@ JSON_COLUMNS = frozenset({"models", "allowed_ips", "limits", "user_limits", "gro
 _NAME = "-- name: "
 _PARAMETER = re.compile(r":(\w+)")
 
+sqlite3.register_adapter(bool, int)  # what SQLite does anyway, without looking for another way at each flag
+
 
 class Prepared(Protocol):
     """Runs statements by their names. Raises what the driver raises."""

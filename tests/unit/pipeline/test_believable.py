@@ -9,12 +9,15 @@ from gateway.wire.pb import types_pb2
 def test_a_report_beyond_any_call_is_cut() -> None:
     """Each count by itself; the message that was reported stays as it was."""
     reported = types_pb2.Usage(prompt_tokens=9 * 10**18, completion_tokens=5, total_tokens=9 * 10**18 + 5)
-    cut = _believable(reported)
+    cut, *counts = _believable(reported)
     assert (cut.prompt_tokens, cut.completion_tokens, cut.total_tokens) == (TOKENS_MAX, 5, TOKENS_MAX)
+    assert counts == [TOKENS_MAX, 5, TOKENS_MAX]
     assert reported.prompt_tokens == 9 * 10**18
 
 
 def test_any_other_report_is_believed() -> None:
     """The very message, details and negative counts included."""
     reported = types_pb2.Usage(prompt_tokens=TOKENS_MAX, completion_tokens=-1, total_tokens=7)
-    assert _believable(reported) is reported
+    believed, *counts = _believable(reported)
+    assert believed is reported
+    assert counts == [TOKENS_MAX, -1, 7]
