@@ -80,7 +80,7 @@ def _openings(data: bytes, most: int) -> int:
 
 def _has_long_integer(data: bytes) -> bool:
     """Whether a run of digits may be an integer beyond 64 bits, which orjson would read as a float."""
-    if b"00" not in data[::_STEP].translate(_KEY_DIGITS):
+    if data[::_STEP].translate(_KEY_DIGITS).find(b"00") < 0:  # `in` would raise and catch a TypeError first
         return False
     digits = data.translate(_KEY_DIGITS)
     at = digits.find(_LONG_RUN)

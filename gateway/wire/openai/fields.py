@@ -72,10 +72,12 @@ def integer(name: str) -> Field:
 
     def read(message: Any, value: Any) -> bool:
         is_exact = type(value) is int
-        if not is_exact and not (type(value) is float and value.is_integer()):
-            return False
+        if not is_exact:
+            if type(value) is not float or not value.is_integer():
+                return False
+            value = int(value)
         try:
-            setattr(message, name, int(value))
+            setattr(message, name, value)
         except ValueError:
             return False
         return is_exact

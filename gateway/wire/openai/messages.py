@@ -9,7 +9,7 @@ Rules:
 Not here: the increments of a streamed answer (deltas.py).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.wire.openai.fields import is_text, json_text, string
@@ -142,9 +142,7 @@ def read_message(obj: JsonObject, message: Any) -> None:
 
 def write_turns(message: types_pb2.Message) -> list[JsonObject]:
     """Return the JSON messages one Message stands for: one, unless it mixes tool results with other things."""
-    blocks = message.blocks
-    if len(blocks) == 1 and blocks[0].HasField("text"):  # nearly all of them
-        return [write_message(message)]
+    blocks = message.blocks[:]
     results = [block for block in blocks if block.HasField("tool_result")]
     if not results or (message.role == "tool" and len(results) == 1):
         return [write_message(message)]
@@ -159,20 +157,24 @@ def write_turns(message: types_pb2.Message) -> list[JsonObject]:
 
 def write_message(message: types_pb2.Message) -> JsonObject:
     """Return the JSON object of a Message with at most one tool_result block."""
+    return _write_message(message, message.blocks[:])
+
+
+def _write_message(message: types_pb2.Message, blocks: Sequence[types_pb2.Block]) -> JsonObject:
     out: JsonObject = {}
-    if message.HasField("role"):
-        out["role"] = message.role
+    if (role := message.role) or message.HasField("role"):
+        out["role"] = role
     if message.HasField("name"):
         out["name"] = message.name
     form = message.content_form
-    blocks = message.blocks
     if form == _STRING and len(blocks) == 1:
         out["content"] = blocks[0].text
     else:
         _write_blocks(out, message, form)
     if message.HasField("annotations_json"):
         out["annotations"] = kept_value(message.annotations_json, "annotations_json")
-    add_kept(out, message.nulls, message.extra)
+    if (nulls := message.nulls) or message.extra:
+        add_kept(out, nulls, message.extra)
     return out
 
 
@@ -261,6 +263,13 @@ def _append(out: JsonObject, name: str, more: str) -> None:
     out[name] = (out.get(name) or "") + more
 
 
-def write_conversation(messages: Iterable[types_pb2.Message]) -> list[JsonObject]:
+def write_conversation(messages: Sequence[types_pb2.Message]) -> list[JsonObject]:
     """Return the member `messages`."""
-    return [turn for message in messages for turn in write_turns(message)]
+    turns: list[JsonObject] = []
+    for message in messages[:]:
+        blocks = message.blocks[:]
+        if len(blocks) == 1 and blocks[0].HasField("text"):  # nearly all of them
+            turns.append(_write_message(message, blocks))
+        else:
+            turns += write_turns(message)
+    return turns

@@ -69,12 +69,12 @@ class Mirror:
         first: tuple[str, ...] = (),
         fills: Mapping[str, Callable[[Any], Any]] | None = None,
     ) -> None:
-        numbers = {field.name: field.number for field in message_class.DESCRIPTOR.fields}
+        described = {field.name: field for field in message_class.DESCRIPTOR.fields}
         self.message_class = message_class
         self.names = frozenset(name for field in fields for name in field.writers)
         self._readers = {field.name: field.read for field in fields}
         self._null_readers = {field.name: field.read_null for field in fields if field.read_null}
-        self._writers = {numbers[name]: write for field in fields for name, write in field.writers.items()}
+        self._writers = {described[name]: write for field in fields for name, write in field.writers.items()}
         self._proto_names = {field.name: tuple(field.writers) for field in fields}
         self._first = first
         self._first_names = frozenset(first)
@@ -102,7 +102,7 @@ class Mirror:
             extra[name] = value
         if extra is not None:
             kept.extra = text(extra)
-        elif not self._fill_names <= obj.keys() and self._lacks_fill(obj, message):
+        elif self._fills and not self._fill_names <= obj.keys() and self._lacks_fill(obj, message):
             kept.extra = EMPTY
 
     def encode(self, message: Any) -> JsonObject:
@@ -111,16 +111,15 @@ class Mirror:
         writers = self._writers
         extra = nulls = None
         for field, value in message.ListFields():
-            number = field.number
-            if (write := writers.get(number)) is not None:
+            if (write := writers.get(field)) is not None:
                 write(out, value)
-            elif number == _EXTRA:
+            elif field.number == _EXTRA:
                 extra = value
-            elif number == _NULLS:
+            elif field.number == _NULLS:
                 nulls = value
         if nulls or extra:
             add_kept(out, nulls or (), extra)
-        if not extra and not self._fill_names <= out.keys():
+        if self._fills and not extra and not self._fill_names <= out.keys():
             self._fill(out, message)
         return out
 
@@ -173,7 +172,7 @@ def always(value: Any) -> Callable[[Any], Any]:
 
 def add_kept(out: JsonObject, nulls: Sequence[str], extra: str | None) -> None:
     """Add to a JSON object what `nulls` and `extra` of its message say."""
-    for name in nulls:
+    for name in nulls[:]:
         out.setdefault(name, None)
     if extra and extra != EMPTY:
         out.update(kept_object(extra))
