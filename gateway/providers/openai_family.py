@@ -59,11 +59,11 @@ def encode(method: Method, request: Message, deployment: Deployment, model: str)
     body = body_of(method, request, deployment, unsupported)
     body["model"] = upstream_model = deployment.upstream_model or model
     return UpstreamRequest(
-        url=url_of(deployment, deployment.paths[PATHS[method.name]], upstream_model),
-        headers=headers_of(deployment, is_stream=method.is_stream),
-        body=json.dumps(configured(body, deployment)),
-        is_stream=method.is_stream,
-        unsupported=tuple(unsupported),
+        url_of(deployment, deployment.paths[PATHS[method.name]], upstream_model),
+        headers_of(deployment, is_stream=method.is_stream),
+        json.dumps(configured(body, deployment)),
+        method.is_stream,
+        tuple(unsupported),
     )
 
 

@@ -22,12 +22,15 @@ OPENAI_PATH: Final = "/chat/completions"
 
 def configured(body: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
     """The body with the configuration's drops, renames and forced parameters applied."""
-    for name in deployment.drop:
-        body.pop(name, None)
-    for old, new in deployment.rename.items():
-        if old in body:
-            body[new] = body.pop(old)
-    body.update(deployment.force)
+    if deployment.drop:
+        for name in deployment.drop:
+            body.pop(name, None)
+    if deployment.rename:
+        for old, new in deployment.rename.items():
+            if old in body:
+                body[new] = body.pop(old)
+    if deployment.force:
+        body.update(deployment.force)
     return body
 
 
@@ -64,11 +67,13 @@ def lacking(deployment: Deployment, what: str, param: str = "model") -> GatewayE
 
 def headers_of(deployment: Deployment, *, is_stream: bool, **more: str) -> dict[str, str]:
     """The headers of a request with a JSON body; underscores in the names of `more` stand for hyphens."""
-    return {
+    headers = {
         "content-type": "application/json",
         "accept": "text/event-stream" if is_stream else "application/json",
         "accept-encoding": "identity" if is_stream else "gzip, deflate",
         "user-agent": "one-gateway",
-        **{name.replace("_", "-"): value for name, value in more.items()},
-        **deployment.headers,
     }
+    for name, value in more.items():
+        headers[name.replace("_", "-")] = value
+    headers.update(deployment.headers)
+    return headers

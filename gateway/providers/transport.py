@@ -17,7 +17,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import Awaitable, Mapping
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -71,15 +71,13 @@ class Transport:
         self._target = lru_cache(TARGETS_MAX)(Target)
         self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
         self._watchman = Watchman()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pool_of: dict[Deployment, _Pool] = {}  # of the snapshots in use; `_pools` is what counts
         self.open_replies = 0
 
-    @property
+    @cached_property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop this transport lives on; asking asyncio for it costs a system call in CPython 3.11."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        return self._loop
+        return asyncio.get_running_loop()
 
     async def open(self, deployment: Deployment, request: UpstreamRequest, deadline_s: float) -> Reply:
         """Send a request and wait for the response's head. `deadline_s` is loop time.
@@ -91,7 +89,7 @@ class Transport:
         if now_s >= deadline_s:  # the clocks are looked at later than a fast provider answers
             raise deadline_exceeded()
         clocks = Clocks(deadline_s, now_s + timeouts.total_s, now_s + timeouts.headers_s, timeouts.idle_s)
-        pool = self._pool(deployment)
+        pool = self._pool_of.get(deployment) or self._pool(deployment)
         pool.leases += 1
         self._watchman.watch(clocks)
         try:
@@ -129,13 +127,14 @@ class Transport:
 
     async def close(self) -> None:
         """Close every pool."""
-        pools, self._pools = list(self._pools.values()), {}
+        pools, self._pools, self._pool_of = list(self._pools.values()), {}, {}
         for pool in pools:
             await pool.session.close()
 
     async def retire(self, deployments: list[Deployment]) -> None:
         """Close pools that none of `deployments` uses any more, each when its last reply is closed."""
         wanted = {_pool_key(d) for d in deployments}
+        self._pool_of.clear()
         for key in [key for key in self._pools if key not in wanted]:
             pool = self._pools.pop(key)
             pool.is_retired = True
@@ -150,6 +149,7 @@ class Transport:
                 pool = self._pools[key] = _Pool(_make_session(key))
             except OSError as error:  # of `ca_file`, gone since the configuration was checked
                 raise _broken(error) from error
+        self._pool_of[deployment] = pool
         return pool
 
     def _send(
@@ -210,18 +210,18 @@ class Reply:
 
         Raises GatewayError STREAM_CUT (connection lost), PROVIDER_TIMEOUT or DEADLINE_EXCEEDED.
         """
-        content, clocks = self._content, self._clocks
-        if content.at_eof():
-            if clocks.expired:  # a body that ends with its connection looks whole when a clock closed it
-                raise _ran_out(clocks, self._deployment)
+        if self._is_at_end():
             return b""
-        clocks.waiting_since_s = self._loop.time()
+        content, clocks = self._content, self._clocks
         came = content._buffer  # noqa: SLF001 - aiohttp takes its pieces out one by one: a call for each chunk
         if len(came) > 1:
             pieces = b"".join(came)
             came.clear()
             came.append(pieces)
         try:
+            if came:
+                return content.read_nowait()
+            clocks.waiting_since_s = self._loop.time()
             return await content.readany()
         except _ClockRanOut:
             raise _ran_out(clocks, self._deployment) from None
@@ -243,7 +243,7 @@ class Reply:
             return await self._read_error()
         limit = self._deployment.response_max_bytes
         parts, size = [], 0
-        while data := await self.next():
+        while not self._is_at_end() and (data := await self.next()):
             size += len(data)
             if size > limit:
                 raise GatewayError(
@@ -251,6 +251,14 @@ class Reply:
                 )
             parts.append(data)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _is_at_end(self) -> bool:
+        """Whether all was read. Raises as `next` does when a clock ended it: a cut body may look whole."""
+        if not self._content.at_eof():
+            return False
+        if self._clocks.expired:
+            raise _ran_out(self._clocks, self._deployment)
+        return True
 
     async def _read_error(self) -> bytes:
         body = b""
