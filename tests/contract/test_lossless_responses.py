@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from google.protobuf.message import Message
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.wire.json import dumps, loads
@@ -116,6 +116,7 @@ def test_events_make_chunks_for_other_clients(events: list[Any]) -> None:
 
 
 @settings(max_examples=150)
+@example({"usage": {"input_tokens": 2**63 - 9, "output_tokens": 9}})
 @given(st.one_of(response, st.dictionaries(texts, anything)))
 def test_answers_can_be_written_for_other_clients(body: Any) -> None:
     """Whatever their members."""

@@ -65,7 +65,7 @@ def end_with_calls(choice: Any) -> None:
 
 def _count(said: JsonObject, name: str) -> int | None:
     value = whole(said.get(name))
-    return value if value is not None and 0 <= value < 2**62 else None
+    return value if value is not None and 0 <= value < 2**60 else None  # sums of four stay within 64 bits
 
 
 def _read_prompt(usage: Any, said: JsonObject) -> None:

@@ -13,7 +13,7 @@ from gateway.wire.openai.fields import is_text
 from gateway.wire.openai.mirror import JsonObject
 from gateway.wire.pb import chat_pb2, completions_pb2, types_pb2
 
-_INT64_MAX: Final = 2**63 - 1
+_COUNT_MAX: Final = 2**60  # sums of counts stay within 64 bits
 
 
 def candidates_of(obj: JsonObject) -> list[JsonObject] | None:
@@ -93,4 +93,4 @@ def _inside(obj: JsonObject, name: str) -> JsonObject:
 
 def _total(counts: JsonObject, name: str) -> int:
     value = _inside(counts, name).get("totalTokens")
-    return value if type(value) is int and 0 <= value <= _INT64_MAX else 0
+    return value if type(value) is int and 0 <= value < _COUNT_MAX else 0

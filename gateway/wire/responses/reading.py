@@ -24,6 +24,7 @@ CALLS: Final = ("function_call", "custom_tool_call")
 FINISH_REASONS: Final = {"max_output_tokens": "length", "content_filter": "content_filter"}
 """The reason in `incomplete_details` -> OpenAI's finish reason; an unknown one is `length`."""
 _INT64_MAX: Final = 2**63 - 1
+_COUNT_MAX: Final = 2**60  # sums of counts stay within 64 bits
 
 
 def decode_response(obj: JsonObject) -> chat_pb2.ChatResponse:
@@ -91,7 +92,7 @@ def read_usage(obj: JsonObject, message: Any) -> None:
 
 def _count(counts: Mapping[str, Any], name: str) -> int:
     value = counts.get(name)
-    return value if type(value) is int and 0 <= value <= _INT64_MAX else 0
+    return value if type(value) is int and 0 <= value < _COUNT_MAX else 0
 
 
 def _read_item(item: JsonObject, message: types_pb2.Message) -> None:

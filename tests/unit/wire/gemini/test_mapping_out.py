@@ -136,6 +136,13 @@ def test_an_openai_answer() -> None:
     assert chat.encode_response(chat.decode_response(made)) == made
 
 
+def test_counts_that_no_sum_can_hold_are_left_out() -> None:
+    """A provider that counts nonsense breaks no answer."""
+    huge = dict.fromkeys(("promptTokenCount", "toolUsePromptTokenCount", "candidatesTokenCount"), 2**61)
+    made = chat.decode_response({"candidates": [], "usageMetadata": {**huge, "thoughtsTokenCount": 2**61}})
+    assert made.usage.total_tokens == 0
+
+
 @pytest.mark.parametrize(
     ("finish", "native"), [("stop", "STOP"), ("length", "MAX_TOKENS"), ("content_filter", "SAFETY"), ("odd", "OTHER")]
 )

@@ -109,3 +109,15 @@ def test_the_page_names_what_only_some_have() -> None:
     for name in sorted(request.HAS_ON_VERTEX):
         assert f"`{name}`" in SECTION, name
     assert all(f"`{name.removesuffix('_json')}`" in SECTION for name in NOTHING), "named as not supported"
+
+
+def test_counts_that_no_sum_can_hold_are_left_out() -> None:
+    """A provider that counts nonsense breaks no answer."""
+    huge = {"totalTokens": 2**62}
+    answer = {
+        "predictions": [{"content": "a"}],
+        "metadata": {"tokenMetadata": {"inputTokenCount": huge, "outputTokenCount": huge}},
+    }
+    candidates = answers.candidates_of(answer)
+    assert candidates is not None
+    assert answers.decode_response(candidates, answer).usage.total_tokens == 0
