@@ -148,7 +148,7 @@ class Keyring:
         return found
 
     def _record(self, credential: str) -> _Record | None:
-        for prefix in self._prefixes:
+        for prefix in self._prefixes if "." in credential else ():
             if (key_id := id_of(credential, prefix)) and (record := self._records.get(key_id)) is not None:
                 return record
         return self._records.get(credential)

@@ -106,7 +106,7 @@ class Log:
             return _console_line(level, event, fields)
         head = f'{{"ts":"{_timestamp()}","level":"{level}","role":"{self._role}","generation":{self.generation}'
         rest = _json(fields)
-        return b'%b,"event":%b%b%b\n' % (head.encode(), orjson.dumps(event), b"," if fields else b"", rest[1:])
+        return b'%b,"event":%b%b%b\n' % (head.encode(), _name(event), b"," if fields else b"", rest[1:])
 
 
 def make_log(level: str, log_format: str, role: str) -> Log:
@@ -119,6 +119,11 @@ def _timestamp() -> str:
     """UTC to the millisecond, as ISO 8601."""
     second, millis = divmod(int(time.time() * 1000), 1000)
     return f"{_second(second)}.{millis:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _name(event: str) -> bytes:
+    return orjson.dumps(event)
 
 
 @lru_cache(maxsize=2)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import re
 import time
+from time import perf_counter_ns
 
 from gateway.observe.stages import Stages
 
 
 def test_stages_add_up_to_the_call() -> None:
     """No time between them is lost or counted twice."""
-    stages = Stages()
+    began_ns, stages = perf_counter_ns(), Stages()
     for name in ("a", "b", "a"):
         time.sleep(0.002)
         stages.mark(name)
-    assert list(stages.durations_s) == ["a", "b"]
-    assert stages.durations_s["a"] >= 0.004
-    assert stages.total_s >= sum(stages.durations_s.values())
-    assert stages.total_s - sum(stages.durations_s.values()) < 0.05
+    total_ns = perf_counter_ns() - began_ns
+    assert list(stages.durations_ns) == ["a", "b"]
+    assert stages.durations_ns["a"] >= 4_000_000
+    assert total_ns >= sum(stages.durations_ns.values()) >= 6_000_000
 
 
 def test_server_timing_is_of_the_w3c_form() -> None:
