@@ -31,8 +31,8 @@ async def read_json(request: web.BaseRequest, http: Http, hold: Hold) -> tuple[d
     """The body as a JSON object, and its size in bytes as received; GatewayError for anything else."""
     check_type(request.headers.get("content-type"))
     raw = await read(request, http, hold)
-    coding = request.headers.get("content-encoding", "identity").strip().lower()
-    if coding in {"identity", ""}:
+    coding = request.headers.get("content-encoding")
+    if coding is None or (coding := coding.strip().lower()) in {"identity", ""}:
         return parse(raw, http), len(raw)
     data = decompress(raw, coding, http.body_max_bytes)
     hold.take(max(0, len(data) - len(raw)))
@@ -41,7 +41,7 @@ async def read_json(request: web.BaseRequest, http: Http, hold: Hold) -> tuple[d
 
 def check_type(content_type: str | None) -> None:
     """Refuse what says it is not JSON in UTF-8; a missing type is taken for JSON."""
-    if content_type is None:
+    if content_type is None or content_type == "application/json":
         return
     kind, _, parameters = content_type.lower().partition(";")
     kind = kind.strip()

@@ -15,6 +15,7 @@ import math
 import random
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import parse_qs
 
 from multidict import CIMultiDictProxy
@@ -39,7 +40,7 @@ def request_id(headers: Mapping[str, str], *, is_trusted: bool) -> str:
     given = headers.get("x-request-id") if is_trusted else None
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
-    return f"req_{_ids.getrandbits(128):032x}"
+    return "req_" + _ids.getrandbits(128).to_bytes(16, "big").hex()
 
 
 def credential(headers: CIMultiDictProxy[str], profile: Profile) -> str:
@@ -70,12 +71,12 @@ def check_form(found: str, profile: Profile) -> None:
 
 
 def _bearer(headers: CIMultiDictProxy[str]) -> str:
-    value = headers.get("authorization")
-    if value is None:
+    values = headers.getall("authorization", ())
+    if not values:
         return ""
-    if len(headers.getall("authorization")) > 1:
+    if len(values) > 1:
         raise GatewayError(Kind.INVALID_REQUEST, "Several Authorization headers were sent; send one.")
-    scheme, _, key = value.partition(" ")
+    scheme, _, key = values[0].partition(" ")
     return key.strip(" ") if scheme.lower() == "bearer" else ""
 
 
@@ -148,23 +149,20 @@ def call_context(
     *,
     call_id: str,
     address: object,
+    dialect: str = "openai",
     has_credential: bool = True,
 ) -> CallContext:
     """What the service must know of a request beyond its body; without credential where everybody may ask."""
-    traceparent = headers.get("traceparent", "")
-    call = CallContext(
-        credential=credential(headers, profile) if has_credential else "",
-        request_id=call_id,
-        timeout_ms=timeout_ms(headers),
-        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",
-        peer=peer(headers, address, is_forwarded_for_trusted=http.is_forwarded_for_trusted),
-        profile=profile.name,
-        dialect="openai",
-        takes_json=True,
-        takes_texts=True,
-        takes_whole=True,
-        protocol="http",
-    )
+    call = CallContext.FromString(_constant_part(profile.name, dialect))
+    if has_credential:
+        call.credential = credential(headers, profile)
+    call.request_id = call_id
+    if (allowed_ms := timeout_ms(headers)) is not None:
+        call.timeout_ms = allowed_ms
+    traceparent = headers.get("traceparent")
+    if traceparent is not None and _TRACEPARENT.fullmatch(traceparent):
+        call.traceparent = traceparent
+    call.peer = peer(headers, address, is_forwarded_for_trusted=http.is_forwarded_for_trusted)
     if hops.HEADER in headers and (passed := hops.taken(headers.getall(hops.HEADER))):
         call.headers[hops.HEADER] = passed
     for name in http.call_headers:
@@ -173,3 +171,12 @@ def call_context(
     if freshness.HEADER in headers or "cache-control" in headers:
         take_wish(call, headers.get(freshness.HEADER, ""), ",".join(headers.getall("cache-control", ())))
     return call
+
+
+@lru_cache(maxsize=256)
+def _constant_part(profile: str, dialect: str) -> bytes:
+    """What all calls of one profile and dialect have in common, serialized."""
+    call = CallContext(
+        profile=profile, dialect=dialect, protocol="http", takes_json=True, takes_texts=True, takes_whole=True
+    )
+    return call.SerializeToString()

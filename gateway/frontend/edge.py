@@ -198,7 +198,7 @@ class Edge:
     def _endpoint(self, reply: Reply) -> Awaitable[None]:
         """What answers this request. No coroutine of its own: each that waits is a quarter KB of an open stream."""
         request = reply.request
-        if is_surplus(request):
+        if not reply.keep_alive and is_surplus(request):
             raise GatewayError(
                 Kind.OVERLOADED, "Too many connections are open (http.max_connections).", retry_after_s=1.0
             )

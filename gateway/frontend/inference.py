@@ -198,16 +198,16 @@ def _frames(family: Family, reply: Reply, context: CallContext) -> Frames | None
 def context_of(reply: Reply, *, has_credential: bool = True) -> CallContext:
     """What the service must know of the request of `reply` beyond its body."""
     request = reply.request
+    voice = reply.voice
     context = call_context(
         request.headers,
         reply.http,
         reply.profile,
         call_id=reply.request_id,
         address=request.protocol.peername,
+        dialect=voice.dialect,
         has_credential=has_credential,
     )
-    voice = reply.voice
-    context.dialect = voice.dialect
     if has_credential and not context.credential and voice.carriers:
         context.credential = credential(request.headers, replace(reply.profile, key_carriers=voice.carriers))
         if not context.credential and voice.query_key:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
 
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from gateway.rpc.contract import CallContext, Item, Method
 from tests.support.waiting import PATIENCE_S
-from tests.unit.frontend.harness import frontend, post, split
-from tests.unit.frontend.test_connections import connected
+from tests.unit.frontend.harness import CHAT_BODY, answers, frontend, post, split, until
+from tests.unit.frontend.test_connections import connected, keeping
 
 CHAT = "/v1/chat/completions"
 
@@ -43,3 +51,25 @@ async def test_body_that_follows_its_head_at_once_is_no_head() -> None:
                 protocol.data_received(data[cut + 10 :])
                 status, _, _ = split(await asyncio.wait_for(reader.read(), PATIENCE_S))
                 assert status == 200, turns
+
+
+async def test_body_behind_a_running_request_is_held_back_and_read_later() -> None:
+    """Of a pipelined body a part is buffered, the rest waits until its own request is begun; all of it is read then."""
+    go_on = asyncio.Event()
+
+    async def waiting(method: Method, request: Any, context: CallContext) -> AsyncGenerator[Item, None]:
+        await go_on.wait()
+        async for item in answers(method, request, context):
+            yield item
+
+    text = "x" * 4_000_000
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": text}]}).encode()
+    async with frontend(waiting) as front, connected(front) as (reader, writer):
+        writer.write(keeping(CHAT, json.dumps(CHAT_BODY).encode()) + post(CHAT, body))
+        await until(lambda: len(front.toy.calls) == 1)
+        [protocol] = [p for p in front.running._open[0][1].connections if p.transport is not None]
+        await until(lambda: protocol.transport is not None and not protocol.transport.is_reading())
+        go_on.set()
+        answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
+        assert answer.count(b"HTTP/1.1 200 ") == 2
+        assert front.toy.calls[1][1].messages[0].blocks[0].text == text
