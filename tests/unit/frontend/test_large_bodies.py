@@ -7,10 +7,6 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import json
-from collections.abc import AsyncGenerator
-from typing import Any
-
 from gateway.rpc.contract import CallContext, Item, Method
 from tests.support.waiting import PATIENCE_S
 from tests.unit.frontend.harness import CHAT_BODY, answers, frontend, post, split, until
