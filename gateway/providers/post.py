@@ -69,7 +69,7 @@ class Target:
     ValueError when the text is no URL.
     """
 
-    __slots__ = ("_own", "_request", "_start", "url")
+    __slots__ = ("_headers", "_lines", "_own", "_request", "_start", "url")
 
     def __init__(self, text: str) -> None:
         self.url = URL(text, encoded=True)
@@ -77,6 +77,8 @@ class Target:
         own = self._request.headers
         self._own = tuple((name, own[name]) for name in _OWN_HEADERS if name in own)
         self._start = f"POST {self.url.raw_path_qs} HTTP/1.1\r\n"
+        self._headers: dict[str, str] | None = None  # of the call before
+        self._lines = ""
 
     async def post(
         self, connector: aiohttp.BaseConnector, headers: Mapping[str, str], body: bytes, timeout: aiohttp.ClientTimeout
@@ -86,10 +88,13 @@ class Target:
         Raises TimeoutError when no connection was made in time; aiohttp.ClientError, OSError and ValueError as a
         session does.
         """
-        lines = _lines(self._own, tuple(headers.items()))
-        head = f"{self._start}{lines}content-length: {len(body)}\r\n\r\n".encode()
+        if headers != self._headers:
+            self._lines = _lines(self._own, tuple(headers.items()))
+            self._headers = dict(headers)
+        head = f"{self._start}{self._lines}content-length: {len(body)}\r\n\r\n".encode()
         connection = await connector.connect(self._request, [], timeout)
-        protocol, transport = connection.protocol, connection.transport
+        protocol = connection.protocol
+        transport = None if protocol is None else protocol.transport
         if protocol is None or transport is None:  # it broke the moment it was taken
             connection.close()
             raise aiohttp.ServerDisconnectedError

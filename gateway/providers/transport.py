@@ -56,11 +56,17 @@ class _Pool:
         self.leases = 0
         self.is_retired = False
 
-    async def give_back(self) -> None:
-        """One call less; the last one closes a retired pool."""
+    def give_back(self) -> bool:
+        """One call less; whether it was the last of a retired pool, whose session is to be closed."""
         self.leases -= 1
-        if self.is_retired and not self.leases:
-            await self.session.close()
+        return self.is_retired and not self.leases
+
+
+class _Way(NamedTuple):
+    """How a deployment is reached."""
+
+    pool: _Pool
+    timeout: aiohttp.ClientTimeout  # of connecting
 
 
 class Transport:
@@ -69,9 +75,8 @@ class Transport:
     def __init__(self) -> None:
         self._pools: dict[_PoolKey, _Pool] = {}
         self._target = lru_cache(TARGETS_MAX)(Target)
-        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
         self._watchman = Watchman()
-        self._pool_of: dict[Deployment, _Pool] = {}  # of the snapshots in use; `_pools` is what counts
+        self._ways: dict[Deployment, _Way] = {}  # of the snapshots in use; `_pools` is what counts
         self.open_replies = 0
 
     @cached_property
@@ -89,25 +94,27 @@ class Transport:
         if now_s >= deadline_s:  # the clocks are looked at later than a fast provider answers
             raise deadline_exceeded()
         clocks = Clocks(deadline_s, now_s + timeouts.total_s, now_s + timeouts.headers_s, timeouts.idle_s)
-        pool = self._pool_of.get(deployment) or self._pool(deployment)
+        way = self._ways.get(deployment) or self._way(deployment)
+        pool = way.pool
         pool.leases += 1
         self._watchman.watch(clocks)
         try:
-            answer = await self._post(pool, deployment, request, clocks)
+            answer = await self._post(way, deployment, request, clocks)
             return Reply(self, pool, answer, deployment, clocks, now_s + timeouts.first_token_s)
         except BaseException:
             self._watchman.forget(clocks)
-            await pool.give_back()
+            if pool.give_back():
+                await pool.session.close()
             raise
 
-    async def _post(self, pool: _Pool, deployment: Deployment, request: UpstreamRequest, clocks: Clocks) -> Answer:
+    async def _post(self, way: _Way, deployment: Deployment, request: UpstreamRequest, clocks: Clocks) -> Answer:
         task = asyncio.current_task(self.loop)
         if task is None:
             raise AssertionError("a request is sent by a task")
         cancels = task.cancelling()
         clocks.on_expiry = task.cancel
         try:
-            answer = await self._send(pool.session, request, self._timeout(deployment.timeouts.connect_s))
+            answer = await self._send(way.pool.session, request, way.timeout)
             if clocks.expired:  # at the last moment: the cancel is on its way
                 answer.connection.close()
                 await asyncio.sleep(0)
@@ -127,21 +134,21 @@ class Transport:
 
     async def close(self) -> None:
         """Close every pool."""
-        pools, self._pools, self._pool_of = list(self._pools.values()), {}, {}
+        pools, self._pools, self._ways = list(self._pools.values()), {}, {}
         for pool in pools:
             await pool.session.close()
 
     async def retire(self, deployments: list[Deployment]) -> None:
         """Close pools that none of `deployments` uses any more, each when its last reply is closed."""
         wanted = {_pool_key(d) for d in deployments}
-        self._pool_of.clear()
+        self._ways.clear()
         for key in [key for key in self._pools if key not in wanted]:
             pool = self._pools.pop(key)
             pool.is_retired = True
             if not pool.leases:
                 await pool.session.close()
 
-    def _pool(self, deployment: Deployment) -> _Pool:
+    def _way(self, deployment: Deployment) -> _Way:
         key = _pool_key(deployment)
         pool = self._pools.get(key)
         if pool is None:
@@ -149,8 +156,10 @@ class Transport:
                 pool = self._pools[key] = _Pool(_make_session(key))
             except OSError as error:  # of `ca_file`, gone since the configuration was checked
                 raise _broken(error) from error
-        self._pool_of[deployment] = pool
-        return pool
+        connect_s = deployment.timeouts.connect_s
+        timeout = aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s)
+        way = self._ways[deployment] = _Way(pool, timeout)
+        return way
 
     def _send(
         self, session: aiohttp.ClientSession, request: UpstreamRequest, timeout: aiohttp.ClientTimeout
@@ -160,13 +169,6 @@ class Transport:
         if len(request.body) <= SMALL_BODY_BYTES and connector is not None:
             return target.post(connector, request.headers, request.body, timeout)
         return _by_session(session, target, request, timeout)
-
-    def _timeout(self, connect_s: float) -> aiohttp.ClientTimeout:
-        timeout = self._timeouts.get(connect_s)
-        if timeout is None:
-            timeout = aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s)
-            self._timeouts[connect_s] = timeout
-        return timeout
 
 
 class Reply:
@@ -218,6 +220,8 @@ class Reply:
             pieces = b"".join(came)
             came.clear()
             came.append(pieces)
+        if came and content.is_eof() and content.exception() is None:
+            return came.popleft()  # no more will come: nothing to count, and no flow to hold back
         try:
             if came:
                 return content.read_nowait()
@@ -282,7 +286,8 @@ class Reply:
             self._connection.release()
         else:
             self._end(aiohttp.ClientConnectionError("Connection closed"))
-        await self._pool.give_back()
+        if self._pool.give_back():
+            await self._pool.session.close()
 
     async def finish(self) -> None:
         """After a stream announced its end: wait a moment for the end of the response, so the connection lives on."""
