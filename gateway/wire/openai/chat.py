@@ -25,9 +25,11 @@ from gateway.wire.openai.tools import TOOL, TOOL_CHOICE
 from gateway.wire.openai.usage import USAGE
 from gateway.wire.pb import chat_pb2, types_pb2
 
+_OBJECTS = {dict}
+
 
 def _read_messages(request: Any, value: Any) -> bool:
-    if type(value) is not list or not value or not all(type(item) is dict for item in value):
+    if type(value) is not list or set(map(type, value)) != _OBJECTS:
         return False
     for item in value:
         read_message(item, request.messages.add())

@@ -95,6 +95,8 @@ def number(name: str) -> Field:
             setattr(message, name, value)
         except OverflowError:
             return False
+        if type(value) is float and not value.is_integer():
+            return True
         return type(plain := plain_number(getattr(message, name))) is type(value) and plain == value
 
     def write(out: JsonObject, value: float) -> None:

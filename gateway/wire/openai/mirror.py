@@ -156,7 +156,7 @@ class Mirror:
         return any(name not in obj and fill(message) is not ABSENT for name, fill in self._fills.items())
 
     def _ordered(self, obj: JsonObject) -> JsonObject:
-        if len(self._first_names & obj.keys()) < 2:
+        if sum(map(self._first_names.__contains__, obj)) < 2:
             return obj
         return {name: obj[name] for name in self._first if name in obj} | obj
 
