@@ -63,10 +63,14 @@ class _Pool:
 
 
 class _Way(NamedTuple):
-    """How a deployment is reached."""
+    """How a deployment is reached, and its clocks: a section of the configuration is slow to ask."""
 
     pool: _Pool
     timeout: aiohttp.ClientTimeout  # of connecting
+    headers_s: float
+    first_token_s: float
+    total_s: float
+    idle_s: float
 
 
 class Transport:
@@ -90,17 +94,17 @@ class Transport:
         Raises GatewayError PROVIDER_ERROR, PROVIDER_TIMEOUT or DEADLINE_EXCEEDED.
         On cancel the connection is closed.
         """
-        now_s, timeouts = self.loop.time(), deployment.timeouts
+        now_s = self.loop.time()
         if now_s >= deadline_s:  # the clocks are looked at later than a fast provider answers
             raise deadline_exceeded()
-        clocks = Clocks(deadline_s, now_s + timeouts.total_s, now_s + timeouts.headers_s, timeouts.idle_s)
         way = self._ways.get(deployment) or self._way(deployment)
+        clocks = Clocks(deadline_s, now_s + way.total_s, now_s + way.headers_s, way.idle_s)
         pool = way.pool
         pool.leases += 1
         self._watchman.watch(clocks)
         try:
             answer = await self._post(way, deployment, request, clocks)
-            return Reply(self, pool, answer, deployment, clocks, now_s + timeouts.first_token_s)
+            return Reply(self, pool, answer, deployment, clocks, now_s + way.first_token_s)
         except BaseException:
             self._watchman.forget(clocks)
             if pool.give_back():
@@ -156,9 +160,10 @@ class Transport:
                 pool = self._pools[key] = _Pool(_make_session(key))
             except OSError as error:  # of `ca_file`, gone since the configuration was checked
                 raise _broken(error) from error
-        connect_s = deployment.timeouts.connect_s
-        timeout = aiohttp.ClientTimeout(total=None, connect=connect_s, sock_connect=connect_s)
-        way = self._ways[deployment] = _Way(pool, timeout)
+        clocks = deployment.timeouts
+        timeout = aiohttp.ClientTimeout(total=None, connect=clocks.connect_s, sock_connect=clocks.connect_s)
+        way = _Way(pool, timeout, clocks.headers_s, clocks.first_token_s, clocks.total_s, clocks.idle_s)
+        self._ways[deployment] = way
         return way
 
     def _send(

@@ -81,7 +81,7 @@ class Board:
         if found is None:
             found = self._live[deployment.live_id] = Live(deployment)
         elif found.breaker.rules is not deployment.breaker:
-            found.breaker.rules = deployment.breaker
+            found.breaker.follow(deployment.breaker)
         return found
 
     def keep(self, ids: Container[str]) -> None:

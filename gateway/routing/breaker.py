@@ -33,6 +33,9 @@ class Verdict(Enum):
     NEUTRAL = "neutral"  # the caller's fault, or the caller left: says nothing
 
 
+_OK = Verdict.OK  # asking an enumeration for a member costs six times as much
+
+
 class State(Enum):
     """Where a breaker stands."""
 
@@ -55,6 +58,7 @@ class Breaker:
         "_sum_calls",
         "_sum_faults",
         "_sum_slow",
+        "_turns_s",
         "failed_probes",
         "in_a_row",
         "open_until_s",
@@ -73,6 +77,11 @@ class Breaker:
         self._opened_s = _NEVER
         self._probe_s = _NEVER  # when the running probe began; _NEVER = none runs
         self._clear()
+
+    def follow(self, rules: BreakerRules) -> None:
+        """Go on by these rules."""
+        self.rules = rules
+        self._turns_s = _NEVER
 
     def state(self, now_s: float) -> State:
         """Closed, open, or half-open once its time is over."""
@@ -109,8 +118,9 @@ class Breaker:
 
     def ended(self, now_s: float, verdict: Verdict, seconds: float, retry_after_s: float | None) -> None:
         """A call that took `seconds` is over."""
-        if not self.reason and verdict is Verdict.OK:  # what nearly all calls take
-            self._turn(now_s)
+        if verdict is _OK and not self.reason:  # what nearly all calls take
+            if now_s >= self._turns_s:
+                self._turn(now_s)
             self._calls[self._slot] += 1
             self._sum_calls += 1
             self.in_a_row = 0
@@ -187,21 +197,21 @@ class Breaker:
         self._calls, self._faults, self._slow = [0] * SLOTS, [0] * SLOTS, [0] * SLOTS
         self._sum_calls = self._sum_faults = self._sum_slow = 0
         self._slot = 0
-        self._began_slot = _NEVER
+        self._began_slot = self._turns_s = _NEVER  # nothing to forget before `_turns_s`
 
     def _turn(self, now_s: float) -> None:
         """Forget what is older than the window."""
+        slot_s = self.rules.window_s / SLOTS
         passed = (now_s - self._began_slot) * SLOTS / self.rules.window_s
-        if passed < 1:
-            return
         if passed >= SLOTS:
             self._clear()
             self._began_slot = now_s
-            return
-        for _ in range(int(passed)):
-            at = self._slot = (self._slot + 1) % SLOTS
-            self._sum_calls -= self._calls[at]
-            self._sum_faults -= self._faults[at]
-            self._sum_slow -= self._slow[at]
-            self._calls[at] = self._faults[at] = self._slow[at] = 0
-        self._began_slot += int(passed) * self.rules.window_s / SLOTS
+        elif passed >= 1:
+            for _ in range(int(passed)):
+                at = self._slot = (self._slot + 1) % SLOTS
+                self._sum_calls -= self._calls[at]
+                self._sum_faults -= self._faults[at]
+                self._sum_slow -= self._slow[at]
+                self._calls[at] = self._faults[at] = self._slow[at] = 0
+            self._began_slot += int(passed) * slot_s
+        self._turns_s = self._began_slot + slot_s

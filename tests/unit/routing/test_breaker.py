@@ -68,6 +68,19 @@ def test_failures_are_forgotten_after_the_window() -> None:
     assert made.state(45) is State.CLOSED
 
 
+def test_a_shorter_window_counts_from_the_next_call() -> None:
+    """What is too old by the new rules is forgotten at once, and every call after the change is counted."""
+    made = breaker(consecutive_max=1000, calls_min=10, window_s=300)
+    for verdict in (FAULT, FAULT, OK):
+        call(made, 10, verdict)
+    made.follow(BreakerRules(consecutive_max=1000, calls_min=10, window_s=20))
+    for verdict in (OK,) * 9 + (FAULT,) * 8:
+        call(made, 35, verdict)
+    assert made.state(35) is State.CLOSED
+    call(made, 35, FAULT)
+    assert "9 of 18 calls failed" in str(made.refusal(35))
+
+
 def test_slow_first_contents_open_it() -> None:
     """A provider that answers everything too late is no better than one that fails."""
     made = breaker(calls_min=10, slow_percent=80, slow_s=5)
