@@ -52,27 +52,22 @@ class HttpMetrics:
     def __init__(self, log: Log, routes: frozenset[str]) -> None:
         self._log = log
         self._routes = routes
-        self._counters: dict[tuple[str, str, int], Count] = {}
+        self._gathered: dict[tuple[str, str, int], tuple[Count, Tally]] = {}
         self._seconds: dict[str, Tally] = {}
 
     def __call__(self, observation: Observation) -> None:
         """Count one request."""
         seen = observation
-        method = seen.method if seen.method in _METHODS else "other"
-        key = (seen.route if seen.route in self._routes else "unknown", method, seen.status)
-        counter = self._counters.get(key)
-        if counter is None:
-            counter = self._counters[key] = count_of(HTTP, key[0], method, str(seen.status))
-            self._seconds[key[0]] = self._seconds.get(key[0]) or tally_of(HTTP_SECONDS, key[0])
-        counter.inc()
-        self._seconds[key[0]].observe(seen.seconds)
+        gathered = self._gathered.get((seen.route, seen.method, seen.status)) or self._gather(seen)
+        gathered[0].inc()
+        gathered[1].observe(seen.seconds)
         if seen.outcome != "complete" and self._log.level <= 20:  # the level `info`
             self._log.write(
                 "info",
                 "request",
                 request_id=seen.request_id,
                 route=seen.route[:100],
-                method=method,
+                method=_method(seen),
                 status=seen.status,
                 outcome=seen.outcome,
                 error=seen.error,
@@ -80,5 +75,18 @@ class HttpMetrics:
                 peer=seen.peer,
             )
 
+    def _gather(self, seen: Observation) -> tuple[Count, Tally]:
+        """Counter and histogram for labels of bounded number, whatever was asked."""
+        route = seen.route if seen.route in self._routes else "unknown"
+        key = (route, _method(seen), seen.status)
+        if key not in self._gathered:
+            seconds = self._seconds[route] = self._seconds.get(route) or tally_of(HTTP_SECONDS, route)
+            self._gathered[key] = count_of(HTTP, route, key[1], str(seen.status)), seconds
+        return self._gathered[key]
+
 
 _METHODS = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"))
+
+
+def _method(seen: Observation) -> str:
+    return seen.method if seen.method in _METHODS else "other"

@@ -110,8 +110,8 @@ def _layout(names: tuple[str, ...], has_gateway: bool, has_limits: bool) -> tupl
 
 
 def _is_plain(text: str) -> bool:
-    """Whether all of it may stand in a head, as nearly always."""
-    return text.isascii() and text.isprintable()
+    """Whether all of it may stand in a head, as nearly always: JSON has to escape no control character in it."""
+    return text.isascii() and len(json.dumps(text)) == len(text) + 2 and "\x7f" not in text
 
 
 def _safe(text: str) -> str:

@@ -90,6 +90,9 @@ class Written(web.StreamResponse):
         """Nothing is left to do."""
 
 
+_KEPT, _CLOSED = Written(keep_alive=True), Written(keep_alive=False)
+
+
 class Edge:
     """The request handler of a frontend; `settings` and `is_ready` are asked per request.
 
@@ -110,6 +113,7 @@ class Edge:
         self.is_draining = False
         self.replies: set[Reply] = set()
         self.bodies = Bodies()
+        self.loop: asyncio.AbstractEventLoop | None = None  # the server's; asking for it costs 1 us under uvloop
         self._caller = caller
         self._is_ready = is_ready
         self._metrics = metrics
@@ -159,7 +163,8 @@ class Edge:
         request_id = context.request_id(request.headers, is_trusted=http.is_request_id_trusted)
         keep_alive = request.keep_alive and not self.is_draining and not is_surplus(request)
         seen = settings.profile(profile, request.headers.get("host"))
-        reply = Reply(request, request_id, http, seen, self._watch, self.bodies, keep_alive=keep_alive)
+        task = asyncio.current_task(self.loop)
+        reply = Reply(request, request_id, http, seen, self._watch, self.bodies, task, keep_alive=keep_alive)
         self.replies.add(reply)
         try:
             await self._answer(reply)
@@ -174,7 +179,7 @@ class Edge:
             self._watch.discard(reply)
             reply.hold.release()
             self._observe(reply)
-        return Written(keep_alive=reply.keep_alive)
+        return _KEPT if reply.keep_alive else _CLOSED
 
     def _observe(self, reply: Reply) -> None:
         try:

@@ -229,19 +229,20 @@ async def answer_whole(items: AsyncGenerator[Item, None], encode: Callable[[Any]
                 reply.headers = item.headers
             else:
                 trailers = item.trailers
-    render_s = time.perf_counter()
+    render = "render;dur=0.00"
     if type(event) is Raw:
         body = event.json
     elif isinstance(event, Message):
+        render_s = time.perf_counter()
         body = json.dumps(encode(event))
+        render = f"render;dur={(time.perf_counter() - render_s) * 1000:.2f}"
     else:
         raise GatewayError(Kind.INTERNAL, "The call ended without an answer.")
-    render_ms = (time.perf_counter() - render_s) * 1000
     lines = reply.call_lines()
     if reply.http.has_server_timing:
         accept_ms = (reply.accepted_s - reply.started_s) * 1000
         stages = trailers.get("server-timing", "")
-        lines += answer.timing_line(f"accept;dur={accept_ms:.2f}", stages, f"render;dur={render_ms:.2f}")
+        lines += answer.timing_line(f"accept;dur={accept_ms:.2f}", stages, render)
     if reply.voice.dialect in _OPENAI_VOICES:
         lines += f"openai-processing-ms: {reply.elapsed_ms():.0f}\r\n"
     await reply.send(200, answer.JSON, body, lines)

@@ -77,6 +77,7 @@ class Reply:
         profile: Profile,
         watch: Watch,
         bodies: Bodies,
+        task: asyncio.Task[None] | None,
         *,
         keep_alive: bool,
     ) -> None:
@@ -96,7 +97,7 @@ class Reply:
         self.ttft_s: float | None = None
         self.chunks = self.received_bytes = self.sent_bytes = 0
         self.last_write_s = self.stalled_since_s = 0.0
-        self.task = asyncio.current_task()
+        self.task = task
         self.hold = Hold(bodies, http.bodies_max_bytes)
         self._watch = watch
         self._is_chunked = False
@@ -256,7 +257,7 @@ class Reply:
         return self._lines
 
     def _transport(self) -> asyncio.Transport:
-        transport = self.request.transport
+        transport = self.request.protocol.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
         return transport

@@ -350,7 +350,7 @@ async def serve(
     http = edge.settings().http
     main = EdgeServer(edge, http, http.profile)
     opened: list[tuple[asyncio.Server, EdgeServer]] = []
-    loop = asyncio.get_running_loop()
+    loop = edge.loop = asyncio.get_running_loop()
     try:
         if listener is not None:
             opened.append((await loop.create_server(main, sock=listener, backlog=http.backlog), main))

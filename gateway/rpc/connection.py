@@ -181,12 +181,13 @@ class Connection:
         is_in_parts = len(payload) > self._part_bytes
         opening = frames.opening(number, method, context, b"" if is_in_parts else payload, is_in_parts=is_in_parts)
         try:
-            await self._send(opening)
+            if not self.outbox.try_put(opening):
+                await self.outbox.put(opening)
             if is_in_parts:
                 for chunk, _ in frames.parts(number, payload, self._part_bytes):
                     if call.items:
                         break  # it ended already
-                    await self._send(chunk)
+                    await self.outbox.put(chunk)
         except BaseException:
             self.leave(call)
             raise
@@ -196,10 +197,6 @@ class Connection:
         """Nobody reads the call any more: cancel it unless it ended."""
         if self.calls.pop(call.number, None) is not None:
             self.outbox.force(frames.cancel(call.number))
-
-    async def _send(self, chunk: bytes) -> None:
-        if not self.outbox.try_put(chunk):
-            await self.outbox.put(chunk)
 
     async def _read(self) -> None:
         read: Callable[[], Awaitable[Any]] = self._stream.read
