@@ -110,7 +110,7 @@ class Options:
             ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
             # A gateway that restarts is back within seconds: do not wait up to two minutes to look again.
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 10_000),  # gRPC's name for the time that one try to connect has
             ("grpc.max_reconnect_backoff_ms", 5000),
             ("grpc.enable_http_proxy", 0),  # an internal service; HTTP_PROXY in the environment is not meant for it
             *([("grpc.ssl_target_name_override", name)] if name else []),

@@ -28,6 +28,7 @@ from gateway.client import (
     vectors_of,
 )
 from gateway.core.errors import TABLE, Kind
+from tests.support.waiting import PATIENCE_S
 from tests.unit.client.scripted import REPLY_TEXT, Scripted, serving
 
 
@@ -195,6 +196,29 @@ async def cutting_proxy(target: str, byte_count: int) -> AsyncIterator[str]:
         proxy.close()
 
 
+async def test_a_gateway_that_is_far_away_is_reached(server: tuple[Scripted, str]) -> None:
+    """What a connection's first round trip takes - another continent, TLS, a busy machine - is no failure."""
+    async with distant_proxy(server[1], 0.7) as address, AsyncClient(address, max_retries=0) as client:
+        assert text_of(await client.chat(model="plain", messages="hi")) == REPLY_TEXT
+
+
+@contextlib.asynccontextmanager
+async def distant_proxy(target: str, seconds: float) -> AsyncIterator[str]:
+    """A TCP proxy that keeps the first bytes of each connection for that long."""
+    host, port = target.split(":")
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.sleep(seconds)
+        await asyncio.gather(_pump(reader, up_writer, 1 << 30), _pump(up_reader, writer, 1 << 30))
+
+    proxy = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+    finally:
+        proxy.close()
+
+
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: int) -> None:
     with contextlib.suppress(OSError):
         while left > 0 and (data := await reader.read(min(left, 4096))):
@@ -280,7 +304,7 @@ async def test_deadline_covers_the_whole_call(client: AsyncClient, servicer: Scr
     """timeout_s ends the call here and at the server."""
     with pytest.raises(DeadlineExceededError):
         await client.chat(model="slow", messages="hi", timeout_s=0.2)
-    await asyncio.wait_for(servicer.cancelled.wait(), 5)
+    await asyncio.wait_for(servicer.cancelled.wait(), PATIENCE_S)
 
 
 @pytest.mark.parametrize("way", ["aclose", "break", "async with"])
@@ -296,7 +320,7 @@ async def test_leaving_a_stream_cancels_it(client: AsyncClient, servicer: Script
         if way == "aclose":
             await stream.aclose()
     del stream
-    await asyncio.wait_for(servicer.cancelled.wait(), 5)
+    await asyncio.wait_for(servicer.cancelled.wait(), PATIENCE_S)
 
 
 @pytest.mark.parametrize("model", ["slow", "slow-end"])
@@ -308,18 +332,18 @@ async def test_cancelling_the_task_cancels_the_call(client: AsyncClient, service
             pass
 
     task = asyncio.create_task(read())
-    await asyncio.wait_for(servicer.started.wait(), 5)
+    await asyncio.wait_for(servicer.started.wait(), PATIENCE_S)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(servicer.cancelled.wait(), 5)
+    await asyncio.wait_for(servicer.cancelled.wait(), PATIENCE_S)
 
 
 async def test_closing_the_client_ends_its_calls(server: tuple[Scripted, str], servicer: Scripted) -> None:
     """aclose() ends a running call with an error of ours, not with a cancellation nobody asked for."""
     client = AsyncClient(server[1])
     task = asyncio.create_task(client.chat(model="slow", messages="hi"))
-    await asyncio.wait_for(servicer.started.wait(), 5)
+    await asyncio.wait_for(servicer.started.wait(), PATIENCE_S)
     await client.aclose()
     with pytest.raises(CallCancelledError):
         await task
