@@ -2,7 +2,8 @@
 
 Rules:
     - A provider's fault is asked for by the model's name; every call has counters of its own at the simulator.
-    - Baseline of all: two retries, one fallback, a 30 s deadline. `scale` shortens every clock alike.
+    - Baseline of all: two retries, one fallback, a 30 s deadline. `scale` shortens every clock alike, but where clocks
+      are short only SILENT faults meet them: a machine that stands still would be taken for the fault.
     - A call passes when its caller got the whole answer exactly once (S13: a clean refusal); it is safe when it failed
       within the deadline with an explicit error and what it delivered is the beginning of the answer; else it failed.
     - The accounting is part of the verdict: one settled call and one log record each, the provider that answered named
@@ -40,14 +41,17 @@ DEADLINE_S = 30.0
 MODES = {"rescue": ["continue", "splice"], "error": ["error"]}
 CUT = ("s08", "s09", "s10", "s14")
 """Faults that come after the first content of a stream."""
+SILENT = ("s06", "s07", "s09")
+"""Faults that only a clock can see."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The clocks of a run. `percent` is the simulator's share of the real durations."""
+    """The clocks of a run. `percent` is the simulator's share of the real durations, `clock_s` of SILENT faults."""
 
     percent: int
     clock_s: float
+    other_clock_s: float
     deadline_s: float
     backoff_s: float
 
@@ -57,8 +61,8 @@ class Timing:
         return max(0.2, 5.0 * self.percent / 100)
 
 
-REAL = Timing(100, 8.0, DEADLINE_S, 0.2)
-SHORT = Timing(5, 0.5, 10.0, 0.01)
+REAL = Timing(100, 8.0, 8.0, DEADLINE_S, 0.2)
+SHORT = Timing(5, 0.5, 60.0, DEADLINE_S, 0.01)
 
 
 @dataclass(slots=True)
@@ -85,15 +89,20 @@ class Cell:
 def layer_of(simulator: Running, timing: Timing) -> Layer:
     """A model for each mode, with and without a fallback that refuses prefills, and one for each way of the outage."""
     provider = {"dialect": "openai", "base_url": f"{simulator.url}/v1", "auth": "none", "is_local": True}
-    clock = timing.clock_s
-    clocks = {"connect_s": clock, "headers_s": clock, "first_token_s": clock, "idle_s": clock, "total_s": 120}
-    providers = {name: {**provider, "timeouts": clocks} for name in ("primary", "spare")}
+
+    def waiting(clock_s: float) -> dict[str, Any]:
+        names = ("connect_s", "headers_s", "first_token_s", "idle_s")
+        return {**provider, "timeouts": {**dict.fromkeys(names, clock_s), "total_s": 120}}
+
+    providers = {name: waiting(timing.other_clock_s) for name in ("primary", "spare")}
+    providers["hasty"] = waiting(timing.clock_s)
     models: dict[str, Any] = {}
     for mode, means in MODES.items():
         for suffix, spare in (("", f"sim-chunks-{TOKENS}"), ("-noprefill", f"sim-chunks-{TOKENS}-noprefill")):
             models[f"{mode}{suffix}"] = _model(f"{mode}{suffix}", "primary", spare, means)
+        models[f"{mode}-silent"] = _model(f"{mode}-silent", "hasty", f"sim-chunks-{TOKENS}", means)
         for way in WAYS:
-            providers[f"{mode}-{way}"] = {**provider, "timeouts": clocks}
+            providers[f"{mode}-{way}"] = waiting(timing.other_clock_s)
             outage = _model(f"{mode}-outage-{way}", f"{mode}-{way}", f"sim-chunks-{TOKENS}", means)
             models[f"{mode}-outage-{way}"] = {**outage, "routing": {"breaker": {"is_enabled": True}}}
     retry = {"attempts_max": 3, "backoff_base_s": timing.backoff_s, "backoff_max_s": timing.backoff_s * 10}
@@ -149,7 +158,7 @@ class Bench:
         return cell
 
     async def _call(self, cell: Cell, fault: str, mode: str, way: str) -> None:
-        prefix = f"{mode}-noprefill" if fault == "s14" else mode
+        prefix = f"{mode}-silent" if fault in SILENT else f"{mode}-noprefill" if fault == "s14" else mode
         pace_ms = PACE_MS * 100 // self.timing.percent  # also of the short clocks: content comes before its fault
         name = f"sim-chunks-{TOKENS}-{fault}-pace-{pace_ms}-scale-{self.timing.percent}"
         await self._judged(cell, fault, way, f"{prefix}/{unique(name)}")

@@ -22,9 +22,10 @@ from tests.chaos.upstream import Upstream
 from tests.support.place import Layer
 from tests.support.served import Served
 from tests.support.single import InProcess
+from tests.support.waiting import PATIENCE_S
 
 BOUND_S = 0.25
-TRIES = 3
+TRIES = 10
 _serial = itertools.count(1)
 
 
@@ -102,7 +103,7 @@ class Visitor:
 
     async def first(self) -> None:
         """Wait for the first content."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             if self._call is not None:
                 assert await self._call.read() is not grpc.aio.EOF
             elif self._reader is not None:
@@ -123,7 +124,7 @@ class Visitor:
 
 
 async def prompt(once: Callable[[], Awaitable[float]]) -> None:
-    """Assert that `once`, which returns a delay in seconds, stays within the bound: the best of three."""
+    """Assert that `once`, which returns a delay in seconds, stays within the bound: the best of TRIES."""
     delays: list[float] = []
     while len(delays) < TRIES and (not delays or min(delays) > BOUND_S):
         delays.append(await once())

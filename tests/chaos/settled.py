@@ -15,7 +15,7 @@ import aiohttp
 
 from tests.support.served import Served
 from tests.support.single import InProcess
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 GAUGES = ("gateway_calls_in_flight", "gateway_reservations_open", "gateway_upstream_replies_open")
 
@@ -40,7 +40,7 @@ async def metrics(gateway: Any) -> dict[str, float]:
     return {name: float(value) for name, value in samples}
 
 
-async def settled(gateway: Served | InProcess, within_s: float = 10.0) -> None:
+async def settled(gateway: Served | InProcess, within_s: float = PATIENCE_S) -> None:
     """Wait until nothing is open: no call, no reservation, no reply of a provider."""
     if isinstance(gateway, InProcess):
         await eventually(lambda: not any(open_counts(gateway).values()), "all settled", within_s=within_s)

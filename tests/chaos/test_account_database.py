@@ -18,12 +18,11 @@ from tests.support.databases import url_of
 from tests.support.postgres import own_postgres
 from tests.support.raw import Answer, ask
 from tests.support.single import InProcess, single
+from tests.support.waiting import PATIENCE_S
 
-LAYER = {
-    "database": {"timeout_s": 0.5},
-    "accounts": {"key_cache_s": 0.05, "wrong_keys_per_minute": 10_000},
-}
-RECOVERY_S = 20.0
+LAYER = {"accounts": {"key_cache_s": 0.05, "wrong_keys_per_minute": 10_000}}
+DATABASE_S = 0.5  # that a database is given while it hangs
+RECOVERY_S = PATIENCE_S
 
 
 class Proxy:
@@ -139,28 +138,31 @@ async def test_a_database_that_is_gone(tmp_path: Path) -> None:
 async def test_a_database_that_hangs(tmp_path: Path) -> None:
     """Nobody waits longer than its timeout; a hundred callers at once are all served, and it recovers by itself."""
     async with scene(tmp_path) as (gateway, proxy, known, unknown):
+        assert gateway.half.kit.accounts is not None
+        database = gateway.half.kit.accounts.database
+        patience_s, database.timeout_s = database.timeout_s, DATABASE_S
         proxy.hang()
         await asyncio.sleep(0.1)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             answers = await asyncio.gather(*(models(gateway, key) for _ in range(50) for key in (known, unknown)))
         assert [answer.status for answer in answers[::2]] == [200] * 50
         assert {answer.status for answer in answers[1::2]} == {503}
+        database.timeout_s = patience_s
         proxy.go_on()
         await recovered(gateway, unknown)
-        assert gateway.half.kit.accounts is not None
         assert not gateway.half.kit.accounts.directory._questions
 
 
 async def test_an_unknown_key_waits_for_a_time_of_its_own() -> None:
     """A server that is stopped: 503 long before a transaction's timeout, then at once; in use again when it goes on."""
     with own_postgres() as postgres:
-        layer = {"database": {"timeout_s": 60}, "accounts": {"key_cache_s": 0.05}}
+        layer = {"database": {"timeout_s": 60}, "accounts": {"key_cache_s": 0.05, "key_lookup_timeout_s": 1.0}}
         async with single(layer, environ={"GATEWAY_DATABASE__URL": postgres.new_url()}) as gateway:
             known, unknown = await two_keys(gateway)
-            (await models(gateway, known)).ok()
+            await recovered(gateway, known)
             postgres.hang()
             try:
-                async with asyncio.timeout(20):  # of what should take a second
+                async with asyncio.timeout(PATIENCE_S):  # of what should take a second
                     for _ in range(3):
                         (await models(gateway, unknown)).error(503, "store_unavailable")
                         (await models(gateway, known)).ok()

@@ -27,7 +27,7 @@ from tests.chaos.upstream import Upstream, stopping_upstream
 from tests.support.place import key_record
 from tests.support.simulated import unique
 from tests.support.single import InProcess, single
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 LIMITED_KEY = "gw-faulty.secret"
 TIMES = 5
@@ -87,7 +87,7 @@ async def harmless(gateway: InProcess, made: Callers) -> AsyncIterator[None]:
     await kit.transport.retire([])
     before = tasks()
     yield
-    await settled(gateway, within_s=15)
+    await settled(gateway)
     assert kit.quota.in_flight("faulty") == 0
     assert gateway.whole.http.edge.bodies.held_bytes == 0
     now_s = asyncio.get_running_loop().time()
@@ -191,7 +191,7 @@ async def test_leaving_over_http(
                 line.reset()
             elif how == "half-close":
                 line.writer.write_eof()
-                await asyncio.wait_for(line.reader.read(), 10)  # the gateway ends it; nobody is there to read more
+                await asyncio.wait_for(line.reader.read(), PATIENCE_S)  # the gateway ends it; nobody reads more
             else:
                 line.writer.close()
             sighting = upstream.of(model)[-1]
@@ -215,7 +215,7 @@ async def test_leaving_within_the_request(gateway: InProcess, share: float, how:
                 line.reset()
             elif how == "half-close":
                 line.writer.write_eof()
-                await asyncio.wait_for(line.reader.read(), 10)
+                await asyncio.wait_for(line.reader.read(), PATIENCE_S)
             else:
                 line.writer.close()
         assert (await gateway.simulator.counts(model)).requests == 0
@@ -255,7 +255,7 @@ async def test_a_stalled_window(gateway: InProcess, flood: Flood) -> None:
             await loop.sock_connect(sock, (host, int(port)))
             async with wire(gateway) as line:
                 await loop.sock_sendall(sock, line.request("flood"))
-            await eventually(lambda: flood.gone, "the provider sees it", within_s=15)
+            await eventually(lambda: flood.gone, "the provider sees it")
 
     await times(once)
 

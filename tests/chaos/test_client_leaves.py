@@ -2,7 +2,7 @@
 
 Rules:
     - The delay is the upstream's clock minus the client's: both read CLOCK_MONOTONIC of one machine.
-    - 250 ms is a bound of correctness, so a busy machine gets three tries; that it happens at all gets none.
+    - 250 ms is a bound of correctness, so a busy machine gets some tries; that it happens at all gets none.
 """
 
 from __future__ import annotations

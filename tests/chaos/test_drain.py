@@ -21,11 +21,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.chaos.callers import WAYS, Callers, Ending, callers
 from tests.support.served import Served, served
 from tests.support.simulated import unique
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 STREAMS = 100
 MANY = pytest.param(500, marks=pytest.mark.full)
-ANNOUNCE_S = 1.5
+ANNOUNCE_S = 5.0  # longer than a machine stands still: the calls in between are to be answered
 
 
 @contextmanager
@@ -44,7 +44,7 @@ async def begin(running: Served, made: Callers, chunks: int, streams: int) -> li
     """Streams over both protocols, all of them live at the upstream."""
     model = unique(f"sim-chunks-{chunks}-pace-100")
     calls = [asyncio.create_task(made.ask(("sse", "stream")[at % 2], model)) for at in range(streams)]
-    await running.simulator.until(model, streams_open=streams, within_s=20)
+    await running.simulator.until(model, streams_open=streams)
     return calls
 
 
@@ -79,14 +79,14 @@ async def test_streams_finish(streams: int) -> None:
             await asyncio.sleep(0.2)
             processes = [psutil.Process(pid) for pid in running.pids().values()]
             running.process.send_signal(signal.SIGTERM)
-            endings = await asyncio.wait_for(asyncio.gather(*calls), 30)
+            endings = await asyncio.wait_for(asyncio.gather(*calls), PATIENCE_S)
             over.set()
             assert all(ending.is_complete and not ending.faults for ending in endings), [
                 ending for ending in endings if not ending.is_complete
             ]
             assert len({len(ending.texts) for ending in endings}) == 1
             assert (await watching) in (["200", "503", "refused"], ["200", "refused"]), watching
-        code = await asyncio.to_thread(running.process.wait, 15)
+        code = await asyncio.to_thread(running.process.wait, PATIENCE_S)
         assert code == 0, running.log_text()
         assert not any(process.is_running() for process in processes)
         assert settled_in_log(running) == streams
@@ -101,31 +101,31 @@ async def test_streams_that_last_too_long_are_cut_explicitly(arguments: tuple[st
             calls = await begin(running, made, 600, streams)
             started_s = time.monotonic()
             running.process.send_signal(signal.SIGTERM)
-            endings = await asyncio.wait_for(asyncio.gather(*calls), 30)
+            endings = await asyncio.wait_for(asyncio.gather(*calls), PATIENCE_S)
             for ending in endings:
                 assert ending.state == "error", ending
                 assert not ending.faults, ending
                 assert ending.kind.lower() == "unavailable", ending
                 assert ending.texts, ending
             assert all(ending.has_details for ending in endings), "a process was killed before it could say why"
-        code = await asyncio.to_thread(running.process.wait, 15)
+        code = await asyncio.to_thread(running.process.wait, PATIENCE_S)
         assert code == 0, running.log_text()
-        assert time.monotonic() - started_s < 12
+        assert time.monotonic() - started_s < PATIENCE_S  # the streams would last a minute
         assert not [line for line in running.logs() if "child killed" in str(line.get("event"))]
         await eventually(lambda: settled_in_log(running) == streams, "all are settled")
 
 
 async def test_grpc_takes_nothing_new_while_http_drains() -> None:
     """Both edges drain together: a long HTTP stream does not keep the gRPC edge taking calls."""
-    with draining(8) as running:
+    with draining(20) as running:
         async with callers(running) as made:
-            model = unique("sim-chunks-40-pace-100")
+            model = unique("sim-chunks-60-pace-100")
             stream = asyncio.create_task(made.ask("sse", model))
             await running.simulator.until(model, streams_open=1)
             running.process.send_signal(signal.SIGTERM)
-            await eventually(lambda: _is_refused(made), "gRPC calls are refused", within_s=3, every_s=0.1)
+            await eventually(lambda: _is_refused(made), "gRPC calls are refused", every_s=0.1)
             assert not stream.done()
-            assert (await asyncio.wait_for(stream, 15)).is_complete
+            assert (await asyncio.wait_for(stream, PATIENCE_S)).is_complete
 
 
 async def _is_refused(made: Callers) -> bool:
@@ -143,12 +143,11 @@ async def test_balancers_are_told_before_the_listeners_close(arguments: tuple[st
             await asyncio.sleep(0.1)
             told_s = time.monotonic()
             running.process.send_signal(signal.SIGTERM)
-            await eventually(lambda: _is_told(made), "gRPC health says so", within_s=ANNOUNCE_S)
-            while time.monotonic() < told_s + ANNOUNCE_S * 0.6:
-                for way in WAYS:
-                    ending = await made.ask(way, "sim")
-                    assert ending.is_complete, ending
-            code = await asyncio.to_thread(running.process.wait, 15)
+            await eventually(lambda: _is_told(made), "gRPC health says so")
+            for way in WAYS * 5:
+                ending = await made.ask(way, "sim")
+                assert ending.is_complete, ending
+            code = await asyncio.to_thread(running.process.wait, PATIENCE_S)
             over.set()
             assert await watching == ["200", "503", "refused"]
         assert code == 0, running.log_text()
@@ -158,7 +157,7 @@ async def test_balancers_are_told_before_the_listeners_close(arguments: tuple[st
 async def health(made: Callers) -> str:
     """What gRPC health says of the whole service."""
     stub = health_pb2_grpc.HealthStub(made.channel)
-    reply = await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
+    reply = await stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))
 
 

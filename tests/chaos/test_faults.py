@@ -27,7 +27,12 @@ from tests.support.place import Layer
 from tests.support.simulated import unique
 from tests.support.single import InProcess, single
 
-BOUND_S = 15.0
+CLOCKS = {
+    "patient": {},
+    "hasty": {"headers_s": 1.2, "first_token_s": 1.5, "idle_s": 1.2},
+    "watchful": {"idle_s": 1.2},
+}
+"""Of the provider that a row asks: short ones only where it waits, so that no other row is about time."""
 OK = None
 LATE, LOST, CUT, BAD = Kind.PROVIDER_TIMEOUT, Kind.PROVIDER_ERROR, Kind.STREAM_CUT, Kind.PROVIDER_INVALID
 
@@ -45,6 +50,13 @@ class Row:
     stream: Kind | None
     is_early: bool = True
     is_final: bool = False
+
+    @property
+    def clocks(self) -> str:
+        """A name of CLOCKS."""
+        if LATE not in (self.whole, self.stream) or self.model.startswith("status"):
+            return "patient"
+        return "hasty" if self.is_early else "watchful"
 
 
 ROWS = (
@@ -107,10 +119,8 @@ ROWS = (
 
 
 def layer_of(simulator: Running) -> Layer:
-    """Two models that take the simulator's names after a slash: `alone/`, and `spared/` with a fallback."""
+    """Models that take the simulator's names after a slash: `alone-CLOCKS/`, and `spared-CLOCKS/` with a fallback."""
     provider = {"dialect": "openai", "base_url": f"{simulator.url}/v1", "auth": "none", "is_local": True}
-    # several times what a busy machine needs for an answer, and less than any row waits
-    clocks = {"connect_s": 2, "headers_s": 1.2, "first_token_s": 1.5, "idle_s": 1.2, "total_s": 5}
     spare = {"provider": "spare", "upstream_model": "sim-chunks-3-tag-spare"}
     return {
         "observe": {"log_level": "error"},
@@ -126,12 +136,15 @@ def layer_of(simulator: Running) -> Layer:
             },
         },
         "providers": {
-            "primary": {**provider, "timeouts": clocks, "response_max_bytes": 1 << 20},
+            **{
+                name: {**provider, "timeouts": clocks, "response_max_bytes": 1 << 20} for name, clocks in CLOCKS.items()
+            },
             "spare": provider,
         },
         "models": {
-            "alone": {"names": ["alone/*"], "candidates": [{"provider": "primary"}]},
-            "spared": {"names": ["spared/*"], "candidates": [{"provider": "primary"}, spare]},
+            f"{route}-{name}": {"names": [f"{route}-{name}/*"], "candidates": [{"provider": name}, *others]}
+            for route, others in (("alone", []), ("spared", [spare]))
+            for name in CLOCKS
         },
     }
 
@@ -166,7 +179,7 @@ async def ask_all(place: Place, route: str, row: Row) -> list[Ending]:
     """One call of each way, each with counters of its own at the simulator; all invariants are asserted."""
     settled_before = counted()
     endings = await gather(
-        *[place.callers.ask(way, f"{route}/{unique(f'sim-{row.model}')}") for way in WAYS], within_s=BOUND_S
+        *[place.callers.ask(way, f"{route}-{row.clocks}/{unique(f'sim-{row.model}')}") for way in WAYS]
     )
     for way, ending in zip(WAYS, endings, strict=True):
         assert not ending.faults, (way, ending)

@@ -22,10 +22,10 @@ from tests.chaos.settled import settled
 from tests.chaos.upstream import connecting_to, full_backlog, stopping_upstream
 from tests.support.served import Served, served
 from tests.support.simulated import unique
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 RECOVERY_S = 2.0
-RECOVERY_MAX_S = 20.0  # on a machine that runs other tests, too: a start is three seconds of CPU time
+RECOVERY_MAX_S = PATIENCE_S  # on a machine that runs other tests, too: a start is three seconds of CPU time
 CHUNKS = 40
 LAYER = {
     "process": {"drain_s": 2},
@@ -58,13 +58,13 @@ async def test_killed_service(gateway: Served, capsys: pytest.CaptureFixture[str
         slow, waiting = unique(f"sim-chunks-{CHUNKS}-pace-100"), unique("sim-wait-3000")
         ways = [("sse", slow)] * 25 + [("stream", slow)] * 25 + [("json", waiting)] * 10 + [("unary", waiting)] * 10
         calls = [asyncio.create_task(made.ask(way, model)) for way, model in ways]
-        await gateway.simulator.until(slow, streams_open=50, within_s=20)
-        await gateway.simulator.until(waiting, requests=20, within_s=20)
+        await gateway.simulator.until(slow, streams_open=50)
+        await gateway.simulator.until(waiting, requests=20)
         await asyncio.sleep(0.5)
         killed_s = time.monotonic()
         gateway.signal(signal.SIGKILL, "service")
         recovered_s = await recovery_s(made, killed_s)
-        endings = await asyncio.wait_for(asyncio.gather(*calls), 30)
+        endings = await asyncio.wait_for(asyncio.gather(*calls), PATIENCE_S)
     with capsys.disabled():
         print(f"\n  service killed: first new answer after {recovered_s:.2f} s (aim: {RECOVERY_S} s)")
     assert_explicit(endings)
@@ -83,7 +83,7 @@ async def recovery_s(made: Callers, since_s: float) -> float:
     async def is_answered() -> bool:
         return (await made.ask("json", "sim")).is_complete
 
-    await eventually(is_answered, "a new call is answered", within_s=20)
+    await eventually(is_answered, "a new call is answered")
     return time.monotonic() - since_s
 
 
@@ -96,7 +96,7 @@ async def test_grpc_comes_back(gateway: Served) -> None:
         async def is_answered() -> bool:
             return (await made.ask("unary", "sim")).is_complete
 
-        await eventually(is_answered, "a gRPC call is answered", within_s=20)
+        await eventually(is_answered, "a gRPC call is answered")
         endings = await asyncio.gather(*[made.ask(way, "sim") for way in WAYS])
     assert all(ending.is_complete for ending in endings), endings
 
@@ -109,7 +109,7 @@ async def test_killed_simulator(gateway: Served) -> None:
         await gateway.simulator.until(slow, streams_open=10)
         await asyncio.sleep(0.3)
         gateway.signal(signal.SIGKILL, "simulator")
-        endings = await asyncio.wait_for(asyncio.gather(*calls), 30)
+        endings = await asyncio.wait_for(asyncio.gather(*calls), PATIENCE_S)
         assert_explicit(endings)
         assert {ending.kind for ending in endings} <= {"stream_cut", "STREAM_CUT"}, endings
         await recovery_s(made, time.monotonic())
@@ -152,9 +152,9 @@ async def _lose_link(scene: Scene) -> float:
     not_connecting_s = time.monotonic()
     sightings = [scene.upstream.of(model)[-1] for model in (*models, occupying)]
     await eventually(lambda: all(s.gone_s for s in sightings), "every connection ends", every_s=0.005)
-    await settled(scene.gateway, within_s=20)  # its /metrics comes from the next frontend
+    await settled(scene.gateway)  # its /metrics comes from the next frontend
     assert not scene.upstream.of(never)
-    assert not (await asyncio.wait_for(watched, 10)).is_complete, "a truncated stream looked whole"
+    assert not (await asyncio.wait_for(watched, PATIENCE_S)).is_complete, "a truncated stream looked whole"
     for visitor in (*visitors, connecting, occupant, queued):
         await visitor.leave()
     return max(not_connecting_s, *(s.gone_s or 0.0 for s in sightings)) - killed_s
@@ -170,9 +170,9 @@ async def test_killed_supervisor_leaves_no_orphan() -> None:
             processes = [psutil.Process(pid) for pid in running.pids().values()]
             assert len(processes) >= 4
             running.signal(signal.SIGKILL, "supervisor")
-            running.process.wait(10)
-            await eventually(lambda: not any(alive(p) for p in processes), "no process is left", within_s=10)
-            endings = await asyncio.wait_for(asyncio.gather(*calls), 10)
+            running.process.wait(PATIENCE_S)
+            await eventually(lambda: not any(alive(p) for p in processes), "no process is left")
+            endings = await asyncio.wait_for(asyncio.gather(*calls), PATIENCE_S)
     assert not any(ending.is_complete for ending in endings)
 
 

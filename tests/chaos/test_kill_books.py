@@ -65,14 +65,14 @@ async def test_usage_is_what_was_served(gateway: Served, streams: int, capsys: p
         endings = await asyncio.wait_for(asyncio.gather(*calls), 60)
         assert all(ending.state == "error" for ending in endings)
         counts = await gateway.simulator.until(cut, streams_open=0)
-        await eventually(gateway.is_ready, "the restart", within_s=20)
+        await eventually(gateway.is_ready, "the restart")
         after = await asyncio.gather(*(made.ask("sse", whole, "one two three four") for _ in range(20)))
         assert all(ending.is_complete for ending in after)
 
     def found() -> int:
         return sum(count for (count,) in rows(gateway, "SELECT count(*) FROM usage_records"))
 
-    await eventually(lambda: found() == 40 + streams, "every call in the database", within_s=20)
+    await eventually(lambda: found() == 40 + streams, "every call in the database")
     by_outcome = dict(rows(gateway, "SELECT outcome, count(*) FROM usage_records GROUP BY outcome"))
     assert by_outcome == {"complete": 40, "lost": streams}
     settled = rows(gateway, "SELECT sum(completion_tokens) FROM usage_records WHERE outcome = 'complete'")[0][0]

@@ -105,8 +105,8 @@ async def test_nothing_leaks(gateway: InProcess) -> None:
     quota = gateway.quota
     assert quota.in_flight("leaky") == 0, "a place of the key's concurrency was not given back"
     assert not any(open_counts(gateway).values()), open_counts(gateway)
-    await eventually(lambda: not tasks() - idle_tasks, "no task is left", within_s=10)
-    await eventually(lambda: file_descriptors() <= before + 5, f"{before} descriptors again", within_s=10)
+    await eventually(lambda: not tasks() - idle_tasks, "no task is left")
+    await eventually(lambda: file_descriptors() <= before + 5, f"{before} descriptors again")
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ async def test_nothing_leaks_over_the_link() -> None:
             async with callers(running) as made:
                 seen = await visits(made, count, draw)
             assert sum(seen.values()) == count
-            await settled(running, within_s=15)
+            await settled(running)
             before.append([process.num_fds() for process in processes])
         # connections to the upstream are kept for a while: at most one for each caller
         assert all(late <= early + AT_ONCE for early, late in zip(*before, strict=True)), before
@@ -131,13 +131,13 @@ async def test_nothing_leaks_over_the_link() -> None:
             found = await metrics(running)
             return 0 < found['gateway_asyncio_tasks{role="service"}'] < AT_ONCE
 
-        await eventually(has_few_tasks, "no task of a call is left", within_s=10, every_s=0.2)
+        await eventually(has_few_tasks, "no task of a call is left", every_s=0.2)
         assert not [line for line in running.logs() if line.get("event") == "bug" or "traceback" in line]
 
 
 async def _at_rest(gateway: InProcess) -> None:
     """No call runs, no client is connected, and the pool's connections are closed."""
-    await settled(gateway, within_s=15)
+    await settled(gateway)
     await gateway.half.kit.transport.retire([])
-    await eventually(lambda: gateway.whole.http.connection_count == 0, "no client is connected", within_s=10)
+    await eventually(lambda: gateway.whole.http.connection_count == 0, "no client is connected")
     gc.collect()

@@ -14,7 +14,7 @@ import pytest
 from tests.chaos.callers import WAYS, Callers, callers
 from tests.chaos.settled import metrics, settled
 from tests.support.served import Served, served
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 RELOADS, RELOADS_FULL = 50, 1000
 GENERATION = "x-gateway-generation"
@@ -80,7 +80,7 @@ async def until_generation(gateway: Served, made: Callers, least: int) -> int:
         return found if found >= least else 0
 
     try:
-        return int(await eventually(is_there, f"generation {least}", within_s=15))
+        return int(await eventually(is_there, f"generation {least}"))
     except AssertionError as error:
         refused = [line["problems"] for line in gateway.logs() if "last good one stays" in str(line.get("event"))]
         raise AssertionError(f"{error}; refused: {refused[-1:]}") from error
@@ -115,9 +115,9 @@ async def test_reloads_under_load(gateway: Served, made: Callers, reloads: int) 
         gateway.signal(signal.SIGHUP)
         await until_generation(gateway, made, before + number - last_number + reloads)
     is_over.set()
-    counts = await asyncio.wait_for(asyncio.gather(*asking), 30)
+    counts = await asyncio.wait_for(asyncio.gather(*asking), PATIENCE_S)
     assert all(counts), counts
-    assert (await asyncio.wait_for(long_stream, 30)).is_complete
+    assert (await asyncio.wait_for(long_stream, PATIENCE_S)).is_complete
     print(f"{reloads} reloads under {sum(counts)} calls in {time.monotonic() - began_s:.0f} s, none failed")
     assert len(set(seen)) > reloads // 2, "calls hardly saw the reloads"
     assert await generation(made) >= before + reloads
@@ -142,7 +142,7 @@ async def test_broken_file_keeps_the_last_good_one(gateway: Served, made: Caller
         async def is_counted(least: float = kept + 1) -> bool:
             return (await metrics(gateway)).get('gateway_config_reloads_total{outcome="kept"}', 0) >= least
 
-        await eventually(is_counted, f"{broken!r} is refused", within_s=10)
+        await eventually(is_counted, f"{broken!r} is refused")
         assert await generation(made) == good
         assert await _knows(made, "extra-100")
     said = [line for line in gateway.logs() if "last good one stays" in str(line.get("event"))]
@@ -181,6 +181,6 @@ async def test_a_removed_model_drains(gateway: Served, made: Callers) -> None:
     await eventually(lambda: _knows(made, "extra-201"), "the model is gone")
     assert (await made.ask("json", "leaving")).kind == "model_not_found"
     assert not any(stream.done() for stream in streams)
-    endings = await asyncio.wait_for(asyncio.gather(*streams), 20)
+    endings = await asyncio.wait_for(asyncio.gather(*streams), PATIENCE_S)
     assert all(ending.is_complete and len(ending.texts) == 40 for ending in endings), endings
     await settled(gateway)

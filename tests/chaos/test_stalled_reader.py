@@ -27,7 +27,7 @@ from tests.chaos.upstream import HEAD_SSE, chunk_of
 from tests.support.served import Served, served
 from tests.support.simulated import unique
 from tests.support.single import InProcess, single
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 READERS = 200
 CHUNKS, PACE_MS = 20, 50
@@ -138,7 +138,7 @@ async def stalled_http(stage: Stage) -> AsyncIterator[Callable[[], Awaitable[Any
         async def rest() -> bytes:
             tail = b""
             with contextlib.suppress(ConnectionError):
-                while data := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 1 << 20), 10):
+                while data := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(sock, 1 << 20), PATIENCE_S):
                     tail = (tail + data)[-2000:]
             return tail
 
@@ -155,7 +155,7 @@ async def stalled_grpc(stage: Stage) -> AsyncIterator[Callable[[], Awaitable[Any
         assert await call.read() is not grpc.aio.EOF
 
         async def rest() -> grpc.StatusCode:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 with contextlib.suppress(grpc.aio.AioRpcError):
                     while await call.read() is not grpc.aio.EOF:
                         pass
@@ -216,7 +216,7 @@ async def test_stalled_call_is_paused_then_ended(stage: Stage, protocol: str) ->
         held_bytes = stage.flood.sent_bytes - sent_before
         assert 0 < held_bytes < BOUND_BYTES
         assert len(stage.flood.gone) == gone_before, "ended before it was stalled for long"
-        await eventually(lambda: len(stage.flood.gone) > gone_before, "the upstream is let go", within_s=15)
+        await eventually(lambda: len(stage.flood.gone) > gone_before, "the upstream is let go")
         ended_after_s = stage.flood.gone[-1] - stalled_s
         assert ended_after_s > STALLED_FOR_S / 2
         await settled(stage.gateway)
@@ -224,7 +224,7 @@ async def test_stalled_call_is_paused_then_ended(stage: Stage, protocol: str) ->
     assert b"[DONE]" not in end if protocol == "http" else end is grpc.StatusCode.DEADLINE_EXCEEDED, end
 
 
-async def still(read: Callable[[], int], for_s: float = 0.6, within_s: float = 10.0) -> None:
+async def still(read: Callable[[], int], for_s: float = 0.6, within_s: float = PATIENCE_S) -> None:
     """Wait until a number has not changed for a while."""
     until_s = time.monotonic() + within_s
     value, since_s = read(), time.monotonic()
@@ -242,7 +242,7 @@ async def test_whole_answer_that_nobody_reads(stage: Stage) -> None:
         pytest.skip("the connection is counted in process")
     async with raw_post(stage, unique("sim-huge-body-16"), is_stream=False):
         await eventually(lambda: gateway.half.kit.in_flight == 0 and gateway.whole.http.edge.replies, "only the answer")
-        await eventually(lambda: not gateway.whole.http.edge.replies, "the answer is given up", within_s=15)
+        await eventually(lambda: not gateway.whole.http.edge.replies, "the answer is given up")
     await settled(gateway)
 
 

@@ -19,7 +19,7 @@ from gateway.rpc.link_server import LinkServer, serve
 from gateway.rpc.options import LinkOptions
 from gateway.wire.pb import chat_pb2
 
-WAIT_S = 20.0
+WAIT_S = 30.0
 Script = Callable[[chat_pb2.ChatRequest, CallContext], AsyncGenerator[Item, None]]
 
 

@@ -13,12 +13,16 @@ import sys
 import termios
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from tests.support.waiting import PATIENCE_S
+
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07|[@-_])")
 
-# The child makes the terminal its own, so that Ctrl-C becomes a signal, and then becomes the program: no code of
-# ours runs between fork and exec, which gRPC's threads would not survive.
+# The child makes the terminal its own, so that Ctrl-C becomes a signal, and one that is heard (below a shell that runs
+# the tests in the background it would be ignored), and then becomes the program: no code of ours runs between fork and
+# exec, which gRPC's threads would not survive.
 _ADOPT = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
@@ -73,7 +77,7 @@ class Terminal:
                 return await self.expect(wanted, timeout_s=1.0)
         return await self.expect(wanted, timeout_s=1.0)
 
-    async def expect(self, wanted: str, timeout_s: float = 15.0) -> None:
+    async def expect(self, wanted: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until `wanted` appears after what was expected before."""
         try:
             async with asyncio.timeout(timeout_s):
@@ -85,7 +89,7 @@ class Terminal:
         self._seen = found + len(wanted)
 
     async def exit_code(self) -> int:
-        return await asyncio.wait_for(self.process.wait(), 15)
+        return await asyncio.wait_for(self.process.wait(), PATIENCE_S)
 
 
 @contextlib.asynccontextmanager

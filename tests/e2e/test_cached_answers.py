@@ -250,7 +250,7 @@ async def test_failures_are_never_kept(gateway: InProcess, tenant: Tenant, way: 
 @pytest.mark.parametrize("way", ["sse", "stream"])
 async def test_who_leaves_leaves_nothing_half(gateway: InProcess, tenant: Tenant, way: str) -> None:
     """A stream whose caller left is not kept."""
-    name = f"kept/{unique('sim-chunks-50-pace-20')}"
+    name = f"kept/{unique('sim-chunks-10-pace-250')}"
     asking = asyncio.create_task(tenant.ask(way, name))
     await gateway.simulator.until(name, streams_open=1)
     asking.cancel()
@@ -278,7 +278,7 @@ async def test_time_and_size_bound_what_is_kept(gateway: InProcess, tenant: Tena
 @pytest.mark.parametrize("way", WAYS)
 async def test_calls_at_the_same_time_share_one_answer(gateway: InProcess, tenant: Tenant, way: str) -> None:
     """Twenty callers, one upstream stream: one miss, the others shared, the same bytes for all, settled once."""
-    name = f"shared/{unique('sim-chunks-10-pace-30-wait-300')}"
+    name = f"shared/{unique('sim-chunks-10-pace-30-wait-2000')}"
     given = await asyncio.gather(*(tenant.ask(way, name) for _ in range(20)))
     assert sorted(each.cache or "" for each in given) == ["miss", *["shared"] * 19]
     assert len({each.answer for each in given}) == 1
@@ -290,7 +290,7 @@ async def test_calls_at_the_same_time_share_one_answer(gateway: InProcess, tenan
 @pytest.mark.parametrize("way", ["sse", "stream"])
 async def test_who_joins_late_sees_the_beginning(gateway: InProcess, tenant: Tenant, way: str) -> None:
     """A reader that comes in the middle gets the whole answer; afterwards it is a hit."""
-    name = f"both/{unique('sim-chunks-20-pace-30')}"
+    name = f"both/{unique('sim-chunks-20-pace-100')}"
     first = asyncio.create_task(tenant.ask(way, name))
     await gateway.simulator.until(name, streams_open=1)
     await asyncio.sleep(0.2)
@@ -303,7 +303,7 @@ async def test_who_joins_late_sees_the_beginning(gateway: InProcess, tenant: Ten
 @pytest.mark.parametrize("way", ["sse", "stream", "json", "unary"])
 async def test_a_leader_that_leaves_ends_nothing(gateway: InProcess, tenant: Tenant, way: str) -> None:
     """The first caller goes, the second gets everything; when all go, the provider sees it."""
-    name = f"shared/{unique('sim-chunks-30-pace-30-wait-300')}"
+    name = f"shared/{unique('sim-chunks-30-pace-10-wait-1500')}"
     leader = asyncio.create_task(tenant.ask(way, name))
     await eventually(lambda: gateway.half.kit.answers.flights, "it is under way")
     follower = asyncio.create_task(tenant.ask(way, name))
@@ -312,6 +312,7 @@ async def test_a_leader_that_leaves_ends_nothing(gateway: InProcess, tenant: Ten
     leader.cancel()
     assert (await follower).cache == "shared"
     assert (await gateway.simulator.counts(name)).completed == 1
+    name = f"shared/{unique('sim-chunks-30-pace-1000-wait-1000')}"
     both = [asyncio.create_task(tenant.ask(way, name)) for _ in range(2)]
     await eventually(lambda: gateway.half.kit.in_flight == 2, "both run")
     await asyncio.sleep(0.1)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.terminal import terminal
+from tests.support.waiting import PATIENCE_S
 from tests.unit.client.scripted import REPLY_TEXT, Scripted
 
 PROGRAM = ["-c", "import typer; from gateway.commands.chat import command; typer.run(command)"]
@@ -176,10 +177,10 @@ async def test_ctrl_c_ends_the_answer_and_not_the_program(server: tuple[Scripted
         await screen.expect("slow-end at")
         await screen.answer_prompt("hi\r")
         await screen.expect("Hello there")
-        await asyncio.wait_for(servicer.started.wait(), 5)
+        await asyncio.wait_for(servicer.started.wait(), PATIENCE_S)
         screen.send("\x03")
         await screen.expect("cancelled; /retry asks again")
-        await asyncio.wait_for(servicer.cancelled.wait(), 5)
+        await asyncio.wait_for(servicer.cancelled.wait(), PATIENCE_S)
         await screen.answer_prompt("half a thought")
         await screen.expect("half a thought")
         await screen.interrupt_prompt("/quit or Ctrl-D leaves")

@@ -22,6 +22,7 @@ from gateway.client import (
     text_of,
     vectors_of,
 )
+from tests.support.waiting import PATIENCE_S
 from tests.unit.client.scripted import REPLY_TEXT, Scripted, serving
 
 
@@ -93,17 +94,17 @@ async def test_leaving_a_stream_cancels_it(server: tuple[Scripted, str], service
 
     with Client(server[1]) as client:
         await asyncio.to_thread(talk, client)
-        await asyncio.wait_for(servicer.cancelled.wait(), 5)
+        await asyncio.wait_for(servicer.cancelled.wait(), PATIENCE_S)
 
 
 async def test_close_from_another_thread_ends_calls(server: tuple[Scripted, str], servicer: Scripted) -> None:
     """close() ends the calls of other threads with an error of ours."""
     client = Client(server[1])
     call = asyncio.create_task(asyncio.to_thread(client.chat, model="slow", messages="hi"))
-    await asyncio.wait_for(servicer.started.wait(), 5)
+    await asyncio.wait_for(servicer.started.wait(), PATIENCE_S)
     client.close()
     with pytest.raises(CallCancelledError):
-        await asyncio.wait_for(call, 5)
+        await asyncio.wait_for(call, PATIENCE_S)
 
 
 async def test_threads_share_one_client(server: tuple[Scripted, str], servicer: Scripted) -> None:

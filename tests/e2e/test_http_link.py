@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,10 +18,10 @@ from gateway.rpc.contract import Head, Tail
 from gateway.rpc.link_client import LinkClient
 from gateway.rpc.link_server import LinkServer
 from gateway.rpc.link_server import serve as serve_link
+from tests.support.waiting import PATIENCE_S
 from tests.unit.frontend.harness import CHAT_BODY, Toy, chunk, error_of, post, split, until
 
 PATH = "/v1/chat/completions"
-PROMPT_S = 0.25
 
 
 @asynccontextmanager
@@ -35,7 +34,7 @@ async def linked(script, **http) -> AsyncIterator[tuple[Toy, Running]]:
         address = f"unix:{Path(folder) / 'link'}"
         server, _ = await serve_link(link, address)
         async with LinkClient([address]) as client:
-            assert await client.ready(5)
+            assert await client.ready(PATIENCE_S)
             running = await serve(Edge(client, lambda: settings, is_ready=lambda: client.state == "ready"))
             try:
                 yield toy, running
@@ -67,16 +66,14 @@ async def phases(method, request, context):
 
 @pytest.mark.parametrize("model", ["queued", "before-first", "mid-stream", "busy"])
 async def test_service_sees_a_client_leave(model: str) -> None:
-    """In each phase the service's call is closed within 250 ms of the client leaving."""
+    """In each phase the service's call is closed when the client leaves; nothing else would end it in this time."""
     async with linked(phases) as (toy, running):
         _, writer = await asyncio.open_connection("127.0.0.1", running.port)
         writer.write(asking(model))
         await until(lambda: toy.running == 1)
         await asyncio.sleep(0.05)
-        left_s = time.monotonic()
         writer.close()
-        await asyncio.wait_for(toy.closed.wait(), 5)
-        assert time.monotonic() - left_s < PROMPT_S
+        await asyncio.wait_for(toy.closed.wait(), PATIENCE_S)
 
 
 async def test_one_stalled_reader_beside_two_hundred_streams() -> None:
@@ -106,14 +103,14 @@ async def test_one_stalled_reader_beside_two_hundred_streams() -> None:
         writer.transport.pause_reading()
         writer.write(asking("still"))
         await until(lambda: made["still"] > 0)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             answers = await asyncio.gather(*(read_all(running.port) for _ in range(200)))
         before = made["still"]
         await asyncio.sleep(0.2)
         assert made["still"] == before  # it stopped long ago
         assert toy.running == 1
         writer.close()
-        await asyncio.wait_for(toy.closed.wait(), 5)
+        await asyncio.wait_for(toy.closed.wait(), PATIENCE_S)
         del still
     for answer in answers:
         body = split(answer)[2]
@@ -129,13 +126,13 @@ async def test_lost_link_is_an_explicit_error() -> None:
         address = f"unix:{Path(folder) / 'link'}"
         server, _ = await serve_link(LinkServer(toy), address)
         async with LinkClient([address]) as client:
-            assert await client.ready(5)
+            assert await client.ready(PATIENCE_S)
             running = await serve(Edge(client, lambda: settings, is_ready=lambda: client.state == "ready"))
             reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
             writer.write(asking("mid-stream"))
             await reader.readuntil(b"data: {")
             await server.stop(0)
-            rest = await asyncio.wait_for(reader.read(), 10)
+            rest = await asyncio.wait_for(reader.read(), PATIENCE_S)
             assert b'"error"' in rest
             assert b"[DONE]" not in rest
             assert not rest.endswith(b"0\r\n\r\n")

@@ -237,7 +237,7 @@ async def test_under_the_supervisor_a_killed_service_is_back_within_2_s(tmp_path
             assert supervisor.stderr is not None
             os.kill(json.loads(supervisor.stderr.readline())["pid"], signal.SIGKILL)
             assert (await failure_of(started)).kind is Kind.UNAVAILABLE
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(WAIT_S):
                 assert len(await take_all(begin(client, "echo"))) == 3
 
 

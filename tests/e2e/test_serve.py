@@ -194,7 +194,7 @@ async def test_metrics_add_up_over_processes() -> None:
         async def is_all() -> bool:
             return await counted() == 15
 
-        await eventually(is_all, "all processes to have handed over their counts", within_s=10)
+        await eventually(is_all, "all processes to have handed over their counts")
         assert [await counted() for _ in range(4)] == [15] * 4
 
 

@@ -38,7 +38,7 @@ LIMITS: dict[str, dict[str, int]] = {
 }
 KEYS = {name: f"gw-{name}.secret-of-{name}" for name in LIMITS}
 LAYER = {
-    "store": {"replicas": COUNT, "timeout_ms": 20_000},  # on a busy machine nothing counts alone
+    "store": {"replicas": COUNT},
     "accounts": {"is_charged": True, "key_cache_s": 1},
     "keys": {name: key_record(KEYS[name], limits=limits) for name, limits in LIMITS.items()},
     "models": {
@@ -149,7 +149,7 @@ async def test_money_for_ten_calls(services: Cluster, calling: Any) -> None:
         ledger = await admin.call(accounts.LIST_LEDGER, v1.ListLedgerRequest(user_id=user_id))
         return bool(sum(entry.amount_usd_micros for entry in ledger.entries) == 0)
 
-    await eventually(is_charged, "the charges", within_s=15, every_s=0.1)
+    await eventually(is_charged, "the charges", every_s=0.1)
 
 
 async def test_places_are_counted_over_all(services: Cluster, calling: Any) -> None:
@@ -229,7 +229,7 @@ async def test_a_top_up_and_a_revocation_reach_every_service(services: Cluster, 
         async def is_refused(at: int = at) -> bool:
             return await callers.grpc(at) not in ("ok", "wallet")
 
-        await eventually(is_refused, f"the refusal at service {at}", within_s=10, every_s=0.1)
+        await eventually(is_refused, f"the refusal at service {at}", every_s=0.1)
     (await callers.http()).error(401, "invalid_api_key")
 
 

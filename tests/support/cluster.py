@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.place import KEY, Layer, clean_environ, variables, write_files
+from tests.support.place import KEY, Layer, clean_environ, patience, variables, write_files
 from tests.support.served import GATEWAY
 from tests.support.simulated import Simulated
 from tests.support.waiting import free_port
 
 START_S = 60.0
-STOP_S = 10.0
+STOP_S = 30.0
 SECRET = "between-the-halves"
 
 
@@ -117,7 +117,7 @@ def cluster(
         for number in range(count):
             made.links.append(f"127.0.0.1:{free_port()}")
             alone = {"GATEWAY_STATE_DIR": str(root / f"state-{number}")}
-            known = variables(root, "development", {**ports, **environ}) | alone
+            known = variables(root, "development", {**patience(own), **ports, **environ}) | alone
             made.services.append(made.start(["service", "--link", made.links[-1]], known))
         frontend = made.frontend()
         made.grpc = [f"127.0.0.1:{each.record('service ready')['grpc_port']}" for each in made.services]

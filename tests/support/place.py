@@ -23,6 +23,14 @@ KEY = "gw-test.a-key-for-tests"
 
 Layer = Mapping[str, Any]
 
+PATIENT: Mapping[str, Mapping[str, float]] = {
+    "accounts": {"key_lookup_timeout_s": 60},
+    "database": {"timeout_s": 60},
+    "store": {"timeout_ms": 60_000, "connect_timeout_ms": 60_000},
+}
+"""Short waits of the product for a server beside it. A test is about one of them only if its layer sets it; in every
+other a machine that stands still for a second must change nothing."""
+
 
 def write_layer(root: Path, layer: Layer, name: str = "local.yaml") -> None:
     """Write `layer` as a file of `config/` under `root`, in one piece, as an editor would."""
@@ -42,6 +50,16 @@ def key_record(key: str, prefix: str = "gw-", **fields: Any) -> dict[str, Any]:
     """The record of a whole key for section `keys`; `fields` are further members (models, limits, is_disabled...)."""
     key_id = id_of(key, prefix) or key
     return {"id": key_id, "hmac": digest(PEPPER.encode(), key), "name": key_id, **fields}
+
+
+def patience(layer: Layer | None) -> dict[str, str]:
+    """Variables for the waits of PATIENT that this layer leaves alone."""
+    found = {}
+    for section, waits in PATIENT.items():
+        for name, wait in waits.items():
+            if name not in (layer or {}).get(section, {}):
+                found[f"GATEWAY_{section}__{name}".upper()] = str(wait)
+    return found
 
 
 def variables(root: Path, environment: str, more: Mapping[str, str]) -> dict[str, str]:

@@ -23,13 +23,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.place import KEY, Layer, clean_environ, key_record, variables, write_files, write_layer
+from tests.support.place import KEY, Layer, clean_environ, key_record, patience, variables, write_files, write_layer
 from tests.support.simulated import Simulated
 from tests.support.waiting import free_port
 
 GATEWAY = Path(sys.executable).with_name("gateway")
-READY_S = 40.0
-STOP_S = 15.0
+READY_S = 60.0
+STOP_S = 30.0
 STARTS_MAX = 3
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -74,7 +74,7 @@ class Served:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=READY_S,
             check=False,
         )
 
@@ -159,7 +159,8 @@ def served(
         write_files(root, {"local.yaml": layer or {}, **(files or {})})
         if environment == "production" and key is not None:  # where development keys are refused
             write_files(root, {"../state/keys.yaml": {"keys": {"harness": key_record(key)}}})
-        running = _start(root, environment, {"GATEWAY_DEV_KEY": key or "", **(environ or {})}, arguments)
+        more = {**patience(layer), "GATEWAY_DEV_KEY": key or "", **(environ or {})}
+        running = _start(root, environment, more, arguments)
         running.key = key or ""
         yield running
     finally:

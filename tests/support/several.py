@@ -23,15 +23,14 @@ from gateway.observe.log import Log
 from gateway.quota.shared import SharedQuota
 from tests.support.cluster import Cluster, cluster
 from tests.support.databases import url_of
-from tests.support.place import Layer, variables
+from tests.support.place import Layer, patience, variables
 from tests.support.stored import stored
-from tests.support.waiting import free_port
+from tests.support.waiting import PATIENCE_S, free_port
 
 COUNT = 3
-READY_S = 10.0
 SETTINGS = {
     "observe": {"log_format": "json", "log_level": "info"},  # a cluster is ready when its log says so
-    "store": {"replicas": COUNT, "timeout_ms": 2000},
+    "store": {"replicas": COUNT},
 }
 
 
@@ -78,7 +77,8 @@ async def several(layer: Layer, files: Mapping[str, Layer], environ: Mapping[str
         starting = cluster(whole, COUNT, known, files)
         running = await asyncio.to_thread(starting.__enter__)
         try:
-            loaded = load(running.root, environment="test", environ=variables(running.root, "test", known))
+            environ = variables(running.root, "test", {**patience(whole), **known})
+            loaded = load(running.root, environment="test", environ=environ)
             async with _hand(loaded) as (book, quota):
                 yield Several(running, urls, book, quota)
         finally:
@@ -98,7 +98,7 @@ async def _hand(loaded: Loaded) -> AsyncIterator[tuple[Accounts, SharedQuota]]:
     store.start()
     quota.start()
     try:
-        assert await store.ready(READY_S)
+        assert await store.ready(PATIENCE_S)
         book.tell(quota.add, quota.balance_usd_micros)
         book.start()
         yield book, quota

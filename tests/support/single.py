@@ -19,7 +19,7 @@ from gateway.app.single import Single, running
 from gateway.config.load import load
 from gateway.core.clock import Clock
 from gateway.quota.reservation import Quota
-from tests.support.place import KEY, Layer, variables, write_files, write_layer
+from tests.support.place import KEY, Layer, patience, variables, write_files, write_layer
 from tests.support.simulated import Simulated
 
 
@@ -81,7 +81,7 @@ async def single(
     ports = {"GATEWAY_HTTP__PORT": "0", "GATEWAY_GRPC__PORT": "0", "GATEWAY_DEV_KEY": key}
     try:
         write_files(root, {"local.yaml": layer or {}, **(files or {})})
-        found = variables(root, environment, {**ports, **(environ or {})})
+        found = variables(root, environment, {**patience(layer), **ports, **(environ or {})})
         loading = functools.partial(load, root, environment=environment, environ=found)
         async with running(loading, clock=clock) as whole:
             yield InProcess(root, whole, key)
