@@ -19,7 +19,6 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from itertools import compress
-from operator import add
 
 from gateway.core import hops
 from gateway.core.errors import Fault, GatewayError, Kind
@@ -62,10 +61,14 @@ class _Date:
 
 def head(status: int, content_type: str, length: int, lines: str) -> bytes:
     """The head of a whole answer; `lines` are complete header lines, `content_type` may be empty."""
-    start = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} Status {status}\r\n"
-    kind = f"content-type: {content_type}\r\n" if content_type else ""
     size = "" if status == 204 else f"content-length: {length}\r\n"
-    return f"{start}{kind}{size}{_date_line()}{lines}\r\n".encode("latin-1", "replace")
+    return f"{_start(status, content_type)}{size}{_date_line()}{lines}\r\n".encode("latin-1", "replace")
+
+
+@lru_cache(maxsize=256)
+def _start(status: int, content_type: str) -> str:
+    kind = f"content-type: {content_type}\r\n" if content_type else ""
+    return (_STATUS_LINES.get(status) or f"HTTP/1.1 {status} Status {status}\r\n") + kind
 
 
 def stream_head(status: int, lines: str, *, is_chunked: bool, content_type: str = EVENT_STREAM) -> bytes:
@@ -89,24 +92,31 @@ def chunk(data: bytes) -> bytes:
 
 def header_lines(headers: Mapping[str, str], profile: Profile) -> str:
     """The headers a call gave as lines: unsafe characters replaced by `?`, reserved and malformed names dropped."""
-    is_shown, starts = _layout(tuple(headers), profile.has_gateway_headers, profile.rate_limit_headers != "none")
-    values = [*compress(headers.values(), is_shown)]
-    if not _is_plain("".join(values)):
-        values = [_safe(value) for value in values]
-    return "\r\n".join([*map(add, starts, values), ""])
+    is_shown, lines = _layout(tuple(headers), profile.has_gateway_headers, profile.rate_limit_headers != "none")
+    values = list(headers.values() if is_shown is None else compress(headers.values(), is_shown))
+    filled = list(lines)
+    filled[1::2] = values if _is_plain("".join(values)) else map(_safe, values)
+    return "".join(filled)
 
 
 @lru_cache(maxsize=1024)
-def _layout(names: tuple[str, ...], has_gateway: bool, has_limits: bool) -> tuple[tuple[bool, ...], tuple[str, ...]]:
-    """Which of a call's headers may be sent, and how their lines start; all answers have the same few sets."""
-    is_shown = tuple(
+def _layout(names: tuple[str, ...], has_gateway: bool, has_limits: bool) -> tuple[list[bool] | None, tuple[str, ...]]:
+    """Which of a call's headers may be sent (None: all), and their lines, every second item a place for a value.
+
+    All answers have the same few sets of names.
+    """
+    is_shown = [
         name not in _RESERVED
         and _NAME.fullmatch(name) is not None
         and (has_gateway or not name.startswith("x-gateway-"))
         and (has_limits or not name.startswith("x-ratelimit-"))
         for name in names
-    )
-    return is_shown, tuple(f"{name}: " for name in compress(names, is_shown))
+    ]
+    lines = [""]
+    for name in compress(names, is_shown):
+        lines[-1] += f"{name}: "
+        lines += ["", "\r\n"]
+    return None if all(is_shown) else is_shown, tuple(lines)
 
 
 def _is_plain(text: str) -> bool:
@@ -118,9 +128,9 @@ def _safe(text: str) -> str:
     return text if _is_plain(text) else _UNSAFE.sub("?", text)
 
 
-def timing_line(*stages: str) -> str:
-    """The `server-timing` line of some stages, each one or more entries; empty ones are left out."""
-    return f"server-timing: {_safe(', '.join(filter(None, stages)))}\r\n"
+def timing_line(stages: str) -> str:
+    """The `server-timing` line of some stages."""
+    return f"server-timing: {_safe(stages)}\r\n"
 
 
 def error_object(error: GatewayError) -> dict[str, object]:

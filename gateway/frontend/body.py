@@ -29,9 +29,10 @@ _CODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 async def read_json(request: web.BaseRequest, http: Http, hold: Hold) -> tuple[dict[str, Any], int]:
     """The body as a JSON object, and its size in bytes as received; GatewayError for anything else."""
-    check_type(request.headers.get("content-type"))
+    headers = request.headers
+    check_type(headers.get("content-type"))
     raw = await read(request, http, hold)
-    coding = request.headers.get("content-encoding")
+    coding = headers.get("content-encoding")
     if coding is None or (coding := coding.strip().lower()) in {"identity", ""}:
         return parse(raw, http), len(raw)
     data = decompress(raw, coding, http.body_max_bytes)

@@ -160,9 +160,10 @@ class Edge:
         """Answer one request to a listener of that profile; cancelled when its client goes away."""
         settings = self.settings()
         http = settings.http
-        request_id = context.request_id(request.headers, is_trusted=http.is_request_id_trusted)
+        headers = request.headers
+        request_id = context.request_id(headers, is_trusted=http.is_request_id_trusted)
         keep_alive = request.keep_alive and not self.is_draining and not is_surplus(request)
-        seen = settings.profile(profile, request.headers.get("host"))
+        seen = settings.profile(profile, headers.get("host"))
         task = asyncio.current_task(self.loop)
         reply = Reply(request, request_id, http, seen, self._watch, self.bodies, task, keep_alive=keep_alive)
         self.replies.add(reply)

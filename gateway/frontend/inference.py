@@ -241,8 +241,8 @@ async def answer_whole(items: AsyncGenerator[Item, None], encode: Callable[[Any]
     lines = reply.call_lines()
     if reply.http.has_server_timing:
         accept_ms = (reply.accepted_s - reply.started_s) * 1000
-        stages = trailers.get("server-timing", "")
-        lines += answer.timing_line(f"accept;dur={accept_ms:.2f}", stages, render)
+        stages = f"{told}, " if (told := trailers.get("server-timing")) else ""
+        lines += answer.timing_line(f"accept;dur={accept_ms:.2f}, {stages}{render}")
     if reply.voice.dialect in _OPENAI_VOICES:
         lines += f"openai-processing-ms: {reply.elapsed_ms():.0f}\r\n"
     await reply.send(200, answer.JSON, body, lines)

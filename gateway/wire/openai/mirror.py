@@ -87,7 +87,7 @@ class Mirror:
             kept = message
         extra: JsonObject | None = None
         readers = self._readers
-        if self._first_names:
+        if self._first_names and sum(map(self._first_names.__contains__, obj)) > 1:
             obj = self._ordered(obj)
         for name, value in obj.items():
             read = readers.get(name)
@@ -156,8 +156,6 @@ class Mirror:
         return any(name not in obj and fill(message) is not ABSENT for name, fill in self._fills.items())
 
     def _ordered(self, obj: JsonObject) -> JsonObject:
-        if sum(map(self._first_names.__contains__, obj)) < 2:
-            return obj
         return {name: obj[name] for name in self._first if name in obj} | obj
 
 
