@@ -226,8 +226,8 @@ def supervised_service(address: str) -> Iterator[subprocess.Popen[str]]:
         supervisor.communicate(timeout=WAIT_S)
 
 
-async def test_under_the_supervisor_a_killed_service_is_back_within_2_s(tmp_path: Path) -> None:
-    """kill -9 of the service: the next call is answered by its successor, on the same socket, in less than 2 s."""
+async def test_under_the_supervisor_a_killed_service_is_back(tmp_path: Path) -> None:
+    """kill -9 of the service: the next call is answered by its successor, on the same socket."""
     address = f"unix:{tmp_path / 'link'}"
     with supervised_service(address) as supervisor:
         async with LinkClient([address]) as client:

@@ -20,9 +20,9 @@ from gateway.config.schema import Profile
 from tests.conftest import ROOT
 from tests.e2e.test_readme import blocks_of
 from tests.support.served import GATEWAY, served
-from tests.support.waiting import free_port
+from tests.support.waiting import PATIENCE_S, free_port
 
-RELOAD_S = 10.0
+RELOAD_S = PATIENCE_S
 PAGE = (ROOT / "docs/profiles.md").read_text("utf-8")
 BLOCKS = list(blocks_of("docs/profiles.md", PAGE))
 LAYERS = [yaml.safe_load(block.text) for block in BLOCKS if block.language == "yaml"]

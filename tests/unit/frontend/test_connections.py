@@ -154,7 +154,7 @@ async def test_trickling_reader_is_not_stalled() -> None:
     """A reader that takes something now and then is slow, not stalled: it gets its whole stream."""
 
     async def script(method, request, context):
-        for _ in range(60):
+        for _ in range(200):
             yield [chunk("x" * 100_000)]
         yield Tail({})
 
@@ -163,10 +163,10 @@ async def test_trickling_reader_is_not_stalled() -> None:
     async with frontend(script, http=http) as front, connected(front) as (reader, writer):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         writer.write(post(PATH, STREAM))
-        data, began_s = b"", loop.time()
+        data, began_s = bytearray(), loop.time()
         while piece := await reader.read(150_000):
             data += piece
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.03)
         assert loop.time() - began_s > http["stalled_for_s"], "it was read before it could be taken for stalled"
         (observation,) = await front.observed()
     assert data.endswith(b"0\r\n\r\n")
