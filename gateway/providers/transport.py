@@ -79,7 +79,7 @@ class Transport:
     def __init__(self) -> None:
         self._pools: dict[_PoolKey, _Pool] = {}
         self._target = lru_cache(TARGETS_MAX)(Target)
-        self._watchman = Watchman()
+        self.watchman = Watchman()
         self._ways: dict[Deployment, _Way] = {}  # of the snapshots in use; `_pools` is what counts
         self.open_replies = 0
 
@@ -101,12 +101,12 @@ class Transport:
         clocks = Clocks(deadline_s, now_s + way.total_s, now_s + way.headers_s, way.idle_s)
         pool = way.pool
         pool.leases += 1
-        self._watchman.watch(clocks)
+        self.watchman.watch(clocks)
         try:
             answer = await self._post(way, deployment, request, clocks)
             return Reply(self, pool, answer, deployment, clocks, now_s + way.first_token_s)
         except BaseException:
-            self._watchman.forget(clocks)
+            self.watchman.forget(clocks)
             if pool.give_back():
                 await pool.session.close()
             raise
@@ -131,10 +131,6 @@ class Transport:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _broken(error) from error
         return answer
-
-    def forget(self, clocks: Clocks) -> None:
-        """A reply is closed: its clocks stop."""
-        self._watchman.forget(clocks)
 
     async def close(self) -> None:
         """Close every pool."""
@@ -252,13 +248,15 @@ class Reply:
             return await self._read_error()
         limit = self._deployment.response_max_bytes
         parts, size = [], 0
-        while not self._is_at_end() and (data := await self.next()):
+        while data := await self.next():
             size += len(data)
             if size > limit:
                 raise GatewayError(
                     Kind.PROVIDER_INVALID, f"The provider's answer is larger than {limit} bytes (response_max_bytes)."
                 )
             parts.append(data)
+            if self._is_at_end():
+                break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _is_at_end(self) -> bool:
@@ -284,7 +282,7 @@ class Reply:
         if not self._is_open:
             return
         self._is_open = False
-        self._transport.forget(self._clocks)
+        self._transport.watchman.forget(self._clocks)
         self._clocks.on_expiry = None  # the cycle would keep the response until a full garbage collection
         self._transport.open_replies -= 1
         if self._content.at_eof():
