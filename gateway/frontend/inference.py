@@ -244,7 +244,7 @@ async def answer_whole(items: AsyncGenerator[Item, None], encode: Callable[[Any]
         stages = f"{told}, " if (told := trailers.get("server-timing")) else ""
         lines += answer.timing_line(f"accept;dur={accept_ms:.2f}, {stages}{render}")
     if reply.voice.dialect in _OPENAI_VOICES:
-        lines += f"openai-processing-ms: {reply.elapsed_ms():.0f}\r\n"
+        lines += f"openai-processing-ms: {round(reply.elapsed_ms())}\r\n"
     await reply.send(200, answer.JSON, body, lines)
 
 

@@ -87,7 +87,7 @@ class Mirror:
             kept = message
         extra: JsonObject | None = None
         readers = self._readers
-        if self._first_names and sum(map(self._first_names.__contains__, obj)) > 1:
+        if self._first_names and len(self._first_names.intersection(obj)) > 1:
             obj = self._ordered(obj)
         for name, value in obj.items():
             read = readers.get(name)
