@@ -133,7 +133,7 @@ class EdgeServer(web.Server):
 class EdgeProtocol(web.RequestHandler):
     """One connection."""
 
-    __slots__ = ("_address", "_body", "_edge_server", "_head_bytes", "_is_held", "is_surplus")
+    __slots__ = ("_address", "_body", "_edge_server", "_head_bytes", "_was_held", "is_surplus")
 
     def __init__(self, server: EdgeServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server, loop=loop, **options)
@@ -142,7 +142,7 @@ class EdgeProtocol(web.RequestHandler):
         self._edge_server = server
         self._head_bytes = 0
         self._body: StreamReader | None = None  # of the last request, until its last byte came
-        self._is_held = False  # reading is paused: somebody reads a body more slowly than it comes
+        self._was_held = False  # reading was paused once: somebody read a body more slowly than it came
         self.is_surplus = False
         self._address = ""  # once it counts for its share
 
@@ -204,13 +204,16 @@ class EdgeProtocol(web.RequestHandler):
 
     def pause_reading(self) -> None:
         """Let the client wait until the reader of its body has caught up."""
-        self._is_held = True
+        self._was_held = True
         super().pause_reading()
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # the base has it so
-        """Go on, if it was paused: every body asks for it when it is read and when it ends."""
-        if self._is_held:
-            self._is_held = False
+        """Go on: every body asks for it when it is read and when it ends.
+
+        Not only while reading is paused: a body may end before the parser took note of the pause, which then stops
+        within the next one.
+        """
+        if self._was_held:
             super().resume_reading(resume_parser)
 
     def _break_unfinished_body(self) -> None:

@@ -7,6 +7,8 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
+from aiohttp.helpers import DEFAULT_CHUNK_SIZE
+
 from gateway.rpc.contract import CallContext, Item, Method
 from tests.support.waiting import PATIENCE_S
 from tests.unit.frontend.harness import CHAT_BODY, answers, frontend, post, split, until
@@ -69,3 +71,17 @@ async def test_body_behind_a_running_request_is_held_back_and_read_later() -> No
         answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
         assert answer.count(b"HTTP/1.1 200 ") == 2
         assert front.toy.calls[1][1].messages[0].blocks[0].text == text
+
+
+async def test_body_of_very_many_chunks_leaves_its_connection_as_it_was() -> None:
+    """The last chunk of a body may pause reading, just before the body ends: the next request is read all the same."""
+    body = json.dumps(CHAT_BODY).encode()
+    pieces = body + b" " * (DEFAULT_CHUNK_SIZE // 16 + 1 - len(body))
+    chunked = b"".join(b"1\r\n%c\r\n" % byte for byte in pieces) + b"0\r\n\r\n"
+    async with frontend() as front, connected(front) as (reader, writer):
+        await until(lambda: any(p.transport is not None for p in front.running._open[0][1].connections))
+        [protocol] = [p for p in front.running._open[0][1].connections if p.transport is not None]
+        protocol.data_received(keeping(CHAT, b"", "Transfer-Encoding: chunked") + chunked)
+        assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
+        writer.write(post(CHAT, body))
+        assert b"HTTP/1.1 200 " in await asyncio.wait_for(reader.read(), PATIENCE_S)
