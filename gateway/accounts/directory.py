@@ -4,8 +4,9 @@ Rules:
     - A cached key is compared by the full digest of what was presented. It is believed for `key_cache_s`, and for
       `key_cache_stale_s` while the database cannot answer: an outage locks out nobody who was in.
     - "Cannot tell" is UNAVAILABLE, never INVALID_KEY. While the database is down it is asked once in RETRY_S, and no
-      call of a cached key waits for that; before it is known to be down, none waits longer than PATIENCE_S, and that of
-      an unknown key no longer than `key_lookup_timeout_s`. A late answer still counts, for the next call.
+      call of a cached key waits for that; before it is known to be down, none waits longer than PATIENCE_S (which alone
+      does not make it down), and that of an unknown key no longer than `key_lookup_timeout_s`. A late answer still
+      counts, for the next call.
     - A flood of wrong keys is cheap: what is no key is refused without asking, a wrong key again by its digest, and an
       address that tried too many unknown ones is RATE_LIMITED without asking.
     - A change made in this process is seen by the next call; an answer that was on its way is not kept.
@@ -82,6 +83,7 @@ class Directory:
         self._questions: dict[str, asyncio.Task[Facts | None]] = {}
         self._addresses = Throttle()
         self._down_until_s = 0.0
+        self._slow_until_s = 0.0  # for callers with a key in cache, who are not to wait; the others may
         self._changes = 0
         self.used_at_ms: dict[str, int] = {}  # keys used since somebody took this
 
@@ -122,17 +124,18 @@ class Directory:
         """The facts of somebody who was good: as they are now, or as they were while nobody can tell."""
         if now_s - known.read_at_s >= self._settings().key_cache_stale_s:
             return await self._question(subject, now_s)
-        if self._down_until_s and now_s < self._down_until_s:
+        known_until_s = max(self._down_until_s, self._slow_until_s)
+        if known_until_s and now_s < known_until_s:
             return known.facts
-        is_probe = bool(self._down_until_s)
         try:
             question = self._ask(subject, now_s)
-            if is_probe:
+            if known_until_s:  # this one finds out
+                self._slow_until_s = now_s + RETRY_S
                 return known.facts
             async with asyncio.timeout(PATIENCE_S):
                 return await asyncio.shield(question)
         except TimeoutError:
-            self._down_until_s = self._clock.monotonic() + RETRY_S
+            self._slow_until_s = self._clock.monotonic() + RETRY_S
         except GatewayError as error:
             if error.kind is not Kind.UNAVAILABLE:
                 raise
@@ -185,7 +188,7 @@ class Directory:
             raise
         finally:
             del self._questions[subject]
-        self._down_until_s = 0.0
+        self._down_until_s = self._slow_until_s = 0.0
         if changes == self._changes:
             if facts is None:
                 self._known.pop(subject, None)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.accounts import directory
 from gateway.accounts.api_keys import Record
 from gateway.core.errors import GatewayError, Kind
 from gateway.store.sql.database import unavailable
@@ -311,6 +312,31 @@ async def test_a_slow_answer_is_not_waited_for_and_not_lost(desk: Desk) -> None:
     await eventually(lambda: not book.directory._questions, "the answer")
     assert (await desk.identify(slow, book=book)).user_id == user["id"]
     assert asked == 1
+    await book.database.close()
+
+
+async def test_one_who_does_not_wait_turns_nobody_away(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database too slow for a caller with a key in cache is asked for a new key all the same."""
+    monkeypatch.setattr(directory, "PATIENCE_S", 0.01)
+    desk.settings = {"key_cache_s": 0}
+    user = await desk.user()
+    (_, known), (_, new) = await desk.key(user["id"]), await desk.key(user["id"])
+    book, may_answer, asked = desk.beside(), asyncio.Event(), []
+    assert (await desk.identify(known, book=book)).user_id == user["id"]
+    read = book.read
+
+    async def slow(subject: str) -> object:
+        asked.append(subject)
+        await may_answer.wait()
+        return await read(subject)
+
+    book.read = slow  # type: ignore[method-assign, assignment]  # what takes its time
+    for _ in range(3):
+        assert (await desk.identify(known, book=book)).user_id == user["id"]
+    waiting = asyncio.create_task(desk.identify(new, book=book))
+    await eventually(lambda: len(asked) == 2, "both questions")
+    may_answer.set()
+    assert (await waiting).user_id == user["id"]
     await book.database.close()
 
 
