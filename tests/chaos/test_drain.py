@@ -73,7 +73,7 @@ async def test_streams_finish(streams: int) -> None:
     """With enough time all are whole; new connections are refused meanwhile; every process is gone, code 0."""
     with draining(20) as running:
         async with callers(running) as made:
-            calls = await begin(running, made, 30 if streams == STREAMS else 100, streams)
+            calls = await begin(running, made, 60 if streams == STREAMS else 100, streams)
             over = asyncio.Event()
             watching = asyncio.create_task(readiness(running.url, over))
             await asyncio.sleep(0.2)

@@ -26,7 +26,7 @@ from tests.support.waiting import PATIENCE_S, eventually
 
 RECOVERY_S = 2.0
 RECOVERY_MAX_S = PATIENCE_S  # on a machine that runs other tests, too: a start is three seconds of CPU time
-CHUNKS = 40
+CHUNKS = 150  # fifteen seconds: no stream ends before its process is killed
 LAYER = {
     "process": {"drain_s": 2},
     "observe": {"log_format": "json", "log_level": "info"},
@@ -60,6 +60,7 @@ async def test_killed_service(gateway: Served, capsys: pytest.CaptureFixture[str
         calls = [asyncio.create_task(made.ask(way, model)) for way, model in ways]
         await gateway.simulator.until(slow, streams_open=50)
         await gateway.simulator.until(waiting, requests=20)
+        await eventually(lambda: has_chunks(gateway, slow, 50 * 3), "every stream has begun")
         await asyncio.sleep(0.5)
         killed_s = time.monotonic()
         gateway.signal(signal.SIGKILL, "service")
@@ -73,8 +74,13 @@ async def test_killed_service(gateway: Served, capsys: pytest.CaptureFixture[str
     assert all(0 < len(ending.texts) < CHUNKS for ending in streams)
     assert {ending.kind for ending in endings if ending.state == "error"} <= {"unavailable", "UNAVAILABLE"}
     assert recovered_s < RECOVERY_MAX_S
-    assert (await gateway.simulator.counts(slow)).aborted == 50
+    await gateway.simulator.until(slow, aborted=50)
     await settled(gateway)
+
+
+async def has_chunks(gateway: Served, model: str, least: int) -> bool:
+    """Whether the simulator has sent so many, to all streams of the model together."""
+    return (await gateway.simulator.counts(model)).chunks >= least
 
 
 async def recovery_s(made: Callers, since_s: float) -> float:
@@ -104,9 +110,10 @@ async def test_grpc_comes_back(gateway: Served) -> None:
 async def test_killed_simulator(gateway: Served) -> None:
     """The upstream itself dies under running calls: cut streams are errors, and it comes back."""
     async with callers(gateway) as made:
-        slow = unique("sim-chunks-40-pace-100")
+        slow = unique(f"sim-chunks-{CHUNKS}-pace-100")
         calls = [asyncio.create_task(made.ask(way, slow)) for way in ("sse", "stream") * 5]
         await gateway.simulator.until(slow, streams_open=10)
+        await eventually(lambda: has_chunks(gateway, slow, 10 * 3), "every stream has begun")
         await asyncio.sleep(0.3)
         gateway.signal(signal.SIGKILL, "simulator")
         endings = await asyncio.wait_for(asyncio.gather(*calls), PATIENCE_S)
@@ -164,7 +171,7 @@ async def test_killed_supervisor_leaves_no_orphan() -> None:
     """When the supervisor is killed, so is everything it started, whatever that was doing."""
     with served(LAYER) as running:
         async with callers(running) as made:
-            slow = unique("sim-chunks-100-pace-100")
+            slow = unique(f"sim-chunks-{CHUNKS}-pace-100")
             calls = [asyncio.create_task(made.ask("sse", slow)) for _ in range(5)]
             await running.simulator.until(slow, streams_open=5)
             processes = [psutil.Process(pid) for pid in running.pids().values()]

@@ -169,18 +169,18 @@ async def test_a_removed_model_drains(gateway: Served, made: Callers) -> None:
     with_model["providers"]["leaving"] = simulated
     with_model["models"]["leaving"] = {
         "names": ["leaving"],
-        "candidates": [{"provider": "leaving", "upstream_model": "sim-chunks-40-pace-100"}],
+        "candidates": [{"provider": "leaving", "upstream_model": "sim-chunks-70-pace-100"}],
     }
     gateway.write_layer(with_model)
     gateway.signal(signal.SIGHUP)
     await eventually(lambda: _knows(made, "extra-200"), "the model is there")
     streams = [asyncio.create_task(made.ask(way, "leaving")) for way in ("sse", "stream")]
-    await gateway.simulator.until("sim-chunks-40-pace-100", streams_open=2)
+    await gateway.simulator.until("sim-chunks-70-pace-100", streams_open=2)
     gateway.write_layer(layer(201))
     gateway.signal(signal.SIGHUP)
     await eventually(lambda: _knows(made, "extra-201"), "the model is gone")
     assert (await made.ask("json", "leaving")).kind == "model_not_found"
     assert not any(stream.done() for stream in streams)
     endings = await asyncio.wait_for(asyncio.gather(*streams), PATIENCE_S)
-    assert all(ending.is_complete and len(ending.texts) == 40 for ending in endings), endings
+    assert all(ending.is_complete and len(ending.texts) == 70 for ending in endings), endings
     await settled(gateway)

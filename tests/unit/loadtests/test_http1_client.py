@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from loadtests.http1 import Address, Answer, Connection
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, eventually
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 EVENT = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
@@ -77,7 +77,7 @@ async def test_a_connection_is_used_again_and_made_again() -> None:
     async with speaking([HEAD + EVENT], [HEAD + EVENT, b""], [HEAD + EVENT]) as address:
         connection = Connection(address)
         answers = [await ask(address, connection) for _ in range(2)]
-        await asyncio.sleep(0.02)
+        await eventually(lambda: connection.wire is None, "the end of the connection")
         answers.append(await ask(address, connection))
     assert all(answer.is_whole and answer.has_done for answer in answers)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from gateway.providers import transport as waits
 from gateway.providers.transport import Transport
 from tests.support.waiting import PATIENCE_S, eventually
 from tests.unit.providers.loopback import Connection, loopback
@@ -19,8 +22,11 @@ async def test_a_whole_answer_gives_its_connection_back(transport: Transport) ->
         assert server.connections == 1
 
 
-async def test_a_stream_that_said_it_is_done_gives_its_connection_back(transport: Transport) -> None:
-    """`finish` waits for the end of the response a moment."""
+async def test_a_stream_that_said_it_is_done_gives_its_connection_back(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`finish` waits for the end of the response a moment; here one that no machine outlasts."""
+    monkeypatch.setattr(waits, "RELEASE_WAIT_S", PATIENCE_S)
 
     async def stream(connection: Connection, _: bytes) -> None:
         await connection.stream()

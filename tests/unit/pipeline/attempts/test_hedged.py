@@ -17,7 +17,7 @@ from gateway.pipeline.attempts.hedged import rival_of
 from gateway.routing.board import Board
 from gateway.rpc.contract import STREAM_CHAT
 from gateway.wire.openai import chat
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 from tests.unit.pipeline.kits import Bench, bench, config_of, entry_of, model, provider
 from tests.unit.pipeline.scripted import DONE, RETRY, TEXT, call
 from tests.unit.providers.loopback import Connection, loopback
@@ -27,9 +27,9 @@ HEDGE = {"is_enabled": True, "delay_min_s": 0.05, "budget_percent": 100}
 
 @dataclass
 class Upstream:
-    """Each provider answers after its wait (seconds), or with a status."""
+    """Each provider answers after its wait (seconds), or with a status, or once the provider it names was asked."""
 
-    waits: dict[str, float | int]
+    waits: dict[str, float | int | str]
     seen: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
 
@@ -41,6 +41,9 @@ class Upstream:
             await connection.answer(b"{}", status=f"{wait} X")
             return
         await connection.stream()
+        if isinstance(wait, str):
+            await eventually(lambda: wait in self.seen, f"{wait} is asked")
+            wait = 0.05
         try:
             async with asyncio.timeout(wait):
                 await connection.closed()
@@ -51,12 +54,16 @@ class Upstream:
 
 
 @asynccontextmanager
-async def racing(waits: dict[str, float | int], known_s: float = 0.01) -> AsyncIterator[tuple[Bench, Upstream]]:
+async def racing(
+    waits: dict[str, float | int | str], known_s: float = 0.01, delay_s: float = 0.05
+) -> AsyncIterator[tuple[Bench, Upstream]]:
     """A kit whose model hedges, and knows how fast its first deployment is."""
     upstream = Upstream(waits)
     async with loopback(upstream) as server:
         blocks = {name: provider(f"{server.url}/{name}") for name in waits}
-        config = config_of(blocks, {"m": model(*waits, hedge=HEDGE, retry={**RETRY, "attempts_max": 1})})
+        config = config_of(
+            blocks, {"m": model(*waits, hedge={**HEDGE, "delay_min_s": delay_s}, retry={**RETRY, "attempts_max": 1})}
+        )
         async with bench(config, lambda: 0.5) as made:
             learn(made, known_s)
             yield made, upstream
@@ -73,7 +80,7 @@ def learn(made: Bench, seconds: float) -> None:
 
 async def test_the_faster_second_attempt_wins() -> None:
     """The first one is closed at its provider; both are in the record, the winner last."""
-    async with racing({"a": 5.0, "b": 0.0}) as (made, upstream):
+    async with racing({"a": 30.0, "b": 0.0}) as (made, upstream):
         outcome = await call(made, stream=True)
         assert outcome.error is None
         assert outcome.head.headers["x-gateway-provider"] == "b"
@@ -90,7 +97,7 @@ async def test_the_faster_second_attempt_wins() -> None:
 
 async def test_the_first_attempt_may_still_win() -> None:
     """The second one is closed; nothing of it reaches the caller."""
-    async with racing({"a": 0.2, "b": 5.0}) as (made, upstream):
+    async with racing({"a": "b", "b": 30.0}) as (made, upstream):
         outcome = await call(made, stream=True)
         assert (outcome.error, upstream.seen) == (None, ["a", "b"])
         assert len(outcome.events) == 1
@@ -102,7 +109,7 @@ async def test_the_first_attempt_may_still_win() -> None:
 @pytest.mark.parametrize(("waits", "seen"), [({"a": 0.0, "b": 0.0}, ["a"]), ({"a": 0.2}, ["a"])])
 async def test_a_first_token_in_time_or_without_a_rival_is_not_raced(waits: dict[str, float | int], seen: Any) -> None:
     """Nothing is asked twice."""
-    async with racing(waits) as (made, upstream):
+    async with racing(waits, delay_s=0.05 if "b" not in waits else PATIENCE_S) as (made, upstream):
         assert (await call(made, stream=True)).error is None
         assert upstream.seen == seen
 
@@ -121,14 +128,14 @@ async def test_the_budget_bounds_second_attempts() -> None:
         made.kit.hedges.saved = -0.5
         assert (await call(made, stream=True)).error is None
         assert upstream.seen == ["a"]
-        made.kit.hedges.saved = 1.0
+        made.kit.hedges.saved, upstream.waits["a"] = 1.0, 30.0
         assert (await call(made, stream=True)).error is None
         assert upstream.seen == ["a", "a", "b"]
 
 
 async def test_one_that_fails_leaves_the_race_to_the_other() -> None:
     """Also when it is the second one; when both fail the next candidates are tried."""
-    async with racing({"a": 0.2, "b": 503}) as (made, upstream):
+    async with racing({"a": "b", "b": 503}) as (made, upstream):
         assert (await call(made, stream=True)).error is None
         assert upstream.seen == ["a", "b"]
     async with racing({"a": 503, "b": 503, "c": 0.0}) as (made, upstream):
