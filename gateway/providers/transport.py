@@ -142,9 +142,10 @@ class Transport:
         """Close pools that none of `deployments` uses any more, each when its last reply is closed."""
         wanted = {_pool_key(d) for d in deployments}
         self._ways.clear()
-        for key in [key for key in self._pools if key not in wanted]:
-            pool = self._pools.pop(key)
+        retired = [self._pools.pop(key) for key in list(self._pools) if key not in wanted]
+        for pool in retired:  # all of them before the first wait: a call of an older snapshot may come in it
             pool.is_retired = True
+        for pool in retired:
             if not pool.leases:
                 await pool.session.close()
 

@@ -6,11 +6,13 @@ import asyncio
 
 import pytest
 
+from gateway.config.catalogue import Deployment
 from gateway.providers import transport as waits
 from gateway.providers.transport import Transport
+from gateway.providers.upstream import UpstreamRequest
 from tests.support.waiting import PATIENCE_S, eventually
 from tests.unit.providers.loopback import Connection, loopback
-from tests.unit.providers.requests import ok, open_at, reply_of, to
+from tests.unit.providers.requests import BODY, LONG_S, ok, open_at, reply_of, to
 
 
 async def test_a_whole_answer_gives_its_connection_back(transport: Transport) -> None:
@@ -136,3 +138,26 @@ async def test_a_retired_pool_ends_with_its_last_reply(transport: Transport) -> 
         assert server.open == 1
         await transport.retire([])
         await eventually(lambda: server.open == 0)
+
+
+async def test_a_call_during_the_retiring_leaves_no_closed_pool_behind(transport: Transport) -> None:
+    """Calls of an old configuration go on while its pools close, one after the other; later ones open anew."""
+    async with loopback(ok) as first, loopback(ok) as second:
+        old = [to(first.url), to(second.url)]
+
+        async def call(deployment: Deployment) -> bytes:
+            request = UpstreamRequest(f"{deployment.base_url}/x", {}, BODY, is_stream=False)
+            reply = await transport.open(deployment, request, asyncio.get_running_loop().time() + LONG_S)
+            try:
+                return await reply.read()
+            finally:
+                await reply.close()
+
+        for deployment in old:
+            assert await call(deployment) == b"{}"
+        retiring = asyncio.create_task(transport.retire([]))
+        await asyncio.sleep(0)
+        assert not retiring.done()
+        assert await asyncio.gather(*map(call, old)) == [b"{}"] * 2
+        await retiring
+        assert [await call(deployment) for deployment in old] == [b"{}"] * 2
