@@ -20,7 +20,7 @@ import pytest
 from tests.chaos.callers import callers
 from tests.support.served import Served, served
 from tests.support.simulated import unique
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 WORDS = " ".join(["word"] * 400)  # "You said: word word ...": chunks of 3, 6, then 5 characters each
 PACE_MS = 300  # slow enough that nothing waits unread on a busy machine
@@ -43,7 +43,7 @@ def rows(gateway: Served, sql: str) -> list[Any]:
     path = gateway.root / "state" / "gateway.db"
     if not path.exists():
         return []
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as database:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=PATIENCE_S)) as database:
         try:
             return database.execute(sql).fetchall()
         except sqlite3.OperationalError:  # not migrated yet

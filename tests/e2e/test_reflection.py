@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from tests.support.served import Served, served
 from tests.support.simulated import unique
+from tests.support.waiting import PATIENCE_S
 
 INFERENCE = "gateway.v1.Inference"
 
@@ -141,14 +142,14 @@ async def health(gateway: Served) -> AsyncIterator[Any]:
 @pytest.mark.parametrize("service", ["", INFERENCE])
 async def test_health_serves(health: Any, service: str) -> None:
     """The standard health check says that the server and the service serve."""
-    answer = await health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
+    answer = await health.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_health_of_an_unknown_service(health: Any) -> None:
     """An unknown name is NOT_FOUND, as the standard says."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await health.Check(health_pb2.HealthCheckRequest(service="nobody"), timeout=5)
+        await health.Check(health_pb2.HealthCheckRequest(service="nobody"), timeout=PATIENCE_S)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 

@@ -14,6 +14,7 @@ from tests.support.certificates import Certificates, make_certificates, needs_op
 from tests.support.place import KEY, key_record
 from tests.support.raw import ask
 from tests.support.single import InProcess, single
+from tests.support.waiting import PATIENCE_S
 
 ADMIN = "an-operators-secret"
 PLAIN = "gw-plain.no-administrators-key"
@@ -43,7 +44,7 @@ async def chat(address: str, credentials: grpc.ChannelCredentials | None, key: s
     async with opened as channel:
         try:
             metadata = (("authorization", f"Bearer {key}"),)
-            await inference_pb2_grpc.InferenceStub(channel).Chat(CHAT, metadata=metadata, timeout=10)
+            await inference_pb2_grpc.InferenceStub(channel).Chat(CHAT, metadata=metadata, timeout=PATIENCE_S)
         except grpc.aio.AioRpcError as error:
             return str(error.code().name)
         return "OK"

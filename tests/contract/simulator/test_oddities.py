@@ -133,5 +133,5 @@ async def test_unusual_answers(simulator: Running) -> None:
 
 async def test_comments_while_waiting(simulator: Running) -> None:
     """A late first chunk is preceded by keep-alives, so that only a content clock notices it."""
-    seen = await chat(simulator.port, "sim-comments-first-350")
+    seen = await chat(simulator.port, "sim-comments-first-3500")
     assert seen.body.split(b"data:", 1)[0].count(b": keep-alive") >= 4
