@@ -184,7 +184,7 @@ class CallMetrics:
 
     def __init__(self, label_sets_max: int = 2000) -> None:
         self._max = label_sets_max
-        self._told: dict[CallLabels, Told] = {}
+        self._told: dict[tuple[str, str, str], Told] = {}  # by CallLabels
         self._calls: dict[tuple[str, str, str], Count] = {}
         self._tries: dict[tuple[str, str], Count] = {}
 
@@ -221,11 +221,11 @@ class CallMetrics:
         """One late first token more: won or lost by the second attempt, or no second attempt was allowed (denied)."""
         HEDGES.labels(outcome).inc()
 
-    def of(self, labels: CallLabels) -> Told:
-        """The metrics of that label set; beyond the bound, of `other` models and providers."""
-        found = self._told.get(labels)
-        if found is not None:
-            return found
+    def of(self, operation: str, model: str, provider: str) -> Told:
+        """The metrics of these labels; beyond the bound, of `other` models and providers."""
+        return self._told.get((operation, model, provider)) or self._make(CallLabels(operation, model, provider))
+
+    def _make(self, labels: CallLabels) -> Told:
         if len(self._told) >= self._max:
             labels = CallLabels(labels.operation, "other", "other")
             if labels in self._told:

@@ -23,7 +23,6 @@ from gateway.core.errors import Kind
 from gateway.core.globs import is_glob
 from gateway.core.limits import Amounts
 from gateway.core.tariff import PPM
-from gateway.observe.metrics import CallLabels
 from gateway.observe.stages import Stages
 from gateway.observe.tally import not_failing
 from gateway.pipeline import book
@@ -156,14 +155,12 @@ def _measure(kit: Kit, method: Method, progress: Progress, settled: Settled) -> 
     entry, deployment = progress.entry, progress.deployment
     if entry is None or deployment is None:
         return
-    labels = CallLabels(
-        _OPERATIONS.get(method.name, "embeddings"), label_of(entry, progress.model), deployment.provider
-    )
     first_s = progress.first_content_s if method.is_stream else None
     steps = progress.chunks - 1
     per_token_s = (seconds - first_s) / steps if first_s is not None and steps > 0 else None
     error = "" if progress.end is _COMPLETE else outcome
-    told = kit.metrics.of(labels)
+    operation = _OPERATIONS.get(method.name, "embeddings")
+    told = kit.metrics.of(operation, label_of(entry, progress.model), deployment.provider)
     told.ended(error, seconds, first_s, per_token_s)
     if not progress.is_free and (progress.is_committed or is_abandoned(progress)):
         told.used(settled.prompt_tokens, settled.completion_tokens, settled.cost_usd_micros)

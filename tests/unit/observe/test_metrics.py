@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from gateway.observe import tally
-from gateway.observe.metrics import CallLabels, CallMetrics, exposition
+from gateway.observe.metrics import CallMetrics, exposition
 from gateway.observe.tally import count_of, flush, tally_of
 
 AMOUNTS = st.lists(st.floats(0, 200, allow_nan=False) | st.sampled_from([0.01, 1.0, 5.0]), max_size=40)
@@ -75,7 +75,7 @@ def test_label_sets_are_bounded() -> None:
     """Past the bound a call is counted under `other`."""
     metrics = CallMetrics(label_sets_max=3)
     for number in range(10):
-        metrics.of(CallLabels("chat", f"bounded-{number}", "bounded")).used(1, 1, 5)
+        metrics.of("chat", f"bounded-{number}", "bounded").used(1, 1, 5)
     text = exposition().decode()
     assert text.count('gateway_cost_usd_micros_total{model="bounded-') == 3
     assert 'model="other"' in text
@@ -83,10 +83,10 @@ def test_label_sets_are_bounded() -> None:
 
 def test_a_call_shows_up_under_its_names() -> None:
     """The OpenTelemetry names with underscores, and ours."""
-    metrics, labels = CallMetrics(), CallLabels("chat", "shown", "p")
-    metrics.of(labels).ended("", 0.5, 0.1, 0.01)
-    metrics.of(labels).ended("provider_error", 0.5, None, None)
-    metrics.of(labels).used(7, 5, 3)
+    metrics, labels = CallMetrics(), ("chat", "shown", "p")
+    metrics.of(*labels).ended("", 0.5, 0.1, 0.01)
+    metrics.of(*labels).ended("provider_error", 0.5, None, None)
+    metrics.of(*labels).used(7, 5, 3)
     metrics.counted("http", "Shown", "complete")
     metrics.tried("shown", "complete")
     text = exposition().decode()
@@ -114,7 +114,7 @@ COUNTING = """
     metrics = CallMetrics()
     metrics.counted("http", "Chat", "complete")
     labels = CallLabels("chat", "m", "p")
-    metrics.of(labels).ended("", 0.5, None, None)
+    metrics.of(*labels).ended("", 0.5, None, None)
     flush()
     IN_FLIGHT.set(2)
 """
