@@ -39,6 +39,7 @@ LAYER = {
         "hasty": _simulated(
             "hasty/*", retry={"attempts_max": 1}, timeouts={"headers_s": 0.4, "first_token_s": 0.4, "idle_s": 0.4}
         ),
+        "pausing": _simulated("pausing/*", retry={"attempts_max": 1}, timeouts={"idle_s": 0.4}),
         "plain": _simulated("plain/*", capabilities=["chat"], retry={"attempts_max": 1}),
     },
     "keys": {
@@ -56,7 +57,8 @@ def gateway() -> Iterator[Served]:
     """The shared gateway.
 
     Key `gateway.key` has no limits. `direct/` before a simulator's name: one attempt; `hasty/`: one attempt with
-    clocks of 0.4 s; `plain/`: nothing but chat. A test that needs another layer serves its own.
+    clocks of 0.4 s; `pausing/`: only its clock between two pieces is short; `plain/`: nothing but chat. A test that
+    needs another layer serves its own.
     """
     with served(LAYER) as running:
         yield running
