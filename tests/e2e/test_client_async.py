@@ -303,7 +303,7 @@ async def again(address: str) -> AsyncIterator[None]:
 async def test_deadline_covers_the_whole_call(client: AsyncClient, servicer: Scripted) -> None:
     """timeout_s ends the call here and at the server."""
     with pytest.raises(DeadlineExceededError):
-        await client.chat(model="slow", messages="hi", timeout_s=0.2)
+        await client.chat(model="slow", messages="hi", timeout_s=2.0)
     await asyncio.wait_for(servicer.cancelled.wait(), PATIENCE_S)
 
 
