@@ -75,14 +75,19 @@ class SqlitePrepared:
         self._connection.executemany(texts()[name], values)
 
     def enter_usage(self, records: Sequence[Mapping[str, Any]]) -> set[str]:
-        """See Prepared. Nobody else writes meanwhile: who looked first has looked well enough."""
+        """See Prepared. What is there already is looked for only when something is."""
         ids = {record["id"] for record in records}
-        known = self._connection.execute(texts()["known_usage"], {"ids": json.dumps(list(ids)).decode()})
-        new = ids.difference(row[0] for row in known)
-        fresh = records if len(new) == len(ids) else [record for record in records if record["id"] in new]
         statement, values_of = _enter_usage()
-        self._connection.executemany(statement, map(values_of, fresh))
-        return new
+        run = self._connection.execute
+        run("SAVEPOINT usage")
+        try:
+            self._connection.executemany(statement, map(values_of, records))
+        except sqlite3.IntegrityError:
+            run("ROLLBACK TO usage")  # nobody else writes meanwhile: who looks first has looked well enough
+            ids.difference_update(row[0] for row in run(texts()["known_usage"], {"ids": json.text(list(ids))}))
+            self._connection.executemany(statement, [values_of(record) for record in records if record["id"] in ids])
+        run("RELEASE usage")
+        return ids
 
 
 class CorePrepared:
