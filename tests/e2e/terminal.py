@@ -74,8 +74,8 @@ class Terminal:
         for _ in range(5):
             self.send("\x03")
             with contextlib.suppress(AssertionError):
-                return await self.expect(wanted, timeout_s=1.0)
-        return await self.expect(wanted, timeout_s=1.0)
+                return await self.expect(wanted, timeout_s=5.0)
+        return await self.expect(wanted, timeout_s=5.0)
 
     async def expect(self, wanted: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until `wanted` appears after what was expected before."""
