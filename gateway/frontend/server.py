@@ -139,6 +139,7 @@ class EdgeProtocol(web.RequestHandler):
         super().__init__(server, loop=loop, **options)
         queue: Any = Few()  # of requests that wait for the answer of an earlier one
         self._messages = queue
+        self._max_msg_queue_size -= 1  # the parser, which stops at as many, may count one taken before it was whole
         self._edge_server = server
         self._head_bytes = 0
         self._body: StreamReader | None = None  # of the last request, until its last byte came

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import pytest
 from aiohttp.helpers import DEFAULT_CHUNK_SIZE
 
 from gateway.rpc.contract import CallContext, Item, Method
@@ -85,3 +86,20 @@ async def test_body_of_very_many_chunks_leaves_its_connection_as_it_was() -> Non
         assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
         writer.write(post(CHAT, body))
         assert b"HTTP/1.1 200 " in await asyncio.wait_for(reader.read(), PATIENCE_S)
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_many_requests_behind_a_body_that_came_late_are_all_answered(method: str) -> None:
+    """More than the parser reads ahead, and its count is one too high after a body that followed its head."""
+    first = keeping(CHAT, json.dumps(CHAT_BODY).encode())
+    cut = first.index(b"\r\n\r\n") + 4
+    path, body = (CHAT, json.dumps(CHAT_BODY).encode()) if method == "POST" else ("/health", b"")
+    more, last = keeping(path, body, method=method), post(path, body, method=method)
+    async with frontend() as front, connected(front) as (reader, _):
+        await until(lambda: any(p.transport is not None for p in front.running._open[0][1].connections))
+        [protocol] = [p for p in front.running._open[0][1].connections if p.transport is not None]
+        protocol.data_received(first[:cut])
+        await until(lambda: protocol._request_in_progress)
+        protocol.data_received(first[cut:] + more * 39 + last)
+        answers = await asyncio.wait_for(reader.read(), PATIENCE_S)
+        assert answers.count(b"HTTP/1.1 200 ") == 41
