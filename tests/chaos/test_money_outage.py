@@ -231,6 +231,7 @@ async def test_without_the_database(store: Stored, postgres: Postgres, harm: str
                 await asyncio.sleep(DATABASE_S + 0.5)
                 made.strangers.clear()
                 await asyncio.sleep(out_s[harm])
+                await eventually(lambda: made.strangers, "an answer to a stranger")
                 seen = Counter(made.strangers)
                 await postgres.revive()
             assert set(seen) == {503}, seen
