@@ -1,8 +1,10 @@
-"""aiohttp's client connection, mended: whoever reads a body hears of every failure of its connection.
+"""aiohttp's client connection, mended: readers hear of every failure, and nobody gets the answer of another.
 
 Rules:
     - A body whose coding breaks (a malformed chunk) fails at once. aiohttp 3.14 keeps that error to itself: a reader
       that waits for bytes would wait until a clock runs out, a later one would see a RuntimeError.
+    - A connection on which an answer came that nobody asked for is not used again: the next caller would get that
+      answer, and everybody after him the one of another.
 Not here:
     - What a failure means, clocks, pools (transport).
 """
@@ -33,6 +35,10 @@ class Connection(ResponseHandler):
         super().set_exception(exc, *cause)
         if body is not None and not body.is_eof() and body.exception() is None:
             body.set_exception(aiohttp.ClientPayloadError(f"{type(exc).__name__}: {exc}"))
+
+    def is_connected(self) -> bool:
+        """Whether it may be used; the pool asks before it gives an idle one away, and closes it if not."""
+        return not self._buffer and super().is_connected()
 
 
 class Connector(aiohttp.TCPConnector):

@@ -161,3 +161,30 @@ async def test_a_call_during_the_retiring_leaves_no_closed_pool_behind(transport
         assert await asyncio.gather(*map(call, old)) == [b"{}"] * 2
         await retiring
         assert [await call(deployment) for deployment in old] == [b"{}"] * 2
+
+
+@pytest.mark.parametrize("body", [BODY, BODY * 10_000], ids=["small", "large"])
+async def test_an_answer_nobody_asked_for_is_nobodys(transport: Transport, body: bytes) -> None:
+    """What a provider sends after a whole answer goes to no later call: each gets the answer to its own request."""
+
+    async def twice(connection: Connection, request: bytes) -> None:
+        number = request.partition(b"x-number: ")[2][:1]
+        await connection.answer(number)
+        await go_on.wait()
+        await connection.answer(b"stray")
+
+    async with loopback(twice) as server:
+        deployment = to(server.url)
+        for number in "123":
+            go_on = asyncio.Event()
+            request = UpstreamRequest(f"{server.url}/x", {"x-number": number}, body, is_stream=False)
+            reply = await transport.open(deployment, request, asyncio.get_running_loop().time() + LONG_S)
+            assert await reply.read() == number.encode()
+            await reply.close()
+            [pool] = transport._pools.values()
+            connector = pool.session.connector
+            assert connector is not None
+            [[(idle, _)]] = connector._conns.values()
+            go_on.set()
+            await eventually(lambda: len(idle._buffer) == 1, "the stray answer has come")  # noqa: B023 - called at once
+        assert server.connections == 3
