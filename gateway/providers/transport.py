@@ -145,9 +145,7 @@ class Transport:
         retired = [self._pools.pop(key) for key in list(self._pools) if key not in wanted]
         for pool in retired:  # all of them before the first wait: a call of an older snapshot may come in it
             pool.is_retired = True
-        for pool in retired:
-            if not pool.leases:
-                await pool.session.close()
+        await asyncio.gather(*[pool.session.close() for pool in retired if not pool.leases])
 
     def _way(self, deployment: Deployment) -> _Way:
         key = _pool_key(deployment)
