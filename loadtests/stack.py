@@ -23,7 +23,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +90,7 @@ def process(
     is_ready: Callable[[], bool],
     cwd: Path = ROOT,
     environ: Mapping[str, str] | None = None,
+    ready_within_s: float = READY_WITHIN_S,
 ) -> Iterator[int]:
     """Run a process until the block ends; gives its id once `is_ready`. Raises NotStarted."""
     with log.open("ab") as output:
@@ -97,7 +98,7 @@ def process(
             arguments, cwd=cwd, env=environ, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
         )
     try:
-        give_up_s = time.monotonic() + READY_WITHIN_S
+        give_up_s = time.monotonic() + ready_within_s
         while not is_ready():
             if child.poll() is not None or time.monotonic() > give_up_s:
                 tail = log.read_text(errors="replace")[-2000:]
@@ -158,21 +159,35 @@ def simulator(log: Path) -> Iterator[str]:
 
 @contextmanager
 def gateway(
-    upstream: str, folder: Path, log: Path, *, is_single: bool = False, more: Mapping[str, Any] | None = None
+    upstream: str,
+    folder: Path,
+    log: Path,
+    *,
+    is_single: bool = False,
+    more: Mapping[str, Any] | None = None,
+    root: Path = ROOT,
+    under: Sequence[str] = (),
+    ready_within_s: float = READY_WITHIN_S,
 ) -> Iterator[Gateway]:
     """A gateway whose models `bench*` and `sim*` go to `upstream`, `anthropic/*` too, in Anthropic's format.
 
-    `more` is merged over its configuration.
+    `more` is merged over its configuration, `root` is the checkout it runs from, `under` a command that runs it.
     """
     http, grpc = free_port(), free_port()
     config = folder / "config"
     config.mkdir(parents=True, exist_ok=True)
     tree = _merged(configuration(upstream, http, grpc), more or {})
     (config / "local.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
-    environ = {**clean_environ(), "GATEWAY_STATE_DIR": str(folder / "state"), "GATEWAY_DEV_KEY": KEY}
-    command = [sys.executable, "-m", "gateway", "serve", *(["--single"] if is_single else [])]
+    environ = {
+        **clean_environ(),
+        "PYTHONPATH": str(root),
+        "GATEWAY_STATE_DIR": str(folder / "state"),
+        "GATEWAY_DEV_KEY": KEY,
+    }
+    command = [*under, sys.executable, "-m", "gateway", "serve", *(["--single"] if is_single else [])]
     url = f"http://127.0.0.1:{http}"
-    with process(command, log, is_ready=answers(f"{url}/readyz"), cwd=folder, environ=environ) as pid:
+    is_ready = answers(f"{url}/readyz")
+    with process(command, log, is_ready=is_ready, cwd=folder, environ=environ, ready_within_s=ready_within_s) as pid:
         yield Gateway(f"{url}/v1", f"127.0.0.1:{grpc}", KEY, pid)
 
 
