@@ -120,7 +120,7 @@ def _usage(progress: Progress) -> types_pb2.Usage:
     if progress.usage is None or is_counted:
         return estimated_usage(progress) if progress.is_committed or is_abandoned(progress) else types_pb2.Usage()
     if progress.end is not _COMPLETE and not progress.is_whole:
-        return _partial(progress, progress.usage)
+        return _partial(progress, _believable(progress.usage)[0])  # first: a sum of greater counts has no place
     return progress.usage
 
 

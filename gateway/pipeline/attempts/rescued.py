@@ -39,6 +39,7 @@ from gateway.rpc.contract import Batch
 from gateway.wire.pb import types_pb2
 
 MISMATCH = "mismatch"
+_COUNT_MAX = 2**60
 
 
 class Rescued(Attempts):
@@ -238,13 +239,19 @@ class Rescued(Attempts):
             return reported
         usage: Any = types_pb2.Usage()
         usage.CopyFrom(reported)
-        before = self._reported.prompt_tokens if self._reported is not None else 0
-        least = min(reported.prompt_tokens, self._progress.shape.prompt_tokens)  # what was delivered is an estimate
-        usage.prompt_tokens = before or max(least, reported.prompt_tokens - self._carried_tokens)
-        usage.completion_tokens = reported.completion_tokens + self._carried_tokens
+        before = _count(self._reported.prompt_tokens) if self._reported is not None else 0
+        prompt = _count(reported.prompt_tokens)
+        least = min(prompt, self._progress.shape.prompt_tokens)  # what was delivered is an estimate
+        usage.prompt_tokens = before or max(least, prompt - self._carried_tokens)
+        usage.completion_tokens = _count(reported.completion_tokens) + self._carried_tokens
         usage.total_tokens = usage.prompt_tokens + usage.completion_tokens
         usage.is_estimate = True
         return usage  # type: ignore[no-any-return]  # a Usage
+
+
+def _count(reported: int) -> int:
+    """A provider's count, made such that sums have a place in 64 bits."""
+    return max(0, min(reported, _COUNT_MAX))
 
 
 def _size_of(batch: Batch) -> int:

@@ -283,6 +283,21 @@ async def test_the_caller_is_charged_for_what_was_delivered_once(
         assert second["completion_tokens"] in (40, 2)
 
 
+@pytest.mark.parametrize("prompt", [2**63 - 1, -(2**63)])
+@pytest.mark.parametrize("completion", [2**63 - 1, 0, -(2**63)])
+async def test_counts_without_sums_end_no_call(prompt: int, completion: int) -> None:
+    """A provider may report anything: the answer arrives or is cut, as without, and is settled."""
+    counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": 0}
+    answer = said("b", "ld!") + chunk("b", None, FINISH) + chunk("b", counts) + DONE
+    steps: dict[str, list[Step]] = {"a": [CUT], "b": [answer]}
+    async with scripted(steps, rescue=["continue"], candidates=PREFILLED) as (made, _):
+        assert text_of(await call(made, stream=True)) == "Hello world!"
+    async with scripted({"a": [CUT + chunk("a", counts)]}) as (made, _):
+        failure = (await call(made, stream=True)).error
+        assert failure is not None
+        assert failure.kind is Kind.STREAM_CUT
+
+
 async def test_a_failed_rescue_charges_what_was_delivered() -> None:
     """Not what the attempts for it were billed."""
     steps: dict[str, list[Step]] = {"a": [CUT], "b": [said("b", "Other" * 50) + end("b", 7, 90)]}
