@@ -66,14 +66,14 @@ async def settle(kit: Kit, method: Method, progress: Progress, reservation: Rese
 def _believable(usage: types_pb2.Usage) -> tuple[types_pb2.Usage, int, int, int]:
     """What a provider reports, with its tokens (prompt, completion, total), up to what a call can be.
 
-    Beyond it, sums of many calls would not fit a database.
+    Beyond it, or below zero, sums of many calls would not fit a database.
     """
     prompt, made, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
-    if prompt <= TOKENS_MAX and made <= TOKENS_MAX and total <= TOKENS_MAX:
+    if 0 <= prompt <= TOKENS_MAX and 0 <= made <= TOKENS_MAX and total <= TOKENS_MAX:
         return usage, prompt, made, total
     cut = types_pb2.Usage()
     cut.CopyFrom(usage)
-    cut.prompt_tokens, cut.completion_tokens = min(prompt, TOKENS_MAX), min(made, TOKENS_MAX)
+    cut.prompt_tokens, cut.completion_tokens = max(0, min(prompt, TOKENS_MAX)), max(0, min(made, TOKENS_MAX))
     cut.total_tokens = min(total, TOKENS_MAX)
     return cut, cut.prompt_tokens, cut.completion_tokens, cut.total_tokens
 
