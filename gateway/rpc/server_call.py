@@ -121,8 +121,9 @@ class ServerCall:
             if not self._is_stopped:
                 self._is_stopped = True
                 self.task.cancel()
-            if self._has_begun:
-                return
+                if not self._has_begun:
+                    self.task.add_done_callback(self._never_began)
+            return
         self._leave()
         if failure is not None:
             self._link.outbox.force(frames.failed(self.number, failure))
@@ -135,6 +136,12 @@ class ServerCall:
 
     def _expire(self) -> None:
         self.stop(GatewayError(Kind.DEADLINE_EXCEEDED, "the call's deadline passed"))
+
+    def _never_began(self, _task: asyncio.Task[None]) -> None:
+        """Stopped before its first step; until then it counts among the link's calls, which are bounded."""
+        self._leave()
+        if self._failure is not None:
+            self._link.outbox.force(frames.failed(self.number, self._failure))
 
     def _leave(self) -> None:
         if self._deadline is not None:

@@ -135,6 +135,18 @@ async def test_a_number_used_twice_ends_that_call() -> None:
         assert link.server.calls == 1  # number 6
 
 
+async def test_calls_that_are_cancelled_at_once_count_until_they_are_over() -> None:
+    """However many a batch opens and cancels, a link has no more than calls_max; the one too many is told so."""
+    async with attacked(options=LinkOptions(calls_max=2)) as (link, stream):
+        begun = [opening(1, "never"), opening(2, "never"), opening(3)]
+        cancelled = [Frame(call=number, cancel=link_pb2.Cancel()) for number in (1, 2)]
+        await stream.send(HELLO, begun[0], cancelled[0], begun[1], cancelled[1], begun[2])
+        assert "2 calls are open" in (await stream.ending(3)).error.message
+        await stream.send(opening(4))
+        assert (await stream.ending(4)).state == link_pb2.END_STATE_COMPLETE
+        assert link.server.calls == 0
+
+
 CALLS = [
     ("no such method", {"method": "Nope"}, "no method 'Nope'"),
     ("a request that is none", {"request": b"\xff\xff"}, "not a gateway.v1.ChatRequest"),
