@@ -9,12 +9,12 @@ Not here:
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated, Any
 
 import typer
 
+from gateway.app import grpc_tuning
 from gateway.commands import catalogue, chat, config, db, groups, keys, route, usage, users, wallet
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ def serve(
     from gateway.commands import banner
 
     if single:
+        grpc_tuning.prepare()
         from gateway.app import single as role
         from gateway.app.plan import plan_of
         from gateway.config.load import load
@@ -74,7 +75,7 @@ def frontend(
     tls_key: Annotated[str | None, typer.Option(help="PEM file: its private key. GATEWAY_LINK_TLS_KEY.")] = None,
 ) -> None:
     """Run the HTTP half only. Over TCP, it shows the service's GATEWAY_LINK_SECRET or a certificate."""
-    _quiet_grpc()
+    grpc_tuning.prepare()
     from gateway.app import frontend as role
 
     raise typer.Exit(role.main(service, host, port, tls_files=(tls_ca, tls_cert, tls_key)))
@@ -85,7 +86,7 @@ def service(
     link: Annotated[str | None, typer.Option(help="Where frontends connect: HOST:PORT or unix:PATH.")] = None,
 ) -> None:
     """Run the service half only: pipeline, gRPC listener, and the link for frontends."""
-    _quiet_grpc()
+    grpc_tuning.prepare()
     from gateway.app import service as role
 
     raise typer.Exit(role.main(link))
@@ -101,11 +102,6 @@ def simulate(
     from gateway.simulator.server import run
 
     run(host, port, key)
-
-
-def _quiet_grpc() -> None:
-    """Before grpc is imported: else it writes a line of its own for each handshake that fails."""
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
 def _leave_no_core() -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from gateway.app import grpc_tuning
+
 ROOT = Path(__file__).resolve().parent.parent
 WITH_PROCESSES = ("e2e", "chaos", "load")
 
@@ -30,6 +32,7 @@ def is_foreign(name: str) -> bool:
     return name.startswith(_FOREIGN_PREFIXES) or name.endswith(_FOREIGN_SUFFIXES) or name.lower() in _PROXIES
 
 
+grpc_tuning.prepare()  # tests in this process run gRPC as the gateway's own processes do
 for _name in [name for name in os.environ if is_foreign(name)]:
     del os.environ[_name]
 

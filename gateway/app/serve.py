@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gateway.app import grpc_tuning
 from gateway.app.resident import METRICS, Job, write_job
 from gateway.supervisor.children import ChildSpec, Policy
 from gateway.supervisor.run import SIGNALS
@@ -66,7 +67,7 @@ def _job(plan: Plan, runtime_dir: Path) -> Job:
     metrics_dir.mkdir()
     environment = {
         "GATEWAY_INTERNAL_LINK": f"unix:{runtime_dir}/link.sock",
-        "GRPC_VERBOSITY": "ERROR",  # a link that drains is no news
+        **grpc_tuning.variables(),
         "GATEWAY_INTERNAL_LINK_OPTIONS": json.dumps(plan["link_options"]),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics_dir),
     }
