@@ -8,6 +8,7 @@ Rules:
     - A call that its caller abandoned before any content, by leaving or by its deadline, used its prompt: the provider
       was sent it and bills it. When the provider failed instead, the caller used nothing.
     - A model without a price has no cost, which is not a cost of zero.
+    - A bug in finding out what was used is logged and charges nothing: places and money are given back all the same.
     - A report beyond any call (TOKENS_MAX, COST_USD_MICROS_MAX) is cut to it.
     - An answer that was kept, or is settled by another call that reads it too, used nothing (`is_free`).
 Not here:
@@ -16,6 +17,7 @@ Not here:
 
 from __future__ import annotations
 
+import traceback
 from time import perf_counter
 
 from gateway.config.catalogue import Entry
@@ -45,8 +47,12 @@ _OPERATIONS = {"Chat": "chat", "StreamChat": "chat", "Complete": "text_completio
 
 async def settle(kit: Kit, method: Method, progress: Progress, reservation: Reservation | None, stages: Stages) -> None:
     """See the module's rules."""
-    usage, prompt, made, total = _believable(_usage(progress))
-    cost = _cost_usd_micros(progress, usage, is_empty=not (prompt or made))
+    try:
+        usage, prompt, made, total = _believable(_usage(progress))
+        cost = _cost_usd_micros(progress, usage, is_empty=not (prompt or made))
+    except Exception as error:  # noqa: BLE001  # what is reserved is given back whatever happens
+        kit.log.write("error", "bug", request_id=progress.request_id, traceback=traceback.format_exception(error))
+        usage, prompt, made, total, cost = types_pb2.Usage(), 0, 0, 0, None
     if reservation is not None:
         await kit.quota.settle(reservation, _amounts(prompt, made, total, cost or 0))
     seconds = perf_counter() - progress.started_s

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Final, NamedTuple, Protocol
 
 import aiohttp
@@ -26,7 +26,6 @@ from yarl import URL
 
 SMALL_BODY_BYTES = 65_536
 READ_BUFFER_BYTES = 65_536
-HEADS_MAX = 250
 SWITCHED = 101  # the one informational status that is final
 
 _OWN_HEADERS = ("host", "authorization")  # what the URL itself says, unless the configuration says otherwise
@@ -89,7 +88,7 @@ class Target:
         session does.
         """
         if headers != self._headers:
-            self._lines = _lines(self._own, tuple(headers.items()))
+            self._lines = self._written(headers)
             self._headers = dict(headers)
         head = f"{self._start}{self._lines}content-length: {len(body)}\r\n\r\n".encode()
         connection = await connector.connect(self._request, [], timeout)
@@ -115,13 +114,9 @@ class Target:
         content.on_eof(connection.release)
         return Answer(message.code, message.headers, content, connection)
 
-
-@lru_cache(HEADS_MAX)
-def _lines(own: tuple[tuple[str, str], ...], headers: tuple[tuple[str, str], ...]) -> str:
-    """The lines of these headers, nearly always those of an earlier call. ValueError for what would be two lines."""
-    names = {name for name, _ in headers}
-    given = [f"{name}: {value}\r\n" for name, value in headers]
-    lines = "".join(given)
-    if lines.count("\n") != len(given) or lines.count("\r") != len(given) or "\0" in lines:
-        raise ValueError("a header of the provider's configuration holds a line break or a NUL")
-    return "".join([f"{name}: {value}\r\n" for name, value in own if name not in names]) + lines
+    def _written(self, headers: Mapping[str, str]) -> str:
+        """The lines of these headers. ValueError for what would be two lines."""
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
+            raise ValueError("a header of the provider's configuration holds a line break or a NUL")
+        return "".join([f"{name}: {value}\r\n" for name, value in self._own if name not in headers]) + lines

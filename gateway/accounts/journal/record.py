@@ -103,9 +103,7 @@ def used_row_of(line: bytes) -> Row | None:
             return members
     except (ValueError, AttributeError):
         pass
-    used = used_of(
-        line
-    )  # another version's, or with what orjson cannot read: an integer over 64 bits, half a surrogate
+    used = used_of(line)  # of another version, or with an integer over 64 bits, or half a surrogate pair
     return None if used is None else row_of(used)
 
 
